@@ -1,0 +1,293 @@
+"""Every setting of every command. Nothing here imports torch, so that `--help` answers at once.
+
+A default that is not the paper's, or that the paper leaves open, is explained in docs/method.md.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Films = Annotated[tuple[Path, ...], tyro.conf.Positional]
+Positional = Annotated[Path, tyro.conf.Positional]
+Detector = Literal["motion", "file", "rtdetr", "none"]
+
+
+@dataclass(frozen=True)
+class SynthesizeConfig:
+    """Film synthetic people: films, exact labels in files of their own, and a detector's boxes."""
+
+    output: Path
+    """Folder for films/*.mp4, labels/*.npz and boxes.csv."""
+    clips: int = 8
+    """How many films, each of one person in one set of clothes."""
+    seconds: float = 6.0
+    """Length of each film [s]."""
+    size: int = 256
+    """Width and height of the films [px]."""
+    fps: int = 25
+    """Frames a second."""
+    camera: Literal["static", "moving", "mixed"] = "static"
+    """Whether the camera stands still; mixed alternates."""
+    seed: int = 0
+    """The same seed gives the same films."""
+    backgrounds: Path | None = None
+    """Folder of photographs to stand people before; procedural scenes without it."""
+    look: Literal["render", "film"] = "film"
+    """'film' people look unlike the 20 renders of the prior: other light, shading, materials."""
+    workers: int = 0
+    """Processes; 0 means one a core."""
+
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """How people are found in a film, followed, and cropped."""
+
+    detector: Detector = "motion"
+    """motion: what differs from the median frame; file: boxes of a CSV; rtdetr: a network of
+    transformers; none: the whole picture is the person."""
+    boxes: Path | None = None
+    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px]; film may be left out
+    for a single film."""
+    detector_weights: str = "PekingU/rtdetr_r50vd"
+    """Name on the Hub, or folder, of the detector 'rtdetr'."""
+    detector_threshold: float = 0.5
+    """Least score of a person found by 'rtdetr'."""
+    margin: float = 1.4
+    """Side of the square crop, in lengths of the person's box (its 90 % quantile over a clip)."""
+    side: Literal["clip", "frame"] = "clip"
+    """Whether the side is constant within a clip or follows the boxes smoothly."""
+    smoothing: float = 0.2
+    """Standard deviation of the Gaussian that smooths boxes over time [s]."""
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """Cut films into clips of one person each, with backgrounds where they can be had."""
+
+    films: Films
+    """Films, in any format that FFmpeg decodes."""
+    output: Path
+    """Folder for the clips: Parquet, one row a frame."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
+    backgrounds: Path | None = None
+    """Folder of pictures of the empty scenes, named like the films, instead of the median."""
+    shortest_clip: float = 5.0
+    """Shorter clips are dropped [s]. The paper: more than 5."""
+    longest_clip: float = 60.0
+    """Longer shots are cut into several clips [s]."""
+    crop_size: int = 224
+    """Side of the stored crops [px]."""
+    fps: float = 0.0
+    """Frames a second to keep; 0 keeps all."""
+    background_window: float = 10.0
+    """Length of the time window of the median, around each frame [s]."""
+    motion_threshold: float = 12.0
+    """Background motion above which a clip is unpaired (D_unp): root mean square difference of
+    pixels between frames, outside the most changed fifth of the picture [0 to 255]."""
+    largest_invalid: float = 0.3
+    """Share of a clip's boxes that may lack a background before it counts as unpaired."""
+    workers: int = 0
+    """Processes; 0 means one a core."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and widths of the networks, and the ablations of the paper's Table 4."""
+
+    image_size: int = 224
+    """Side of the crops that the networks see and paint [px]."""
+    map_size: int = 14
+    """Side of the spatial maps and of f_a."""
+    extended_camera: bool = False
+    """Whether the camera has scale and shift in the picture as well: 9 numbers, not 6."""
+
+    backbone: str = "resnet"
+    """'resnet' is built from the widths below; else a backbone of transformers, by name or
+    folder."""
+    pretrained: str | None = "microsoft/resnet-50"
+    """Weights to start E_P's backbone from, by name or folder; none starts from noise."""
+    backbone_stem: int = 64
+    """Channels of E_P's first convolution."""
+    backbone_widths: tuple[int, ...] = (256, 512, 1024)
+    """Channels of the stages of E_P's ResNet. Three stages end at res4f."""
+    backbone_depths: tuple[int, ...] = (3, 4, 6)
+    """Blocks of the stages of E_P's ResNet."""
+    backbone_block: Literal["bottleneck", "basic"] = "bottleneck"
+    """Kind of block of E_P's ResNet."""
+    branch_cells: int = 1
+    """E_P's features are averaged to this many cells a side before the branches."""
+    branch_width: int = 1024
+    """Hidden width of the two fully connected branches, for v_k and for c."""
+
+    appearance_widths: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 512, 512, 512, 512)
+    """Channels of E_A's ten convolutions; the last is f_a's."""
+    appearance_dropout: float = 0.0
+    """Share of f_a's channels left out in training. Rhodin et al. 2018: 0.3."""
+    pose_feature_width: int = 128
+    """Channels of f_2D."""
+    decoder_widths: tuple[int, ...] = (256, 128, 64, 32)
+    """Channels of D_I at each size, from the maps' to the picture's; each doubles the size."""
+
+    sigma: float = 0.1
+    """Width of the heatmaps [half crop sides]."""
+    limb_width: float = 0.06
+    """The paper's sigma_y: width of the affinity maps [half crop sides]."""
+    limb_reach: float = 0.3
+    """The paper's alpha: sigma_x of an affinity map, in lengths of its limb."""
+
+    kinematics: Literal["transform", "network"] = "transform"
+    """'network' bypasses T_fk by a small network from 40 numbers to 51."""
+    maps: Literal["transform", "network"] = "transform"
+    """'network' bypasses T_m by a small network from p_2D to maps."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a model on clips: L_prior, L_P and L_UNP in turn, each with its own optimiser."""
+
+    output: Path
+    """Folder of the run; an unfinished run in it is resumed."""
+    clips: tuple[Path, ...] = ()
+    """Folders that `prepare` wrote."""
+    preset: str = "cpu"
+    """Where all other settings start from: paper or cpu."""
+    variant: Literal["unsupervised", "prior", "weakly", "semi", "full"] = "unsupervised"
+    """prior: the renders alone (lower bound); weakly: also full 2D labels; semi: also a share of
+    3D labels; full: the renders and full 3D labels (upper bound)."""
+    labels: Path | None = None
+    """Folder of label files, opened by the variants weakly, semi and full only."""
+    label_share: float = 0.05
+    """Share of the frames whose 3D labels the variant semi sees."""
+    unpaired: bool = True
+    """Whether L_UNP trains on D_unp; without it, D_p only."""
+
+    iterations: int = 20000
+    """Iterations in all; each trains one of the losses."""
+    minutes: float = 0.0
+    """Ends the run cleanly after this time; 0 means never."""
+    warm_up: int = 500
+    """First iterations, of L_prior alone."""
+    batch_size: int = 16
+    """Pairs, or renders, in an iteration."""
+    seed: int = 0
+
+    optimiser: Literal["adagrad", "adam"] = "adagrad"
+    learning_rate: float = 1e-3
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient; 0 means no limit."""
+    pixel_weight: float = 1.0
+    """Weight of |I_t - I^_t|; 1 in the paper."""
+    pose_consistency: float = 1.0
+    """The paper's lambda_1."""
+    appearance_consistency: float = 1.0
+    """The paper's lambda_2."""
+    smallest_gap: float = 0.4
+    """Smallest time between the two frames of a pair [s]."""
+
+    prior_images: int = 20
+    """How many labelled renders L_prior has."""
+    prior_seed: int = 0
+    """Which ones."""
+    backgrounds: Path | None = None
+    """Folder of pictures for the renders' backgrounds and for B_r; without it, those of D_p mixed
+    with procedural ones."""
+    rotation: float = 30.0
+    """Largest in-plane rotation of the renders and of T in L_UNP [degrees]."""
+    crop_jitter: float = 0.0
+    """Largest shift [half crop sides] and log scale of the renders; needs the extended camera."""
+
+    overfit: int = 0
+    """Learn this many renders by heart, without augmentation, and score them: a check."""
+    checkpoint_minutes: float = 2.0
+    """Time between checkpoints."""
+    picture_every: int = 500
+    """Iterations between the saved arrays behind the report's pictures."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves torch's choice."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+
+CPU_MODEL = ModelConfig(
+    image_size=64,
+    map_size=16,
+    extended_camera=True,
+    pretrained=None,
+    backbone_stem=32,
+    backbone_widths=(32, 64, 128),
+    backbone_depths=(1, 1, 1),
+    backbone_block="basic",
+    branch_cells=4,
+    branch_width=256,
+    appearance_widths=(16, 16, 32, 32, 32, 32, 32, 32, 32, 32),
+    pose_feature_width=32,
+    decoder_widths=(64, 48, 24),
+)
+
+PRESETS: dict[str, TrainConfig] = {
+    "paper": TrainConfig(output=Path("run"), preset="paper"),
+    "cpu": TrainConfig(
+        output=Path("run"),
+        preset="cpu",
+        optimiser="adam",
+        learning_rate=5e-4,
+        crop_jitter=0.15,
+        model=CPU_MODEL,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Find the 3D poses of the people in a film, a picture, or a folder of pictures."""
+
+    film: Positional
+    """A film, a picture, or a folder of pictures, which are taken one by one in name order."""
+    run: Path
+    """Folder of a trained run."""
+    output: Path
+    """Folder for poses.npz and overlay.mp4."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
+    height: float = 1700.0
+    """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
+    energy: bool = True
+    """Whether to score each pose by L_UNP's disagreement."""
+    overlay: bool = True
+    """Whether to write overlay.mp4."""
+    batch_size: int = 64
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Score poses against labels."""
+
+    poses: Positional
+    """poses.npz, or the folder that `predict` wrote."""
+    labels: Positional
+    """Label file (npz)."""
+    output: Path
+    """File for the scores (JSON)."""
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Draw a run as one self-contained HTML page."""
+
+    run: Positional
+    """Folder of a run."""
+    output: Path
+    """The page."""
+    poses: Path | None = None
+    """Folder that `predict` wrote, for overlays and 3D skeletons; looked for beside the run."""
+
+
+@dataclass(frozen=True)
+class InfoConfig:
+    """Say what is in a set of clips, a run or a file of poses."""
+
+    path: Positional

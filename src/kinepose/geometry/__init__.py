@@ -1,0 +1,1 @@
+"""What is fixed: the skeleton and the paper's three differentiable transforms."""

@@ -1,0 +1,119 @@
+"""T_c, from 3D joints to 2D joints by a fixed perspective camera (Sec. 3.1b of the paper).
+
+The camera frame has x to the right, y down and z away from the viewer. A camera c holds (sin, cos)
+of azimuth, elevation and roll; the extended camera adds log scale and a shift in x and y of the
+picture, all 0 in the paper. 2D joints run from -1 to 1 from edge to edge of the square crop, so
+that the centre of pixel i of n lies at (i + 0.5) / n * 2 - 1.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+DISTANCE = 3.0
+"""From the camera to the pelvis [canonical]: T_c = (0, 0, DISTANCE). About 5 m for an adult."""
+HALF_SIDE = 0.7
+"""Half the side of the crop at the depth of the pelvis [canonical]."""
+FOCAL_LENGTH = DISTANCE / HALF_SIDE
+"""Of the fixed camera P, in halves of the crop's side."""
+NEAREST_DEPTH = 0.1
+"""Depths are smoothly kept above this [canonical]."""
+
+
+def project(
+    joints: Float[Tensor, "*batch 17 3"], camera: Float[Tensor, "*batch camera"]
+) -> Float[Tensor, "*batch 17 2"]:
+    """T_c: p_3D [canonical], c -> p_2D = P(R_c p_3D + T_c), for a c of 6 numbers or, extended, 9.
+
+    The camera looks at the pelvis, which therefore lies in the middle of the crop, or where the
+    extended camera shifts it.
+    """
+    rotation = rotation_camera_from_canonical(camera)
+    x, y, z = (joints @ rotation.transpose(-1, -2)).unbind(-1)
+    depth = _smooth_floor(z + DISTANCE)
+    joints2d = FOCAL_LENGTH * torch.stack([x / depth, y / depth], dim=-1)
+    if camera.shape[-1] == 6:
+        return joints2d
+    log_scale, shift = camera[..., None, 6:7], camera[..., None, 7:9]
+    return log_scale.exp() * joints2d + shift
+
+
+def rotation_camera_from_canonical(
+    camera: Float[Tensor, "*batch camera"],
+) -> Float[Tensor, "*batch 3 3"]:
+    """R_c = R_roll R_elevation R_azimuth R_0, where R_0 shows an upright person from the front.
+
+    Azimuth turns the person about C's z, elevation about the camera's x, roll about its z. Pairs
+    (sin, cos) are normalised first; (0, 0) counts as angle 0.
+    """
+    azimuth, elevation, roll = (_unit_pair(camera[..., i : i + 2]) for i in (0, 2, 4))
+    front = camera.new_tensor([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
+    return (
+        _rotation(roll, axis=2) @ _rotation(elevation, axis=0) @ front @ _rotation(azimuth, axis=2)
+    )
+
+
+def camera_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
+    """The camera c whose R_c is the given rotation, with its elevation in [-pi/2, pi/2].
+
+    Where the trunk points along the line of sight, azimuth and roll turn about one axis and any
+    split between them is as good as another.
+    """
+    up_x, up_y, up_z = rotation[..., :, 2].unbind(-1)
+    elevation = torch.atan2(-up_z, torch.hypot(up_x, up_y))
+    roll = torch.atan2(up_x, -up_y)
+    from_front = _pairs(torch.zeros_like(roll), elevation, roll)
+    about_up = rotation_camera_from_canonical(from_front).transpose(-1, -2) @ rotation
+    azimuth = torch.atan2(about_up[..., 1, 0], about_up[..., 0, 0])
+    return _pairs(azimuth, elevation, roll)
+
+
+def fit_camera(
+    joints: Float[Tensor, "*batch 17 3"],
+    rotation: Float[Tensor, "*batch 3 3"],
+    joints2d: Float[Tensor, "*batch 17 2"],
+) -> tuple[Float[Tensor, "*batch 9"], Float[Tensor, "*batch"]]:
+    """The extended camera that shows joints [canonical] nearest to where they are in a crop.
+
+    Its rotation_camera_from_canonical is given; scale and shift are the least-squares solution.
+    Returns the camera and its residual, the root mean square distance [half crop sides].
+    """
+    angles = camera_from_rotation(rotation)
+    projected = project(joints, angles)
+    centre, target_centre = projected.mean(-2), joints2d.mean(-2)
+    spread, target_spread = projected - centre[..., None, :], joints2d - target_centre[..., None, :]
+    scale = (spread * target_spread).sum((-1, -2)) / spread.square().sum((-1, -2))
+    scale = scale.clamp(min=1e-3)
+    shift = target_centre - scale[..., None] * centre
+    camera = torch.cat([angles, scale.log()[..., None], shift], dim=-1)
+    residual = (project(joints, camera) - joints2d).square().sum(-1).mean(-1).sqrt()
+    return camera, residual
+
+
+def _pairs(*angles: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch pairs"]:
+    stacked = torch.stack(angles, dim=-1)
+    return torch.stack([stacked.sin(), stacked.cos()], dim=-1).flatten(-2)
+
+
+def _smooth_floor(depth: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Equal to the depth where it is well above NEAREST_DEPTH, never below it."""
+    return NEAREST_DEPTH + functional.softplus(depth - NEAREST_DEPTH, beta=20)
+
+
+def _unit_pair(pair: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
+    squared = pair.square().sum(-1, keepdim=True)
+    long_enough = squared > 1e-16
+    safe = torch.where(long_enough, squared, torch.ones_like(squared))
+    return torch.where(long_enough, pair * safe.rsqrt(), pair.new_tensor([0.0, 1.0]))
+
+
+def _rotation(angle: Float[Tensor, "*batch 2"], axis: int) -> Float[Tensor, "*batch 3 3"]:
+    """Right-handed rotation about axis 0 or 2 by an angle given as (sin, cos)."""
+    sine, cosine = angle.unbind(-1)
+    zero, one = torch.zeros_like(sine), torch.ones_like(sine)
+    if axis == 0:
+        rows = [[one, zero, zero], [zero, cosine, -sine], [zero, sine, cosine]]
+    else:
+        rows = [[cosine, -sine, zero], [sine, cosine, zero], [zero, zero, one]]
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

@@ -1,0 +1,153 @@
+"""T_fk, from local kinematics to 3D joints, and its inverse (Sec. 3.1a of the paper).
+
+The canonical frame C is right-handed with its origin at the pelvis: z towards the neck, y towards
+the left hip when the hip line is level, hence x forward. v_k holds the angle of the hip line about
+x [rad], then a unit vector for each of the 13 free joints, in the local frame of its parent.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from kinepose.geometry.skeleton import (
+    FREE_JOINTS,
+    LEFT_HIP,
+    NECK,
+    PARENTS,
+    PELVIS,
+    RIGHT_HIP,
+    STANDARD_SKELETON,
+    Skeleton,
+)
+
+PARAMETERS = 1 + 3 * len(FREE_JOINTS)
+"""Size of v_k: 40."""
+
+
+def forward_kinematics(
+    parameters: Float[Tensor, "*batch 40"], skeleton: Skeleton = STANDARD_SKELETON
+) -> Float[Tensor, "*batch 17 3"]:
+    """T_fk: v_k -> p_3D [canonical].
+
+    The printed recursion p_j = p_Pa(j) + len_j v_j leaves out the local frame of the parent that
+    its text asks for: here p_j = p_Pa(j) + len_j F_Pa(j) v_j and F_j = F_Pa(j) S_j, where S_j is
+    the smallest rotation from the rest direction r_j to v_j.
+
+    Vectors are normalised first; a zero vector counts as the rest direction.
+    """
+    hip_angle = parameters[..., 0]
+    directions = parameters[..., 1:].unflatten(-1, (len(FREE_JOINTS), 3))
+    rest = directions.new_tensor(skeleton.rest_directions)
+    directions = unit(directions, fallback=rest)
+    turns = smallest_rotation(rest, directions)
+
+    lengths = skeleton.lengths
+    zero, cosine, sine = torch.zeros_like(hip_angle), hip_angle.cos(), hip_angle.sin()
+    hip_line = torch.stack([zero, cosine, sine], dim=-1)
+    up = torch.stack([zero, zero, torch.ones_like(zero)], dim=-1)
+    joints = {
+        PELVIS: torch.zeros_like(up),
+        LEFT_HIP: lengths[LEFT_HIP] * hip_line,
+        RIGHT_HIP: -lengths[RIGHT_HIP] * hip_line,
+        NECK: lengths[NECK] * up,
+    }
+    frames = _root_frames(hip_angle)
+    for index, joint in enumerate(FREE_JOINTS):
+        parent = PARENTS[joint]
+        bone = frames[parent] @ directions[..., index, :, None]
+        joints[joint] = joints[parent] + lengths[joint] * bone.squeeze(-1)
+        frames[joint] = frames[parent] @ turns[..., index, :, :]
+    return torch.stack([joints[joint] for joint in range(len(PARENTS))], dim=-2)
+
+
+def local_kinematics(
+    joints: Float[Tensor, "*batch 17 3"], skeleton: Skeleton = STANDARD_SKELETON
+) -> tuple[Float[Tensor, "*batch 40"], Float[Tensor, "*batch 3 3"]]:
+    """The inverse of T_fk: 17 joints in any unit and frame -> v_k, rotation_joints_from_canonical.
+
+    Directions of the bones are kept exactly, their lengths are dropped, and the midpoint of the
+    hips counts as the pelvis. The hip angle comes back in [-pi/2, pi/2]. A bone of no length gets
+    its rest direction. The result is always finite, but means something only where `has_trunk`.
+    """
+    pelvis = (joints[..., LEFT_HIP, :] + joints[..., RIGHT_HIP, :]) / 2
+    hip_line = joints[..., LEFT_HIP, :] - joints[..., RIGHT_HIP, :]
+    z = unit(joints[..., NECK, :] - pelvis, fallback=joints.new_tensor([0.0, 0.0, 1.0]))
+    along_trunk = (hip_line * z).sum(-1)
+    level_hip_line = hip_line - along_trunk[..., None] * z
+    y = unit(level_hip_line, fallback=_any_perpendicular(z))
+    rotation = torch.stack([torch.linalg.cross(y, z), y, z], dim=-1)
+    hip_angle = torch.atan2(along_trunk, _floored((level_hip_line * y).sum(-1)))
+
+    rest = joints.new_tensor(skeleton.rest_directions)
+    frames = {joint: rotation @ frame for joint, frame in _root_frames(hip_angle).items()}
+    directions = []
+    for index, joint in enumerate(FREE_JOINTS):
+        parent = PARENTS[joint]
+        start = pelvis if parent == PELVIS else joints[..., parent, :]
+        bone = (joints[..., joint, :] - start)[..., None]
+        local = (frames[parent].transpose(-1, -2) @ bone).squeeze(-1)
+        directions.append(unit(local, fallback=rest[index]))
+        frames[joint] = frames[parent] @ smallest_rotation(rest[index], directions[-1])
+    return torch.cat([hip_angle[..., None], *directions], dim=-1), rotation
+
+
+def has_trunk(joints: Float[Tensor, "*batch 17 3"]) -> Bool[Tensor, "*batch"]:
+    """Whether a pose defines a canonical frame: finite, a trunk, and a hip line not along it."""
+    pelvis = (joints[..., LEFT_HIP, :] + joints[..., RIGHT_HIP, :]) / 2
+    trunk = joints[..., NECK, :] - pelvis
+    hip_line = joints[..., LEFT_HIP, :] - joints[..., RIGHT_HIP, :]
+    area = torch.linalg.cross(trunk, hip_line).norm(dim=-1)
+    extent = trunk.norm(dim=-1) * hip_line.norm(dim=-1)
+    finite = joints.isfinite().flatten(-2).all(-1)
+    return finite & (extent > 0) & (area > 1e-3 * extent)
+
+
+def unit(
+    vectors: Float[Tensor, "*#batch 3"], fallback: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 3"]:
+    """Vectors scaled to length 1; where one has (next to) no length, the fallback instead."""
+    squared = vectors.square().sum(-1, keepdim=True)
+    long_enough = squared > 1e-16
+    safe = torch.where(long_enough, squared, torch.ones_like(squared))
+    return torch.where(long_enough, vectors * safe.rsqrt(), fallback)
+
+
+def smallest_rotation(
+    start: Float[Tensor, "*#batch 3"], end: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation by the smallest angle that takes the unit vector `start` to `end`.
+
+    It is the half turn about `start` followed by the half turn about the bisector of the two, and
+    so a true rotation even at the antipode, where the bisector is any perpendicular.
+    """
+    bisector = unit(start + end, fallback=_any_perpendicular(start))
+    return _half_turn(bisector) @ _half_turn(start)
+
+
+def _half_turn(axis: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    return 2 * axis[..., :, None] * axis[..., None, :] - torch.eye(3).to(axis)
+
+
+def _any_perpendicular(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    """A unit vector at a right angle to each unit vector."""
+    smallest = vectors.abs().argmin(dim=-1)
+    axis = torch.nn.functional.one_hot(smallest, 3).to(vectors)
+    perpendicular = torch.linalg.cross(vectors, axis)
+    return perpendicular / perpendicular.norm(dim=-1, keepdim=True)
+
+
+def _root_frames(
+    hip_angle: Float[Tensor, "*batch"],
+) -> dict[int, Float[Tensor, "*batch 3 3"]]:
+    """Frames of the joints placed by the canonical rule: the hips turn with the hip line."""
+    zero, one = torch.zeros_like(hip_angle), torch.ones_like(hip_angle)
+    cosine, sine = hip_angle.cos(), hip_angle.sin()
+    rows = [[one, zero, zero], [zero, cosine, -sine], [zero, sine, cosine]]
+    about_x = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    identity = torch.eye(3).to(hip_angle).expand_as(about_x)
+    return {PELVIS: identity, NECK: identity, LEFT_HIP: about_x, RIGHT_HIP: about_x}
+
+
+def _floored(values: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Kept off zero, where atan2(0, 0) has no gradient."""
+    return values.clamp(min=1e-12)

@@ -1,0 +1,1 @@
+"""Humans that never lived: bodies, motion, clothes, and the renderer that films them."""
