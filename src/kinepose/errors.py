@@ -1,8 +1,13 @@
-"""The one error that users see."""
+"""The errors that users see: one line each, no traceback."""
 
 
-class BadInputError(Exception):
-    """Something the user gave cannot be used; the message is one line that says what and why.
+class KineposeError(Exception):
+    """The message is one line that says what is wrong and why; the program ends with status 2."""
 
-    The command line prints it and exits with status 2. Anything else that is raised is a bug.
-    """
+
+class BadInputError(KineposeError):
+    """Something that the user gave cannot be used."""
+
+
+class TrainingError(KineposeError):
+    """A run cannot go on: a loss is not finite, or all poses have become one."""

@@ -42,7 +42,7 @@ def project(
 def rotation_camera_from_canonical(
     camera: Float[Tensor, "*batch camera"],
 ) -> Float[Tensor, "*batch 3 3"]:
-    """R_c = R_roll R_elevation R_azimuth R_0, where R_0 shows an upright person from the front.
+    """R_c = R_roll R_elevation R_0 R_azimuth, where R_0 shows an upright person from the front.
 
     Azimuth turns the person about C's z, elevation about the camera's x, roll about its z. Pairs
     (sin, cos) are normalised first; (0, 0) counts as angle 0.
@@ -58,7 +58,7 @@ def camera_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor,
     """The camera c whose R_c is the given rotation, with its elevation in [-pi/2, pi/2].
 
     Where the trunk points along the line of sight, azimuth and roll turn about one axis and any
-    split between them is as good as another.
+    split between them is as good as another. For labels: there it has no gradient.
     """
     up_x, up_y, up_z = rotation[..., :, 2].unbind(-1)
     elevation = torch.atan2(-up_z, torch.hypot(up_x, up_y))
@@ -83,8 +83,8 @@ def fit_camera(
     projected = project(joints, angles)
     centre, target_centre = projected.mean(-2), joints2d.mean(-2)
     spread, target_spread = projected - centre[..., None, :], joints2d - target_centre[..., None, :]
-    scale = (spread * target_spread).sum((-1, -2)) / spread.square().sum((-1, -2))
-    scale = scale.clamp(min=1e-3)
+    size = spread.square().sum((-1, -2)).clamp(min=1e-12)
+    scale = ((spread * target_spread).sum((-1, -2)) / size).clamp(min=1e-3)
     shift = target_centre - scale[..., None] * centre
     camera = torch.cat([angles, scale.log()[..., None], shift], dim=-1)
     residual = (project(joints, camera) - joints2d).square().sum(-1).mean(-1).sqrt()

@@ -17,6 +17,7 @@ from kinepose.geometry.skeleton import (
     PELVIS,
     RIGHT_HIP,
     STANDARD_SKELETON,
+    STATURE_CHAIN,
     Skeleton,
 )
 
@@ -69,6 +70,7 @@ def local_kinematics(
     hips counts as the pelvis. The hip angle comes back in [-pi/2, pi/2]. A bone of no length gets
     its rest direction. The result is always finite, but means something only where `has_trunk`.
     """
+    joints = joints.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     pelvis = (joints[..., LEFT_HIP, :] + joints[..., RIGHT_HIP, :]) / 2
     hip_line = joints[..., LEFT_HIP, :] - joints[..., RIGHT_HIP, :]
     z = unit(joints[..., NECK, :] - pelvis, fallback=joints.new_tensor([0.0, 0.0, 1.0]))
@@ -76,7 +78,7 @@ def local_kinematics(
     level_hip_line = hip_line - along_trunk[..., None] * z
     y = unit(level_hip_line, fallback=_any_perpendicular(z))
     rotation = torch.stack([torch.linalg.cross(y, z), y, z], dim=-1)
-    hip_angle = torch.atan2(along_trunk, _floored((level_hip_line * y).sum(-1)))
+    hip_angle = torch.atan2(along_trunk, (level_hip_line * y).sum(-1))
 
     rest = joints.new_tensor(skeleton.rest_directions)
     frames = {joint: rotation @ frame for joint, frame in _root_frames(hip_angle).items()}
@@ -102,12 +104,39 @@ def has_trunk(joints: Float[Tensor, "*batch 17 3"]) -> Bool[Tensor, "*batch"]:
     return finite & (extent > 0) & (area > 1e-3 * extent)
 
 
+def canonical_joints(
+    joints: Float[Tensor, "*batch 17 3"],
+) -> tuple[Float[Tensor, "*batch 17 3"], Float[Tensor, "*batch 3 3"]]:
+    """A body's own joints in the frame C [canonical], and rotation_joints_from_canonical.
+
+    Unlike forward(inverse(joints)) the body keeps its proportions: its own chain of stature is
+    scaled to 1, and the midpoint of its hips is the origin.
+    """
+    _, rotation = local_kinematics(joints)
+    pelvis = (joints[..., LEFT_HIP, :] + joints[..., RIGHT_HIP, :]) / 2
+    centred = (joints - pelvis[..., None, :]) @ rotation
+    centred = torch.cat([torch.zeros_like(centred[..., :1, :]), centred[..., 1:, :]], dim=-2)
+    return centred / stature(joints)[..., None, None], rotation
+
+
+def stature(joints: Float[Tensor, "*batch 17 3"]) -> Float[Tensor, "*batch"]:
+    """Length of the chain of stature, in the unit of the joints: shin, thigh, trunk, neck, head."""
+    pelvis = (joints[..., LEFT_HIP, :] + joints[..., RIGHT_HIP, :]) / 2
+    length = torch.zeros_like(joints[..., 0, 0])
+    for joint in STATURE_CHAIN:
+        start = pelvis if joint == NECK else joints[..., PARENTS[joint], :]
+        length = length + (joints[..., joint, :] - start).norm(dim=-1)
+    return length
+
+
 def unit(
-    vectors: Float[Tensor, "*#batch 3"], fallback: Float[Tensor, "*#batch 3"]
+    vectors: Float[Tensor, "*#batch 3"],
+    fallback: Float[Tensor, "*#batch 3"],
+    shortest: float = 1e-8,
 ) -> Float[Tensor, "*batch 3"]:
-    """Vectors scaled to length 1; where one has (next to) no length, the fallback instead."""
+    """Vectors scaled to length 1; where one is no longer than `shortest`, the fallback instead."""
     squared = vectors.square().sum(-1, keepdim=True)
-    long_enough = squared > 1e-16
+    long_enough = squared > shortest**2
     safe = torch.where(long_enough, squared, torch.ones_like(squared))
     return torch.where(long_enough, vectors * safe.rsqrt(), fallback)
 
@@ -118,9 +147,11 @@ def smallest_rotation(
     """The rotation by the smallest angle that takes the unit vector `start` to `end`.
 
     It is the half turn about `start` followed by the half turn about the bisector of the two, and
-    so a true rotation even at the antipode, where the bisector is any perpendicular.
+    so a true rotation even at the antipode, where the bisector is any perpendicular: there, and as
+    near to it as rounding leaves the sum of the two without a direction.
     """
-    bisector = unit(start + end, fallback=_any_perpendicular(start))
+    shortest = torch.finfo(start.dtype).eps ** 0.5
+    bisector = unit(start + end, fallback=_any_perpendicular(start), shortest=shortest)
     return _half_turn(bisector) @ _half_turn(start)
 
 
@@ -146,8 +177,3 @@ def _root_frames(
     about_x = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
     identity = torch.eye(3).to(hip_angle).expand_as(about_x)
     return {PELVIS: identity, NECK: identity, LEFT_HIP: about_x, RIGHT_HIP: about_x}
-
-
-def _floored(values: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Kept off zero, where atan2(0, 0) has no gradient."""
-    return values.clamp(min=1e-12)

@@ -1,8 +1,11 @@
 """Flip and in-plane rotation of a picture and of everything that is said about it.
 
-These are T and T^-1 of L_UNP (Sec. 3.3b of the paper) and the mirroring and in-plane rotation that
-augment the renders of L_prior. Angles are in radians, clockwise as seen on the screen.
+These are T and T^-1 of L_UNP (Sec. 3.3b of the paper), the mirroring and in-plane rotation that
+augment the renders of L_prior, and the zoom that jitters their crops. Angles are in radians,
+clockwise as seen on the screen.
 """
+
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -45,12 +48,13 @@ def flip_camera(camera: Float[Tensor, "*batch camera"]) -> Float[Tensor, "*batch
 
 
 def rotate_image(
-    images: Float[Tensor, "batch channels size size"], angle: Float[Tensor, " batch"]
+    images: Float[Tensor, "batch channels size size"],
+    angle: Float[Tensor, " batch"],
+    outside: Literal["border", "zeros"] = "border",
 ) -> Float[Tensor, "batch channels size size"]:
     """Square pictures turned about their centre; the corners are filled from the border."""
-    grid_from_output = functional.pad(_rotation(-angle), (0, 1))
-    grid = functional.affine_grid(grid_from_output, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    output_to_input = functional.pad(_rotation(-angle), (0, 1))
+    return _resample(images, output_to_input, images.shape[-1], outside)
 
 
 def rotate_joints2d(
@@ -74,6 +78,43 @@ def rotate_camera(
         return turned
     shift = (_rotation(angle) @ camera[..., 7:9, None]).squeeze(-1)
     return torch.cat([turned, camera[..., 6:7], shift], dim=-1)
+
+
+def zoom_image(
+    images: Float[Tensor, "batch channels size size"],
+    size: int,
+    log_scale: Float[Tensor, " batch"] | None = None,
+    shift: Float[Tensor, "batch 2"] | None = None,
+    outside: Literal["border", "zeros"] = "zeros",
+) -> Float[Tensor, "batch channels {size} {size}"]:
+    """Square pictures enlarged by exp(log_scale), then shifted [half sides], in a new size [px]."""
+    count = len(images)
+    log_scale = images.new_zeros(count) if log_scale is None else log_scale
+    shift = images.new_zeros(count, 2) if shift is None else shift
+    shrink = (-log_scale).exp()[:, None, None]
+    linear = shrink * torch.eye(2).to(images)
+    output_to_input = torch.cat([linear, -shrink * shift[:, :, None]], dim=-1)
+    return _resample(images, output_to_input, size, outside)
+
+
+def zoom_joints2d(
+    joints2d: Float[Tensor, "*batch 17 2"],
+    log_scale: Float[Tensor, "*batch"],
+    shift: Float[Tensor, "*batch 2"],
+) -> Float[Tensor, "*batch 17 2"]:
+    """2D joints in the enlarged and shifted picture."""
+    return log_scale.exp()[..., None, None] * joints2d + shift[..., None, :]
+
+
+def _resample(
+    images: Float[Tensor, "batch channels height width"],
+    output_to_input: Float[Tensor, "batch 2 3"],
+    size: int,
+    outside: str,
+) -> Float[Tensor, "batch channels {size} {size}"]:
+    shape = [*images.shape[:2], size, size]
+    grid = functional.affine_grid(output_to_input, shape, align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode=outside, align_corners=False)
 
 
 def _rotation(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 2 2"]:

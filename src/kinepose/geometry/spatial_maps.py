@@ -31,8 +31,8 @@ def spatial_maps(
 
 def pixel_centres(height: int, width: int) -> Float[Tensor, "height width 2"]:
     """Where the centres of the pixels lie: the centre of pixel i of n at (i + 0.5) / n * 2 - 1."""
-    x = (torch.arange(width) + 0.5) / width * 2 - 1
-    y = (torch.arange(height) + 0.5) / height * 2 - 1
+    x = (torch.arange(width, dtype=torch.float64) + 0.5) / width * 2 - 1
+    y = (torch.arange(height, dtype=torch.float64) + 0.5) / height * 2 - 1
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
@@ -53,14 +53,14 @@ def _affinity_maps(
     """f_am(u), a Gaussian along each limb, without the paper's slope angle theta.
 
     With w = u - mu, d = j2 - j1 and sigma_x^2 = sigma_y^2 + alpha^2 |d|^2 the paper's exponent is
-    -(|w|^2 - alpha^2 (w . d)^2 / sigma_x^2) / (2 sigma_y^2), smooth also for a limb of no length,
-    whose map is round. (The paper's own sigma_x = alpha |d| would shrink it to nothing.)
+    -(|w|^2 + alpha^2 (w x d)^2 / sigma_y^2) / (2 sigma_x^2): a sum of squares, so that rounding
+    cannot turn its sign far from the crop, and smooth also for a limb of no length, whose map is
+    round. (The paper's own sigma_x = alpha |d| would shrink it to nothing.)
     """
     parents, children = (list(ends) for ends in zip(*LIMBS, strict=True))
     start, end = joints2d[..., parents, :], joints2d[..., children, :]
-    limb = end - start
+    limb = (end - start)[..., None, None, :]
     offsets = pixels - ((start + end) / 2)[..., None, None, :]
-    along = (offsets * limb[..., None, None, :]).sum(-1)
-    reach = limb_reach**2 / (limb_width**2 + limb_reach**2 * limb.square().sum(-1))
-    across = offsets.square().sum(-1) - reach[..., None, None] * along.square()
-    return (-0.5 * across / limb_width**2).exp()
+    across = offsets[..., 0] * limb[..., 1] - offsets[..., 1] * limb[..., 0]
+    squared = offsets.square().sum(-1) + (limb_reach / limb_width * across).square()
+    return (-0.5 * squared / (limb_width**2 + limb_reach**2 * limb.square().sum(-1))).exp()
