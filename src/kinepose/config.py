@@ -15,6 +15,26 @@ Detector = Literal["motion", "file", "rtdetr", "none"]
 
 
 @dataclass(frozen=True)
+class MotionConfig:
+    """What synthetic people do, in proportions of their time."""
+
+    captured: float = 0.35
+    """Motion capture as it is, but for mirroring and speed."""
+    mixed: float = 0.35
+    """Legs of one motion, arms of another."""
+    procedural: float = 0.3
+    """Smooth paths through random poses within anatomical limits."""
+    locomotion: float = 0.35
+    """Share of captured motion that is walking or running, in addition to its natural share."""
+    walks_between: float = 0.5
+    """How often people walk or run on, for 2 s, between one thing and the next."""
+    speed: float = 1.4
+    """Largest factor by which a clip is made faster or slower."""
+    perturbation: float = 6.0
+    """Standard deviation of slow random offsets of the joints [degrees]."""
+
+
+@dataclass(frozen=True)
 class SynthesizeConfig:
     """Film synthetic people: films, exact labels in files of their own, and a detector's boxes."""
 
@@ -34,6 +54,7 @@ class SynthesizeConfig:
     """The same seed gives the same films."""
     backgrounds: Path | None = None
     """Folder of photographs to stand people before; procedural scenes without it."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
     look: Literal["render", "film"] = "film"
     """'film' people look unlike the 20 renders of the prior: other light, shading, materials."""
     workers: int = 0
@@ -60,6 +81,8 @@ class PeopleConfig:
     """Whether the side is constant within a clip or follows the boxes smoothly."""
     smoothing: float = 0.2
     """Standard deviation of the Gaussian that smooths boxes over time [s]."""
+    longest_gap: float = 1.0
+    """A person not found for longer is a new one; shorter gaps are interpolated [s]."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +150,8 @@ class ModelConfig:
     """Share of f_a's channels left out in training. Rhodin et al. 2018: 0.3."""
     pose_feature_width: int = 128
     """Channels of f_2D."""
-    decoder_widths: tuple[int, ...] = (256, 128, 64, 32)
-    """Channels of D_I at each size, from the maps' to the picture's; each doubles the size."""
+    decoder_widths: tuple[int, ...] = (256, 256, 128, 64, 32)
+    """Channels of D_I at each size, from the maps' to the picture's; the size doubles between."""
 
     sigma: float = 0.1
     """Width of the heatmaps [half crop sides]."""
@@ -224,7 +247,7 @@ CPU_MODEL = ModelConfig(
     branch_width=256,
     appearance_widths=(16, 16, 32, 32, 32, 32, 32, 32, 32, 32),
     pose_feature_width=32,
-    decoder_widths=(64, 48, 24),
+    decoder_widths=(48, 24, 16),
 )
 
 PRESETS: dict[str, TrainConfig] = {
@@ -254,9 +277,11 @@ class PredictConfig:
     height: float = 1700.0
     """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
     energy: bool = True
-    """Whether to score each pose by L_UNP's disagreement."""
+    """Whether to score each pose by L_UNP's disagreement with itself, painted in grey."""
+    energy_gap: float = 1.0
+    """Time from a frame to the one that lends the person's looks to that painting [s]."""
     overlay: bool = True
-    """Whether to write overlay.mp4."""
+    """Whether to write overlay.mp4, or overlay/*.png for pictures."""
     batch_size: int = 64
     device: str = "auto"
     """auto, cpu or cuda."""

@@ -1,0 +1,181 @@
+"""The paper's Figure 1A as code: two encoders, three fixed transforms, one decoder.
+
+I_t -> E_P -> v_k, c;  v_k -> T_fk -> p_3D;  p_3D, c -> T_c -> p_2D;  p_2D -> T_m -> f_hm, f_am
+I_s -> E_A -> f_a
+(f_hm, f_am), f_a, B_t -> D_I -> I^_t
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoConfig, PretrainedConfig
+
+from kinepose.config import ModelConfig
+from kinepose.errors import BadInputError
+from kinepose.files import replacing
+from kinepose.geometry.camera_projection import project
+from kinepose.geometry.forward_kinematics import forward_kinematics
+from kinepose.geometry.spatial_maps import MAPS, spatial_maps
+from kinepose.networks.appearance_encoder import AppearanceEncoder
+from kinepose.networks.decoder import Decoder
+from kinepose.networks.pose_encoder import PoseEncoder, backbone_config, load_pretrained
+from kinepose.runs import FORMAT_VERSION, read_run_config
+
+
+@dataclass(frozen=True)
+class Poses:
+    """What E_P and the first two transforms say about pictures."""
+
+    parameters: Float[Tensor, "batch 40"]
+    """v_k"""
+    camera: Float[Tensor, "batch camera"]
+    """c"""
+    joints3d: Float[Tensor, "batch 17 3"]
+    """p_3D [canonical]"""
+    joints2d: Float[Tensor, "batch 17 2"]
+    """p_2D, from -1 to 1 across the crop."""
+
+
+class Model(nn.Module):
+    """The paper's framework; which of its parts train is up to the losses."""
+
+    def __init__(self, config: ModelConfig, backbone: PretrainedConfig) -> None:
+        super().__init__()
+        doubled = config.map_size * 2 ** (len(config.decoder_widths) - 1)
+        if doubled != config.image_size:
+            raise BadInputError(
+                f"decoder_widths {config.decoder_widths} lead from maps of {config.map_size} to "
+                f"pictures of {doubled} px, not {config.image_size}"
+            )
+        self.config = config
+        self.backbone_config = backbone
+        self.pose_encoder = PoseEncoder(config, backbone)
+        self.appearance_encoder = AppearanceEncoder(config)
+        self.decoder = Decoder(config)
+        self.kinematics_network = _mlp(40, 51) if config.kinematics == "network" else None
+        self.maps_network = (
+            _mlp(34, MAPS * config.map_size**2) if config.maps == "network" else None
+        )
+
+    def predict(self, images: Float[Tensor, "batch 3 size size"]) -> Poses:
+        """E_P, T_fk and T_c: what pose and camera a picture shows."""
+        parameters, camera = self.pose_encoder(images)
+        if self.kinematics_network is None:
+            joints3d = forward_kinematics(parameters)
+        else:
+            joints3d = self.kinematics_network(parameters).unflatten(-1, (17, 3))
+        return Poses(parameters, camera, joints3d, project(joints3d, camera))
+
+    def maps(
+        self, joints2d: Float[Tensor, "batch 17 2"]
+    ) -> Float[Tensor, "batch 33 map_size map_size"]:
+        """T_m: heatmaps f_hm, then affinity maps f_am."""
+        config = self.config
+        if self.maps_network is None:
+            return spatial_maps(
+                joints2d, config.map_size, config.sigma, config.limb_width, config.limb_reach
+            )
+        flat = self.maps_network(joints2d.flatten(-2))
+        return flat.unflatten(-1, (MAPS, config.map_size, config.map_size))
+
+    def appearance(
+        self, images: Float[Tensor, "batch 3 size size"]
+    ) -> Float[Tensor, "batch channels map_size map_size"]:
+        """E_A: f_a."""
+        return self.appearance_encoder(images)
+
+    def paint(
+        self,
+        joints2d: Float[Tensor, "batch 17 2"],
+        appearance: Float[Tensor, "batch channels map_size map_size"],
+        background: Float[Tensor, "batch 3 size size"],
+    ) -> Float[Tensor, "batch 3 size size"]:
+        """T_m and D_I: the person of f_a in the pose of p_2D before a background."""
+        return self.decoder(self.maps(joints2d), appearance, background)
+
+
+def new_model(config: ModelConfig) -> Model:
+    """A model to train: its backbone from pretrained weights, if it names some, else from noise.
+
+    Raises:
+        BadInputError: if the named architecture or weights cannot be had.
+    """
+    model = Model(config, backbone_config(config))
+    if config.pretrained is not None:
+        load_pretrained(model.pose_encoder, config.pretrained)
+    return model
+
+
+def save_model(model: Model, folder: Path, **settings: dict[str, Any]) -> None:
+    """Write config.json and model.safetensors; other settings stand beside the model's own."""
+    described = {
+        "format_version": FORMAT_VERSION,
+        "model": asdict(model.config),
+        "backbone": model.backbone_config.to_dict(),
+        **settings,
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    with replacing(folder / "model.safetensors") as temporary:
+        save_file(tensors, temporary)
+    with replacing(folder / "config.json") as temporary:
+        temporary.write_text(json.dumps(described, indent=2, default=str))
+
+
+def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
+    """The model of a run, ready to predict. Nothing is unpickled, nothing fetched.
+
+    Raises:
+        BadInputError: if the folder is not a run, is of another version, or does not fit together.
+    """
+    described = read_run_config(folder)
+    try:
+        config = model_config(described["model"])
+        backbone = _rebuild_backbone_config(described["backbone"])
+        model = Model(config, backbone)
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except (KeyError, TypeError, OSError, RuntimeError, SafetensorError) as error:
+        first = str(error).splitlines()[0]
+        raise BadInputError(f"{folder}: config.json and model.safetensors: {first}") from error
+    return model.to(device).eval()
+
+
+def model_config(values: dict[str, Any]) -> ModelConfig:
+    """A ModelConfig from JSON; an unknown key is a TypeError."""
+    return ModelConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called cpu or cuda; auto takes cuda where there is one.
+
+    Raises:
+        BadInputError: if cuda is asked for and not there, or the name is another.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise BadInputError(f"no device {name!r}: auto, cpu or cuda")
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        raise BadInputError("no CUDA device here: use --device cpu")
+    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+
+
+def _rebuild_backbone_config(values: dict[str, Any]) -> PretrainedConfig:
+    values = dict(values)
+    return AutoConfig.for_model(values.pop("model_type"), **values)
+
+
+def _mlp(inputs: int, outputs: int, width: int = 256) -> nn.Sequential:
+    """A small network in place of a transform (the paper's ablations, Table 4)."""
+    return nn.Sequential(
+        nn.Linear(inputs, width),
+        nn.ReLU(inplace=True),
+        nn.Linear(width, width),
+        nn.ReLU(inplace=True),
+        nn.Linear(width, outputs),
+    )

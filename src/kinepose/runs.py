@@ -1,0 +1,78 @@
+"""The folder of a run, read as files: no model is needed to look into it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from kinepose.errors import BadInputError
+
+FORMAT_VERSION = 1
+
+
+def read_run_config(folder: Path) -> dict[str, Any]:
+    """config.json of a run.
+
+    Raises:
+        BadInputError: if there is none, or of another version.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BadInputError(f"{folder} is not a run: it has no config.json")
+    try:
+        described = json.loads(path.read_text())
+    except ValueError as error:
+        raise BadInputError(f"{path} is not JSON: {error}") from error
+    version = described.get("format_version") if isinstance(described, dict) else None
+    if version != FORMAT_VERSION:
+        raise BadInputError(
+            f"{path} has format version {version}; this kinepose reads {FORMAT_VERSION}"
+        )
+    if not isinstance(described.get("model"), dict):
+        raise BadInputError(f"{folder} is not a run: its config.json describes no model")
+    return described
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log.jsonl; one that was cut short is passed over."""
+    path = folder / "log.jsonl"
+    lines = []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines
+
+
+def read_last_pictures(folder: Path) -> dict[str, np.ndarray] | None:
+    """The newest arrays that training left for pictures, if it left any.
+
+    Raises:
+        BadInputError: if the file is broken.
+    """
+    paths = sorted((folder / "pictures").glob("step_*.npz"))
+    if not paths:
+        return None
+    try:
+        with np.load(paths[-1], allow_pickle=False) as arrays:
+            return {"step": np.array(int(paths[-1].stem.split("_")[1])), **arrays}
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInputError(f"{paths[-1]} is broken: {error}") from error
+
+
+def count_parameters(folder: Path) -> int:
+    """How many numbers a run's model.safetensors holds.
+
+    Raises:
+        BadInputError: if it is missing or broken.
+    """
+    path = folder / "model.safetensors"
+    try:
+        with safe_open(path, "numpy") as weights:
+            names = list(weights.keys())
+            return sum(int(np.prod(weights.get_slice(name).get_shape())) for name in names)
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(f"{path} cannot be read: {error}") from error
