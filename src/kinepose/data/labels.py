@@ -1,0 +1,83 @@
+"""Labels of clips, for the supervised variants only; nothing else opens them (Sec. 4a)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+
+from kinepose.data.pairs import ClipSet, load_images
+from kinepose.data.poses import read_labels
+from kinepose.data.prior import LabelledBatch
+from kinepose.errors import BadInputError
+from kinepose.geometry.crops import frame_to_crop
+from kinepose.geometry.forward_kinematics import canonical_joints
+
+
+@dataclass(frozen=True)
+class ClipLabels:
+    """Labels of some rows of a ClipSet."""
+
+    rows: Int64[np.ndarray, " labelled"]
+    joints2d: Float32[np.ndarray, "labelled 17 2"]
+    """From -1 to 1 across the crop."""
+    joints3d: Float32[np.ndarray, "labelled 17 3"]
+    """The body's own joints in the frame C [canonical]."""
+    has_joints3d: Int64[np.ndarray, " with_3d"]
+    """Which of them may be used in 3D, as indices into the arrays above."""
+
+
+def read_clip_labels(folder: Path, clips: ClipSet, share: float, seed: int) -> ClipLabels:
+    """Labels FILM.npz for the rows of clips, by film, frame and track; a share of them in 3D.
+
+    Raises:
+        BadInputError: if a label file cannot be used, or no row of the clips has a label.
+    """
+    films = clips.table["film"].to_numpy()
+    frames, tracks = clips.table["frame"].to_numpy(), clips.table["track"].to_numpy()
+    crops = np.array(clips.table["crop"].to_pylist(), dtype=np.float32)
+    rows, joints2d, joints3d = [], [], []
+    for film in sorted(set(films)):
+        path = folder / f"{Path(film).stem}.npz"
+        if not path.is_file():
+            continue
+        labels = read_labels(path)
+        by_key = {key: i for i, key in enumerate(zip(labels.frame, labels.track, strict=True))}
+        in_film = np.flatnonzero(films == film)
+        keys = list(zip(frames[in_film], tracks[in_film], strict=True))
+        found = [(row, by_key[k]) for row, k in zip(in_film, keys, strict=True) if k in by_key]
+        if found:
+            film_rows, label_rows = (np.array(column) for column in zip(*found, strict=True))
+            rows.append(film_rows)
+            in_frame = torch.from_numpy(labels.joints2d[label_rows])
+            joints2d.append(frame_to_crop(in_frame, torch.from_numpy(crops[film_rows])))
+            joints3d.append(canonical_joints(torch.from_numpy(labels.joints3d[label_rows]))[0])
+    if not rows:
+        raise BadInputError(f"no frame of the clips has a label in {folder}")
+    count = sum(map(len, rows))
+    order = np.random.default_rng(seed).permutation(count)
+    return ClipLabels(
+        np.concatenate(rows),
+        torch.cat(joints2d).numpy(),
+        torch.cat(joints3d).numpy(),
+        np.sort(order[: max(1, round(share * count))]),
+    )
+
+
+def draw_labelled(
+    clips: ClipSet,
+    labels: ClipLabels,
+    use: str,
+    count: int,
+    size: int,
+    generator: torch.Generator,
+) -> LabelledBatch:
+    """Random labelled pictures; those for the use 'joints3d' come from the share with 3D."""
+    among = labels.has_joints3d if use == "joints3d" else np.arange(len(labels.rows))
+    chosen = among[torch.randint(len(among), (count,), generator=generator).numpy()]
+    return LabelledBatch(
+        load_images(clips, labels.rows[chosen], size),
+        torch.from_numpy(labels.joints2d[chosen]),
+        torch.from_numpy(labels.joints3d[chosen]),
+    )

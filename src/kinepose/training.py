@@ -1,0 +1,270 @@
+"""The loop that alternates the losses, each with an optimiser of its own (Sec. 3.3, 4).
+
+Every step draws from a generator seeded by (seed, step) alone, so that a run that was killed goes
+on from its last checkpoint to the same numbers as one that never was.
+"""
+
+import json
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from kinepose.checkpoint import Run, holds_run, restore, save
+from kinepose.config import TrainConfig
+from kinepose.data.labels import ClipLabels, draw_labelled, read_clip_labels
+from kinepose.data.pairs import ClipSet, PairBatch, draw_pairs, read_clips
+from kinepose.data.prior import (
+    Augmentation,
+    LabelledBatch,
+    PriorSet,
+    draw_renders,
+    load_prior,
+    plain_batch,
+    render_prior_set,
+    save_prior,
+)
+from kinepose.data.random_backgrounds import (
+    BackgroundSource,
+    draw_random_backgrounds,
+    open_backgrounds,
+)
+from kinepose.errors import BadInputError, TrainingError
+from kinepose.losses import (
+    ImageTransform,
+    LossName,
+    Terms,
+    Weights,
+    joints2d_loss,
+    paired_loss,
+    prior_loss,
+    trained_modules,
+    unpaired_loss,
+)
+from kinepose.model import Model, choose_device, new_model
+from kinepose.pictures import save_pictures
+
+SMALLEST_SPREAD = 1e-3
+"""Standard deviation of predicted joints over different pictures, below which poses have become
+one [canonical]."""
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a run learns from."""
+
+    prior: PriorSet
+    backgrounds: BackgroundSource
+    clips: ClipSet | None
+    labels: ClipLabels | None
+
+
+def train(config: TrainConfig) -> None:
+    """Train until `iterations` or `minutes` are over; resume the run if the folder holds one.
+
+    Raises:
+        BadInputError: if settings, clips or labels cannot be used.
+        TrainingError: if a loss is not finite or all poses become one; the last checkpoint stays.
+    """
+    device = choose_device(config.device)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    resumed = holds_run(config)
+    materials = _gather(config)
+    schedule = _schedule(config, materials)
+    torch.manual_seed(config.seed)
+    model = new_model(config.model).to(device, memory_format=torch.channels_last)
+    optimisers = {loss: _optimiser(config, model, loss) for loss in dict.fromkeys(schedule)}
+    run = Run(config, model, optimisers)
+    if resumed:
+        restore(run)
+    else:
+        config.output.mkdir(parents=True, exist_ok=True)
+        save_prior(materials.prior, config.output / "prior.npz")
+        save(run)
+    _loop(run, materials, schedule)
+
+
+def _loop(run: Run, materials: Materials, schedule: list[LossName]) -> None:
+    config, folder = run.config, run.config.output
+    started, saved = time.monotonic() - run.seconds, time.monotonic()
+    limit = config.minutes * 60 if config.minutes else math.inf
+    progress = tqdm(total=config.iterations, initial=run.step, desc="train", unit="it")
+    with (folder / "log.jsonl").open("a") as log, progress:
+        while run.step < config.iterations and run.seconds < limit:
+            loss = "prior" if run.step < config.warm_up else schedule[run.step % len(schedule)]
+            terms = _train_step(run, materials, loss)
+            run.step, run.seconds = run.step + 1, time.monotonic() - started
+            record = {"step": run.step, "loss": loss, "total": sum(terms.values()), **terms}
+            log.write(json.dumps(record | {"seconds": round(run.seconds, 3)}) + "\n")
+            progress.update()
+            if math.isfinite(limit):
+                progress.set_postfix_str(f"{max(0.0, limit - run.seconds) / 60:.1f} min left")
+            if run.step % config.picture_every == 0:
+                _check_spread(run, materials)
+                _save_pictures(run, materials)
+            if time.monotonic() - saved > config.checkpoint_minutes * 60:
+                log.flush()
+                save(run)
+                saved = time.monotonic()
+    _save_pictures(run, materials)
+    save(run)
+
+
+def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, float]:
+    """One iteration of one loss; returns its terms."""
+    config, model = run.config, run.model
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
+    torch.manual_seed(config.seed * 1_000_003 + run.step)
+    optimiser = run.optimisers[loss]
+    parameters = optimiser.param_groups[0]["params"]
+    model.requires_grad_(False).train()
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    terms = _terms(config, model, materials, loss, generator)
+    total = torch.stack(list(terms.values())).sum()
+    if not math.isfinite(total.item()):
+        raise TrainingError(
+            f"step {run.step}: the loss '{loss}' is not finite "
+            f"({', '.join(f'{name} {value.item():.3g}' for name, value in terms.items())}); "
+            f"the last checkpoint is in {config.output}"
+        )
+    total.backward()
+    if config.gradient_clip:
+        torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return {name: round(value.item(), 6) for name, value in terms.items()}
+
+
+def _terms(
+    config: TrainConfig,
+    model: Model,
+    materials: Materials,
+    loss: LossName,
+    generator: torch.Generator,
+) -> Terms:
+    size, count = config.model.image_size, config.batch_size
+    weights = Weights(config.pixel_weight, config.pose_consistency, config.appearance_consistency)
+    if loss == "prior":
+        return prior_loss(model, _on(model, _prior_batch(config, materials, generator)))
+    assert materials.clips is not None
+    if loss in ("joints2d", "joints3d"):
+        assert materials.labels is not None
+        batch = draw_labelled(materials.clips, materials.labels, loss, count, size, generator)
+        supervised = joints2d_loss if loss == "joints2d" else prior_loss
+        return supervised(model, _on(model, batch))
+    pairs = draw_pairs(
+        materials.clips, loss == "paired", count, size, config.smallest_gap, generator
+    )
+    if loss == "paired":
+        return paired_loss(model, _on(model, pairs), weights)
+    backgrounds = draw_random_backgrounds(materials.backgrounds, count, size, generator)
+    angle = math.radians(config.rotation) * (torch.rand(count, generator=generator) * 2 - 1)
+    transform = ImageTransform(torch.rand(count, generator=generator) < 0.5, angle)
+    return unpaired_loss(
+        model, _on(model, pairs), _on(model, backgrounds), _on(model, transform), weights
+    )
+
+
+def _prior_batch(
+    config: TrainConfig, materials: Materials, generator: torch.Generator
+) -> LabelledBatch:
+    size = config.model.image_size
+    if config.overfit:
+        return plain_batch(materials.prior, size)
+    backgrounds = draw_random_backgrounds(materials.backgrounds, config.batch_size, size, generator)
+    augmentation = Augmentation(math.radians(config.rotation), config.crop_jitter)
+    return draw_renders(materials.prior, backgrounds, augmentation, generator)
+
+
+def _gather(config: TrainConfig) -> Materials:
+    path = config.output / "prior.npz"
+    count = config.overfit or config.prior_images
+    if path.is_file():
+        prior = load_prior(path)
+    else:
+        prior = render_prior_set(count, config.prior_seed, 2 * config.model.image_size)
+    clips = read_clips(config.clips) if config.clips else None
+    labels = None
+    if config.variant in ("weakly", "semi", "full") and not config.overfit:
+        if clips is None or config.labels is None:
+            raise BadInputError(f"the variant {config.variant!r} needs --clips and --labels")
+        share = config.label_share if config.variant == "semi" else 1.0
+        labels = read_clip_labels(config.labels, clips, share, config.seed)
+    return Materials(prior, open_backgrounds(config.backgrounds, clips), clips, labels)
+
+
+def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
+    """The losses that take turns after the warm-up."""
+    clips = materials.clips
+    if config.crop_jitter and not config.model.extended_camera:
+        raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
+    if config.overfit or config.variant == "prior":
+        return ["prior"]
+    if config.variant == "full":
+        return ["prior", "joints3d"]
+    if clips is None:
+        raise BadInputError(f"the variant {config.variant!r} needs --clips")
+    if not len(clips.paired):
+        raise BadInputError(
+            "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
+        )
+    schedule: list[LossName] = ["prior", "paired"]
+    if config.unpaired and len(clips.unpaired):
+        schedule.append("unpaired")
+    extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
+    return [*schedule, extra[config.variant]] if config.variant in extra else schedule
+
+
+def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
+    parameters = [p for module in trained_modules(model, loss) for p in module.parameters()]
+    kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
+    return kind(parameters, lr=config.learning_rate)
+
+
+def _on(model: Model, batch: Batch) -> Batch:
+    """A tensor, or a dataclass of tensors, on the model's device."""
+    device = next(model.parameters()).device
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    tensors = {name: value for name, value in vars(batch).items() if value is not None}
+    return replace(batch, **{name: value.to(device) for name, value in tensors.items()})
+
+
+def _save_pictures(run: Run, materials: Materials) -> None:
+    """The same pairs in all pictures of a run: of D_p, else of the renders."""
+    config, clips = run.config, materials.clips
+    size, generator = config.model.image_size, torch.Generator().manual_seed(config.seed)
+    if clips is not None and len(clips.paired):
+        pairs = draw_pairs(clips, True, 8, size, config.smallest_gap, generator)
+    else:
+        images = plain_batch(materials.prior, size).images[:8]
+        grey = torch.full_like(images, 0.5)
+        pairs = PairBatch(
+            images, images, grey, torch.ones_like(grey[:, :1]), torch.arange(len(images))
+        )
+    path = config.output / "pictures" / f"step_{run.step:08d}.npz"
+    save_pictures(run.model, _on(run.model, pairs), path)
+
+
+@torch.no_grad()
+def _check_spread(run: Run, materials: Materials) -> None:
+    """Stop a run whose encoder says the same of every picture."""
+    if run.step <= run.config.warm_up:
+        return
+    batch = plain_batch(materials.prior, run.config.model.image_size)
+    poses = run.model.eval().predict(_on(run.model, batch.images))
+    spread = poses.joints2d.std(dim=0).mean().item()
+    if len(batch.images) > 1 and spread < SMALLEST_SPREAD:
+        raise TrainingError(
+            f"step {run.step}: all poses have become one (spread {spread:.2g} over "
+            f"{len(batch.images)} different renders); the last checkpoint is in "
+            f"{run.config.output}"
+        )
