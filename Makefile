@@ -1,0 +1,38 @@
+# Two commands do everything on a fresh machine with Python 3.11 or newer:
+#   make demo    synthetic films -> clips -> a model -> poses, scores and a page, under demo/
+#   make test    linters, types, layers and tests
+PYTHON ?= python3
+BIN := .venv/bin
+KINEPOSE := $(BIN)/kinepose
+
+.PHONY: install test demo clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check src
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+demo: install
+	rm -rf demo
+	$(KINEPOSE) synthesize --output demo/films --clips 10 --camera mixed --seed 1
+	$(KINEPOSE) synthesize --output demo/unseen --clips 1 --seed 2
+	$(KINEPOSE) prepare demo/films/films/*.mp4 --output demo/clips --detector file --boxes demo/films/boxes.csv
+	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 4
+	$(KINEPOSE) predict demo/unseen/films/*.mp4 --run demo/run --output demo/poses --detector file --boxes demo/unseen/boxes.csv
+	$(KINEPOSE) evaluate demo/poses demo/unseen/labels/*.npz --output demo/poses/metrics.json
+	$(KINEPOSE) report demo/run --output demo/report.html --poses demo/poses
+
+clean:
+	rm -rf demo .venv

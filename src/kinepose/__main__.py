@@ -1,0 +1,5 @@
+"""`python -m kinepose` is the command `kinepose`."""
+
+from kinepose.cli import main
+
+main()

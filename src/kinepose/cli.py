@@ -1,0 +1,161 @@
+"""The command line: one function a command, named after it; heavy imports inside."""
+
+import contextlib
+import io
+import itertools
+import sys
+from typing import Any
+
+import tyro
+
+from kinepose.config import (
+    PRESETS,
+    EvaluateConfig,
+    InfoConfig,
+    PredictConfig,
+    PrepareConfig,
+    ReportConfig,
+    SynthesizeConfig,
+    TrainConfig,
+)
+from kinepose.errors import BadInputError, KineposeError
+
+
+def synthesize(config: SynthesizeConfig) -> None:
+    """Film synthetic people."""
+    from kinepose.synthetic.scene import synthesize
+
+    synthesize(config)
+
+
+def prepare(config: PrepareConfig) -> None:
+    """Cut films into clips."""
+    from kinepose.data.clips import prepare
+
+    prepare(config)
+
+
+def train(config: TrainConfig) -> None:
+    """Train a model, and score the renders it had to learn by heart if that was the task."""
+    from kinepose.training import train
+
+    train(config)
+    if config.overfit:
+        from kinepose.evaluation import score_overfit
+
+        scores = score_overfit(config.output)
+        print(", ".join(f"{name} {value:.1f} mm" for name, value in scores.items()))
+
+
+def predict(config: PredictConfig) -> None:
+    """Find poses in a film."""
+    from kinepose.prediction import predict
+
+    predict(config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Score poses."""
+    from kinepose.evaluation import evaluate
+
+    evaluate(config)
+
+
+def report(config: ReportConfig) -> None:
+    """Draw a run."""
+    from kinepose.report import write_report
+
+    write_report(config)
+
+
+def info(config: InfoConfig) -> None:
+    """Describe a set of clips, a run or a file of poses."""
+    path = config.path
+    if (path / "config.json").is_file():
+        from kinepose.report import describe_run as describe
+    elif path.suffix == ".npz" or (path / "poses.npz").is_file():
+        from kinepose.evaluation import describe_poses as describe
+    elif path.exists():
+        from kinepose.data.pairs import describe_clips as describe
+    else:
+        raise BadInputError(f"no such file or folder: {path}")
+    print(describe(path))
+
+
+COMMANDS = {
+    "synthesize": (synthesize, SynthesizeConfig),
+    "prepare": (prepare, PrepareConfig),
+    "train": (train, TrainConfig),
+    "predict": (predict, PredictConfig),
+    "evaluate": (evaluate, EvaluateConfig),
+    "report": (report, ReportConfig),
+    "info": (info, InfoConfig),
+}
+
+
+def main() -> None:
+    """Run the command of sys.argv; what the user did wrong is one line and status 2."""
+    words = sys.argv[1:]
+    if not words or words[0] in ("-h", "--help"):
+        print(_usage())
+        return
+    if words[0] not in COMMANDS:
+        _fail(f"no command {words[0]!r}: {', '.join(COMMANDS)}")
+    function, settings = COMMANDS[words[0]]
+    try:
+        function(_parse(words[0], settings, words[1:]))
+    except KineposeError as error:
+        _fail(str(error))
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}")
+    except KeyboardInterrupt:
+        _fail("interrupted")
+
+
+def _parse(command: str, settings: type, words: list[str]) -> Any:
+    default: Any = None
+    if settings is TrainConfig:
+        preset = _preset(words)
+        if preset not in PRESETS:
+            _fail(f"no preset {preset!r}: {', '.join(PRESETS)}")
+        default = PRESETS[preset]
+    options = {} if default is None else {"default": default}
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(settings, args=words, prog=f"kinepose {command}", **options)
+    except SystemExit as stop:
+        if stop.code:
+            _fail(f"{_first_paragraph(complaint.getvalue())} (kinepose {command} --help)")
+        raise
+
+
+def _first_paragraph(box: str) -> str:
+    """What tyro says above the first rule of its box."""
+    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()[1:]]
+    return " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
+
+
+def _preset(words: list[str]) -> str:
+    """The preset named on the command line: it decides the defaults of all other settings."""
+    for i, word in enumerate(words):
+        if word == "--preset" and i + 1 < len(words):
+            return words[i + 1]
+        if word.startswith("--preset="):
+            return word.split("=", 1)[1]
+    return "cpu"
+
+
+def _usage() -> str:
+    lines = [
+        f"  {name:<12}{settings.__doc__.splitlines()[0]}"
+        for name, (_, settings) in COMMANDS.items()
+    ]
+    head = "usage: kinepose COMMAND ...    (kinepose COMMAND --help for its settings)\n"
+    return "\n".join([head, *lines])
+
+
+def _fail(message: str) -> None:
+    print(f"kinepose: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(2)
