@@ -1,0 +1,214 @@
+"""From a film to the 3D poses of the people in it.
+
+The film is decoded three times, to find the people, to predict their poses and to draw them, and
+never held: memory does not grow with its length.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64, UInt8
+from torch import Tensor
+from tqdm import tqdm
+
+from kinepose.config import PredictConfig
+from kinepose.data.people import Survey, crop_image, people_in_film
+from kinepose.data.poses import FilmPoses, write_poses
+from kinepose.data.video import film_info, is_pictures, picture_paths, read_frames, write_video
+from kinepose.drawing import overlay_frame
+from kinepose.errors import BadInputError
+from kinepose.files import replacing
+from kinepose.geometry.camera_projection import rotation_camera_from_canonical
+from kinepose.geometry.crops import crop_to_frame
+from kinepose.geometry.forward_kinematics import stature
+from kinepose.losses import energy
+from kinepose.model import Model, Poses, choose_device, load_model
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Every person in every frame, in the order of the film."""
+
+    frame: Int64[np.ndarray, " rows"]
+    track: Int64[np.ndarray, " rows"]
+    time: Float64[np.ndarray, " rows"]
+    """[s]"""
+    box: Float64[np.ndarray, "rows 4"]
+    """[px]"""
+    crop: Float64[np.ndarray, "rows 3"]
+    """[px]"""
+
+
+def predict(config: PredictConfig) -> None:
+    """Write poses.npz and the overlay of a film, a picture or a folder of pictures.
+
+    joints3d are R_c p_3D times `height`, in the axes of a camera that looks at the pelvis: the
+    film's own but for the angle between its line of sight and the person, which an unknown focal
+    length hides.
+
+    Raises:
+        BadInputError: if the film or the run cannot be read, or nobody is found.
+    """
+    device = choose_device(config.device)
+    model = load_model(config.run, device)
+    rows = _rows(people_in_film(config.film, config.people))
+    poses = _predict_rows(model, device, config, rows)
+    write_poses(config.output / "poses.npz", poses)
+    if config.overlay and is_pictures(config.film):
+        _write_overlay_pictures(config, poses)
+    elif config.overlay:
+        _write_overlay_film(config, poses)
+    print(
+        f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
+        f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
+    )
+
+
+def _rows(survey: Survey) -> Rows:
+    frame = np.concatenate([track.frames for track in survey.tracks])
+    number = np.concatenate(
+        [np.full(len(track.frames), track.number, np.int64) for track in survey.tracks]
+    )
+    box = np.concatenate([track.boxes for track in survey.tracks])
+    crop = np.concatenate([track.crops for track in survey.tracks])
+    order = np.lexsort([number, frame])
+    time = survey.times[np.searchsorted(survey.frames, frame)]
+    return Rows(frame[order], number[order], time[order], box[order], crop[order])
+
+
+@torch.inference_mode()
+def _predict_rows(
+    model: Model, device: torch.device, config: PredictConfig, rows: Rows
+) -> FilmPoses:
+    count = len(rows.frame)
+    joints2d = np.empty((count, 17, 2), np.float32)
+    joints3d = np.empty((count, 17, 3), np.float32)
+    energies = np.full(count, np.nan, np.float32)
+    if config.energy and not is_pictures(config.film):
+        sources = source_rows(rows.track, rows.time, config.energy_gap)
+    else:
+        sources = np.arange(count)
+    crops = _crops(config.film, rows, model.config.image_size)
+    with tqdm(total=count, desc="poses", unit="pose", leave=False) as progress:
+        for batch, images, lent in batches_with_sources(crops, sources, config.batch_size):
+            targets = _to_tensor(images, device)
+            poses = model.predict(targets)
+            crop = torch.from_numpy(rows.crop[batch]).float()
+            joints2d[batch] = crop_to_frame(poses.joints2d.cpu(), crop).numpy()
+            joints3d[batch] = joints_in_camera(poses, config.height).cpu().numpy()
+            if config.energy:
+                energies[batch] = energy(model, targets, _to_tensor(lent, device)).cpu().numpy()
+            progress.update(len(batch))
+    return FilmPoses(
+        rows.frame,
+        rows.track,
+        rows.box.astype(np.float32),
+        joints2d,
+        joints3d,
+        energies,
+        np.array(film_info(config.film).fps, np.float32),
+    )
+
+
+def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]:
+    """p_3D in camera axes, pelvis at 0, the chain of stature as long as `height`."""
+    rotation = rotation_camera_from_canonical(poses.camera)
+    joints = poses.joints3d - poses.joints3d[:, :1]
+    scale = height / stature(joints).clamp(min=1e-6)
+    return scale[:, None, None] * joints @ rotation.transpose(-1, -2)
+
+
+def source_rows(
+    track: Int64[np.ndarray, " rows"], time: Float64[np.ndarray, " rows"], gap: float
+) -> Int64[np.ndarray, " rows"]:
+    """For each row the row of its track that is `gap` [s] later; if there is none, earlier.
+
+    In a track too short for either it is the end that is farther away.
+    """
+    sources = np.empty(len(track), np.int64)
+    for number in np.unique(track):
+        rows = np.flatnonzero(track == number)
+        times = time[rows]
+        later = np.searchsorted(times, times + gap - 1e-6)
+        earlier = np.searchsorted(times, times - gap + 1e-6, side="right") - 1
+        farther_end = np.where(times - times[0] > times[-1] - times, 0, len(rows) - 1)
+        chosen = np.where(later < len(rows), later, np.where(earlier >= 0, earlier, farther_end))
+        sources[rows] = rows[chosen]
+    return sources
+
+
+def batches_with_sources(
+    crops: Iterable[UInt8[np.ndarray, "size size 3"]],
+    sources: Int64[np.ndarray, " rows"],
+    batch_size: int,
+) -> Iterator[tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]]:
+    """Batches of (rows, their crops, their sources' crops) from a stream of one crop a row.
+
+    A row waits until its source has come by; a crop is dropped once no row needs it any more.
+    """
+    complete = np.maximum(np.arange(len(sources)), sources)
+    in_turn = np.argsort(complete, kind="stable")
+    turn = np.argsort(in_turn)
+    last_turn = turn.copy()
+    np.maximum.at(last_turn, sources, turn)
+    done = 0
+    held: dict[int, np.ndarray] = {}
+    for row, crop in enumerate(crops):
+        held[row] = crop
+        ready = int(np.searchsorted(complete[in_turn], row, side="right"))
+        is_last = row == len(sources) - 1
+        while ready - done >= batch_size or (is_last and ready > done):
+            batch = in_turn[done : done + batch_size]
+            yield batch, [held[r] for r in batch], [held[s] for s in sources[batch]]
+            done += len(batch)
+            held = {r: crop for r, crop in held.items() if last_turn[r] >= done}
+
+
+def _crops(film: Path, rows: Rows, size: int) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+    row = 0
+    for frame in read_frames(film):
+        while row < len(rows.frame) and rows.frame[row] == frame.index:
+            yield crop_image(frame.image, rows.crop[row], size)
+            row += 1
+
+
+def _to_tensor(images: list[np.ndarray], device: torch.device) -> Float[Tensor, "batch 3 s s"]:
+    pixels = torch.from_numpy(np.stack(images)).to(device)
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
+def _write_overlay_film(config: PredictConfig, poses: FilmPoses) -> None:
+    fps = film_info(config.film).fps
+    write_video(config.output / "overlay.mp4", _overlays(config, poses), fps)
+
+
+def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses) -> None:
+    names = [path.stem for path in picture_paths(config.film)]
+    for name, picture in zip(names, _overlays(config, poses), strict=True):
+        path = config.output / "overlay" / f"{name}.png"
+        with replacing(path) as temporary:
+            if not cv2.imwrite(str(temporary), picture[..., ::-1]):
+                raise BadInputError(f"cannot write {path}: is the disk full?")
+
+
+def _overlays(
+    config: PredictConfig, poses: FilmPoses
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Every frame's overlay, people or none."""
+    people = np.unique(poses.track, return_inverse=True)[1]
+    count = film_info(config.film).frames
+    frames = read_frames(config.film)
+    for frame in tqdm(frames, desc="overlay", unit="frame", total=count, leave=False):
+        rows = slice(*np.searchsorted(poses.frame, [frame.index, frame.index + 1]))
+        yield overlay_frame(
+            frame.image,
+            people[rows].tolist(),
+            poses.box[rows],
+            poses.joints2d[rows],
+            poses.joints3d[rows],
+            config.height,
+        )
