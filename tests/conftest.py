@@ -9,7 +9,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinepose.config import CPU_MODEL, ModelConfig
+from kinepose.config import (
+    CPU_MODEL,
+    ModelConfig,
+    PeopleConfig,
+    PrepareConfig,
+    SynthesizeConfig,
+)
 from kinepose.model import Model, new_model
 
 TINY_MODEL = replace(
@@ -36,3 +42,47 @@ def tiny_config() -> ModelConfig:
 def tiny_model() -> Model:
     torch.manual_seed(0)
     return new_model(TINY_MODEL).eval()
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory):
+    """Two films of synthetic people, one with a still and one with a moving camera."""
+    from kinepose.synthetic.scene import synthesize
+
+    folder = tmp_path_factory.mktemp("films")
+    synthesize(
+        SynthesizeConfig(
+            output=folder, clips=2, seconds=2.0, size=96, fps=10, camera="mixed", workers=1
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips(films, tmp_path_factory):
+    """The clips of those films."""
+    from kinepose.data.clips import prepare
+
+    folder = tmp_path_factory.mktemp("clips")
+    prepare(
+        PrepareConfig(
+            films=tuple(sorted((films / "films").glob("*.mp4"))),
+            output=folder,
+            people=PeopleConfig(detector="file", boxes=films / "boxes.csv"),
+            shortest_clip=1.0,
+            crop_size=64,
+            largest_invalid=1.0,
+            workers=1,
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prior(tmp_path_factory):
+    """A file of four labelled renders for TINY_MODEL."""
+    from kinepose.data.prior import render_prior_set, save_prior
+
+    path = tmp_path_factory.mktemp("prior") / "prior.npz"
+    save_prior(render_prior_set(4, seed=0, size=64), path)
+    return path

@@ -74,7 +74,7 @@ def info(config: InfoConfig) -> None:
     if (path / "config.json").is_file():
         from kinepose.report import describe_run as describe
     elif path.suffix == ".npz" or (path / "poses.npz").is_file():
-        from kinepose.evaluation import describe_poses as describe
+        from kinepose.data.poses import describe_poses as describe
     elif path.exists():
         from kinepose.data.pairs import describe_clips as describe
     else:

@@ -247,7 +247,7 @@ CPU_MODEL = ModelConfig(
     branch_width=256,
     appearance_widths=(16, 16, 32, 32, 32, 32, 32, 32, 32, 32),
     pose_feature_width=32,
-    decoder_widths=(48, 24, 16),
+    decoder_widths=(48, 32, 12),
 )
 
 PRESETS: dict[str, TrainConfig] = {

@@ -198,7 +198,10 @@ def _gather(config: TrainConfig) -> Materials:
             raise BadInputError(f"the variant {config.variant!r} needs --clips and --labels")
         share = config.label_share if config.variant == "semi" else 1.0
         labels = read_clip_labels(config.labels, clips, share, config.seed)
-    return Materials(prior, open_backgrounds(config.backgrounds, clips), clips, labels)
+    backgrounds = open_backgrounds(
+        config.backgrounds, clips, config.model.image_size, config.prior_seed
+    )
+    return Materials(prior, backgrounds, clips, labels)
 
 
 def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:

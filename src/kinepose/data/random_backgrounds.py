@@ -15,48 +15,47 @@ from kinepose.synthetic.backgrounds import (
     read_photographs,
 )
 
+PROCEDURAL_SCENES = 400
+"""How many scenes a run makes up; each is seen in endless crops, mirrored and recoloured."""
+
 
 @dataclass(frozen=True)
 class BackgroundSource:
-    """Where random backgrounds come from; procedural ones are always among them."""
+    """Where random backgrounds come from."""
 
-    photographs: tuple[UInt8[np.ndarray, "_ _ 3"], ...] = ()
-    clips: ClipSet | None = None
-    """Clips whose backgrounds are known (D_p)."""
+    pictures: tuple[UInt8[np.ndarray, "_ _ 3"], ...]
+    """Photographs, or made-up scenes."""
+    clips: ClipSet | None
+    """Clips whose backgrounds are known (D_p); if there are any, half of all come from them."""
 
 
-def open_backgrounds(folder: Path | None, clips: ClipSet | None) -> BackgroundSource:
-    """The photographs of a folder if one is named, else the backgrounds of D_p if there are any.
+def open_backgrounds(
+    folder: Path | None, clips: ClipSet | None, size: int, seed: int
+) -> BackgroundSource:
+    """The photographs of a folder; without one, made-up scenes and the backgrounds of D_p.
 
     Raises:
         BadInputError: if the folder holds no readable picture.
     """
     if folder is not None:
-        return BackgroundSource(photographs=read_photographs(folder))
+        return BackgroundSource(read_photographs(folder), None)
+    numbers = np.random.default_rng(seed)
+    scenes = [procedural_background(numbers, 2 * size, 2 * size) for _ in range(PROCEDURAL_SCENES)]
     has_paired = clips is not None and len(clips.paired) > 0
-    return BackgroundSource(clips=clips if has_paired else None)
+    return BackgroundSource(tuple(scenes), clips if has_paired else None)
 
 
 def draw_random_backgrounds(
     source: BackgroundSource, count: int, size: int, generator: torch.Generator
 ) -> Float[Tensor, "{count} 3 {size} {size}"]:
-    """Half of them from the source if it has any, the rest procedural, in random order."""
+    """Random crops of pictures, and of the backgrounds of D_p as many, in random order."""
     seed = int(torch.randint(2**62, (), generator=generator))
     numbers = np.random.default_rng(seed)
+    from_clips = count // 2 if source.clips is not None else 0
+    chosen = numbers.integers(len(source.pictures), size=count - from_clips)
+    crops = np.stack([random_crop(numbers, source.pictures[i], size, size) for i in chosen])
+    drawn = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
     if source.clips is not None:
-        drawn = draw_backgrounds(source.clips, count // 2, size, generator)
-    else:
-        photographs = source.photographs
-        chosen = numbers.integers(len(photographs), size=count // 2) if photographs else ()
-        crops = [random_crop(numbers, photographs[i], size, size) for i in chosen]
-        drawn = _tensor(crops, size)
-    procedural = [procedural_background(numbers, size, size) for _ in range(count - len(drawn))]
-    every = torch.cat([drawn, _tensor(procedural, size)])
-    return every[torch.randperm(count, generator=generator)]
-
-
-def _tensor(
-    pictures: list[UInt8[np.ndarray, "size size 3"]], size: int
-) -> Float[Tensor, "count 3 {size} {size}"]:
-    stacked = np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
-    return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 255
+        paired = draw_backgrounds(source.clips, from_clips, size, generator)
+        drawn = torch.cat([drawn, paired])
+    return drawn[torch.randperm(count, generator=generator)]

@@ -50,7 +50,7 @@ class Decoder(nn.Module):
 
 def _doubling(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
+        convolution(inputs, inputs),
         convolution(inputs, outputs),
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-        convolution(outputs, outputs),
     )

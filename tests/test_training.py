@@ -1,0 +1,196 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from kinepose.config import PRESETS, TrainConfig
+from kinepose.errors import BadInputError, TrainingError
+from kinepose.evaluation import score_overfit
+from kinepose.model import load_model
+from kinepose.runs import read_last_pictures, read_log
+from kinepose.training import train
+from tests.conftest import TINY_MODEL
+
+
+@pytest.fixture
+def config(tmp_path, clips, prior) -> TrainConfig:
+    output = tmp_path / "run"
+    output.mkdir()
+    shutil.copy(prior, output / "prior.npz")
+    return replace(
+        PRESETS["cpu"],
+        output=output,
+        clips=(clips,),
+        iterations=8,
+        warm_up=2,
+        batch_size=3,
+        prior_images=4,
+        threads=1,
+        model=TINY_MODEL,
+    )
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model.safetensors")
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_losses_take_turns_after_the_warm_up(config):
+    train(config)
+    log = read_log(config.output)
+    assert [line["loss"] for line in log] == [
+        *("prior", "prior", "unpaired", "prior", "paired", "unpaired", "prior", "paired"),
+    ]
+    assert [line["step"] for line in log] == list(range(1, 9))
+    assert set(log[4]) >= {"pixels", "pose", "appearance", "total", "seconds"}
+    assert log[4]["total"] == pytest.approx(
+        log[4]["pixels"] + log[4]["pose"] + log[4]["appearance"], abs=1e-5
+    )
+    load_model(config.output)
+
+
+@pytest.mark.parametrize(
+    ("settings", "losses"),
+    [
+        ({"variant": "prior"}, {"prior"}),
+        ({"unpaired": False}, {"prior", "paired"}),
+        ({"variant": "weakly"}, {"prior", "paired", "unpaired", "joints2d"}),
+        ({"variant": "semi"}, {"prior", "paired", "unpaired", "joints3d"}),
+        ({"variant": "full"}, {"prior", "joints3d"}),
+    ],
+)
+def test_variants_train_by_their_supervision(config, films, settings, losses):
+    labels = films / "labels" if settings.get("variant") in ("weakly", "semi", "full") else None
+    train(replace(config, labels=labels, warm_up=0, **settings))
+    assert {line["loss"] for line in read_log(config.output)} == losses
+
+
+@pytest.mark.parametrize("ablation", [{"kinematics": "network"}, {"maps": "network"}])
+def test_ablations_train(config, ablation):
+    train(replace(config, model=replace(TINY_MODEL, **ablation)))
+    assert len(read_log(config.output)) == 8
+
+
+def test_the_same_seed_ends_at_the_same_numbers_and_another_at_others(config, tmp_path):
+    def run(name: str, seed: int) -> dict[str, torch.Tensor]:
+        output = shutil.copytree(config.output, tmp_path / name)
+        train(replace(config, output=output, seed=seed))
+        return weights(output)
+
+    first = run("first", 0)
+    assert same(first, run("again", 0))
+    assert not same(first, run("other", 1))
+
+
+def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path):
+    whole = shutil.copytree(config.output, tmp_path / "whole")
+    train(replace(config, output=whole, iterations=40))
+
+    command = (
+        "import sys; from pathlib import Path; from dataclasses import replace;"
+        "from kinepose.config import PRESETS; from kinepose.training import train;"
+        "from tests.conftest import TINY_MODEL;"
+        "train(replace(PRESETS['cpu'], output=Path(sys.argv[1]), clips=(Path(sys.argv[2]),),"
+        "iterations=4000, warm_up=2, batch_size=3, prior_images=4, threads=1,"
+        "model=TINY_MODEL, checkpoint_minutes=0.0))"
+    )
+    words = [sys.executable, "-c", command, str(config.output), str(config.clips[0])]
+    root = Path(__file__).parents[1]
+    process = subprocess.Popen(words, cwd=root, stderr=subprocess.DEVNULL)
+    log = config.output / "log.jsonl"
+    while process.poll() is None and not (log.is_file() and log.read_text().count("\n") >= 6):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed_at = log.read_text().count("\n")
+    assert 6 <= killed_at < 40, "the run was killed too early or too late to show anything"
+
+    train(replace(config, iterations=40))
+    assert same(weights(whole), weights(config.output))
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    expected = read_log(whole)
+    assert [row["step"] for row in rows] == list(range(1, 41))
+    assert [row["total"] for row in rows] == [row["total"] for row in expected]
+
+
+def test_minutes_end_a_run_cleanly(config):
+    train(replace(config, iterations=10**6, minutes=0.02))
+    steps = len(read_log(config.output))
+    assert 0 < steps < 10**6
+    load_model(config.output)
+
+
+def test_pictures_hold_what_the_report_draws(config):
+    train(replace(config, picture_every=4))
+    assert len(list((config.output / "pictures").glob("*.npz"))) == 2
+    pictures = read_last_pictures(config.output)
+    count = len(pictures["target"])
+    for name in ("source", "target", "background", "reconstruction"):
+        assert pictures[name].shape == (count, 32, 32, 3)
+        assert pictures[name].dtype == np.uint8
+    assert pictures["maps"].shape == (count, 33, 8, 8)
+    assert pictures["transfers"].shape[:3] == (
+        len(pictures["pose_images"]),
+        len(pictures["appearance_images"]),
+        len(pictures["background_images"]),
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_in_one_line(config):
+    with pytest.raises(TrainingError, match="not finite") as caught:
+        train(replace(config, learning_rate=1e30, gradient_clip=0.0, iterations=50))
+    assert "\n" not in str(caught.value)
+    load_model(config.output)
+
+
+def test_poses_that_become_one_stop_the_run(config):
+    with pytest.raises(TrainingError, match="become one"):
+        train(replace(config, learning_rate=0.0, picture_every=4))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"clips": ()}, "needs --clips"),
+        ({"clips": (Path("nowhere"),)}, "nowhere"),
+        ({"variant": "full"}, "--labels"),
+        ({"variant": "full", "labels": Path("nowhere")}, "nowhere"),
+        ({"crop_jitter": 0.1, "model": replace(TINY_MODEL, extended_camera=False)}, "extended"),
+        ({"device": "tpu"}, "tpu"),
+        ({"backgrounds": Path("nowhere")}, "nowhere"),
+    ],
+)
+def test_settings_that_cannot_be_met_are_one_line(config, settings, says):
+    with pytest.raises(BadInputError, match=says) as caught:
+        train(replace(config, **settings))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_with_other_settings_is_not_overwritten(config):
+    train(config)
+    before = weights(config.output)
+    with pytest.raises(BadInputError, match="learning_rate"):
+        train(replace(config, learning_rate=1e-2))
+    assert same(before, weights(config.output))
+
+
+def test_renders_can_be_learnt_by_heart(config):
+    """Within 20 mm of what the skeleton's fixed proportions allow."""
+    model = replace(TINY_MODEL, backbone_widths=(16, 32), branch_width=256, branch_cells=4)
+    train(
+        replace(config, overfit=4, iterations=900, learning_rate=2e-3, warm_up=0, model=model)
+    )
+    scores = score_overfit(config.output)
+    assert scores["p_mpjpe"] < scores["floor"] + 20
