@@ -1,0 +1,192 @@
+"""`prepare`: films become clips of one person each, Parquet files with one row a frame.
+
+CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what became of each film.
+(Its name begins with '_' so that readers of Parquet folders pass it over.)
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from kinepose.config import PrepareConfig
+from kinepose.data.cutting import SCHEMA, cut_film, empty_scene_path
+from kinepose.data.video import BrokenFilmWarning
+from kinepose.errors import BadInputError
+from kinepose.files import replacing
+
+LIST_OF_FILMS = "_films.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FilmReport:
+    """What became of a film."""
+
+    film: str
+    status: str
+    """ok, or failed."""
+    reason: str
+    """Why it failed; or what is wrong with it although it gave clips."""
+    counts: dict[str, int]
+    """Clips (of one person each), their frames, and of both how many are paired."""
+    made_from: dict
+    """Settings and state of the files; while they are the same, a film is not cut again."""
+
+
+def prepare(config: PrepareConfig) -> None:
+    """Cut films into clips, a process a core; what an earlier call finished is kept.
+
+    Films that cannot be used are reported and passed over.
+
+    Raises:
+        BadInputError: if a film does not exist, two have one name, or none gives a clip.
+    """
+    films = _films(config.films)
+    reports = read_reports(config.output)
+    to_do = []
+    for film in films:
+        earlier = reports.get(film.stem)
+        done = (
+            earlier and earlier.status == "ok" and (config.output / f"{film.stem}.parquet").exists()
+        )
+        if not done or earlier.made_from != _made_from(film, config):
+            to_do.append(film)
+    for report in tqdm(_cut_all(to_do, config), "films", len(to_do), disable=not to_do):
+        name = Path(report.film).stem
+        reports[name] = report
+        if report.status == "failed":
+            tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
+            (config.output / f"{name}.parquet").unlink(missing_ok=True)
+        with replacing(config.output / LIST_OF_FILMS) as temporary:
+            listed = {name: asdict(reports[name]) for name in sorted(reports)}
+            temporary.write_text(
+                json.dumps({"format_version": FORMAT_VERSION, "films": listed}, indent=1)
+            )
+    of_call = [reports[film.stem] for film in films]
+    failed = [report.reason for report in of_call if report.status == "failed"]
+    if len(failed) == len(films):
+        raise BadInputError(f"no film gave a clip: {'; '.join(failed)}")
+    count = {
+        key: sum(report.counts[key] for report in of_call if report.status == "ok")
+        for key in ("clips", "frames", "paired_clips", "paired_frames")
+    }
+    print(
+        f"{config.output}: {count['clips']} clips, {count['frames']} frames "
+        f"(paired: {count['paired_clips']} clips, {count['paired_frames']} frames) "
+        f"of {len(films) - len(failed)} films; {len(failed)} films passed over"
+    )
+
+
+def read_reports(folder: Path) -> dict[str, FilmReport]:
+    """What became of the films of a folder of clips, by name; empty if it holds no list.
+
+    Raises:
+        BadInputError: if the list is broken or of another version.
+    """
+    path = folder / LIST_OF_FILMS
+    if not path.exists():
+        return {}
+    try:
+        listed = json.loads(path.read_text())
+        if listed["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {listed['format_version']}, not {FORMAT_VERSION}")
+        return {name: FilmReport(**report) for name, report in listed["films"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(f"cannot use {path}: {error}; choose another --output") from error
+
+
+def _films(paths: Sequence[Path]) -> list[Path]:
+    """The films named, and those in the folders named."""
+    films: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise BadInputError(f"no such file: {path}")
+        files = [path]
+        if path.is_dir():
+            files = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] != ".")
+            if not files:
+                raise BadInputError(f"the folder {path} is empty")
+        films += files
+    if not films:
+        raise BadInputError("no films given")
+    by_name: dict[str, Path] = {}
+    for film in films:
+        other = by_name.setdefault(film.stem, film)
+        if other.resolve() != film.resolve():
+            raise BadInputError(
+                f"two films have the name {film.stem}: {other} and {film}; rename one"
+            )
+    return list(by_name.values())
+
+
+def _cut_all(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
+    workers = min(config.workers or os.cpu_count() or 1, len(films))
+    if workers <= 1:
+        yield from (_cut_film(film, config) for film in films)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _use_one_core) as pool:
+        futures = [pool.submit(_cut_film, film, config) for film in films]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise BadInputError(
+                "a process was killed, perhaps for want of memory; try again with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _use_one_core() -> None:
+    """Before torch is loaded, if it is at all."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    cv2.setNumThreads(1)
+
+
+def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
+    """One film, from the first look to its Parquet file."""
+    made_from = _made_from(film, config)
+    counts = dict.fromkeys(("clips", "frames", "paired_clips", "paired_frames"), 0)
+    path = config.output / f"{film.stem}.parquet"
+    try:
+        with warnings.catch_warnings(record=True) as warned, replacing(path) as temporary:
+            warnings.simplefilter("always", BrokenFilmWarning)
+            with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+                for table in cut_film(film, config):
+                    writer.write_table(table)
+                    paired = table["paired"][0].as_py()
+                    for key, more in (("clips", 1), ("frames", len(table))):
+                        counts[key] += more
+                        counts[f"paired_{key}"] += more if paired else 0
+    except (BadInputError, OSError) as error:  # OSError: a full disk, say
+        return FilmReport(film.name, "failed", str(error), dict.fromkeys(counts, 0), made_from)
+    broken = [str(w.message) for w in warned if issubclass(w.category, BrokenFilmWarning)]
+    return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
+
+
+def _made_from(film: Path, config: PrepareConfig) -> dict:
+    """Settings, and size and time of change of every file that the clips of a film depend on."""
+    settings = asdict(config)
+    for key in ("films", "output", "workers"):
+        del settings[key]
+    used = [film, config.people.boxes]
+    if config.backgrounds is not None:
+        used.append(empty_scene_path(film, config.backgrounds))
+    stamps = {
+        path.name: [path.stat().st_size, path.stat().st_mtime_ns]
+        for path in used
+        if path is not None and path.is_file()
+    }
+    return json.loads(json.dumps({"settings": settings, "files": stamps}, default=str))

@@ -1,0 +1,222 @@
+"""One film cut into clips of one person each: crops, backgrounds, and D_p told from D_unp."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int, UInt8
+
+from kinepose.config import PrepareConfig
+from kinepose.data.background import (
+    Background,
+    gather_backgrounds,
+    plan_windows,
+    unknown_share,
+)
+from kinepose.data.people import Shot, Survey, crop_image, crops_around, people_in_film
+from kinepose.data.video import PICTURE_SUFFIXES, FilmInfo, Frame, Picture, film_info, read_frames
+from kinepose.errors import BadInputError
+
+SCHEMA = pa.schema(
+    [
+        ("film", pa.string()),
+        ("clip", pa.int32()),
+        ("track", pa.int32()),
+        ("frame", pa.int64()),
+        ("time", pa.float64()),
+        ("paired", pa.bool_()),
+        ("image", pa.binary()),
+        ("background", pa.binary()),
+        ("valid", pa.binary()),
+        ("box", pa.list_(pa.float32(), 4)),
+        ("crop", pa.list_(pa.float32(), 3)),
+        ("fps", pa.float64()),
+        ("background_motion", pa.float32()),
+        ("reason", pa.string()),
+    ]
+)
+_JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One person within one clip."""
+
+    track: int
+    places: Int[np.ndarray, " rows"]
+    """Of the person's frames within the clip."""
+    boxes: Float[np.ndarray, "rows 4"]
+    crops: Float[np.ndarray, "rows 3"]
+
+
+def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
+    """One table of SCHEMA for each person in each clip, in the order of clips and tracks.
+
+    The film is read twice, as a stream: to find people, cuts and camera motion, and to cut.
+
+    Raises:
+        BadInputError: if the film cannot be read, or gives no clip.
+    """
+    info = film_info(film)
+    scene = None
+    if config.backgrounds is not None:
+        scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
+    survey = people_in_film(film, config.people, config.fps, config.longest_clip)
+    frames, clips = enumerate(read_frames(film, config.fps)), 0
+    for shot in survey.shots:
+        people = _people_in(shot, survey, config)
+        if people and _duration(shot, survey) >= config.shortest_clip:
+            yield from _cut_clip(clips, shot, survey, people, frames, info, scene, config)
+            clips += 1
+    if not clips:
+        longest = max(_duration(shot, survey) for shot in survey.shots)
+        raise BadInputError(
+            f"no clip of {film.name} has people and lasts {config.shortest_clip:g} s (the longest "
+            f"without a cut: {longest:.1f} s); see --shortest-clip"
+        )
+
+
+def empty_scene_path(film: Path, folder: Path) -> Path | None:
+    """The picture of a film's empty scene: the one that is named like the film."""
+    named = (folder / f"{film.stem}{suffix}" for suffix in sorted(PICTURE_SUFFIXES))
+    return next((path for path in named if path.is_file()), None)
+
+
+def _cut_clip(
+    number: int,
+    shot: Shot,
+    survey: Survey,
+    people: list[_Person],
+    frames: Iterator[tuple[int, Frame]],
+    info: FilmInfo,
+    scene: Background | None,
+    config: PrepareConfig,
+) -> Iterator[pa.Table]:
+    still = shot.background_motion <= config.motion_threshold
+    windows, estimates = (), []
+    if still and scene is None:
+        times = survey.times[shot.first : shot.end].tolist()
+        windows = plan_windows(times, config.background_window, 3 * info.width * info.height)
+    jpegs: list[list[bytes]] = [[] for _ in people]
+    rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
+    images = _images_of(shot, frames)
+    for place, image in gather_backgrounds(
+        images, windows, lambda place: _boxes_at(place, people), estimates
+    ):
+        for person, row_at, pictures in zip(people, rows, jpegs, strict=True):
+            if place in row_at:
+                crop = person.crops[row_at[place]]
+                pictures.append(_jpeg(crop_image(image, crop, config.crop_size)))
+    backgrounds = [scene] * (shot.end - shot.first) if still and scene is not None else []
+    for window, estimate in zip(windows, estimates, strict=True):
+        backgrounds += [estimate] * (window.end - window.first)
+    for person, pictures in zip(people, jpegs, strict=True):
+        columns = _background_columns(shot, person, backgrounds, config)
+        in_film = shot.first + person.places
+        count = len(pictures)
+        yield (
+            pa.table(
+                {
+                    "film": [info.name] * count,
+                    "clip": [number] * count,
+                    "track": [person.track] * count,
+                    "frame": survey.frames[in_film],
+                    "time": survey.times[in_film],
+                    "image": pictures,
+                    "box": list(person.boxes.astype(np.float32)),
+                    "crop": list(person.crops.astype(np.float32)),
+                    "fps": [survey.fps] * count,
+                    "background_motion": [shot.background_motion] * count,
+                    **columns,
+                }
+            )
+            .select(SCHEMA.names)
+            .cast(SCHEMA)
+        )
+
+
+def _background_columns(
+    shot: Shot, person: _Person, backgrounds: list[Background], config: PrepareConfig
+) -> dict[str, list]:
+    """Whether a person's clip is in D_p, why, and if so its B_t and where it is valid."""
+    count = len(person.places)
+    unpaired = {"paired": [False] * count, "background": [None] * count, "valid": [None] * count}
+    motion = f"background motion {shot.background_motion:.1f}"
+    if not backgrounds:
+        reason = f"the camera moves: {motion} is above {config.motion_threshold:g}"
+        return {**unpaired, "reason": [reason] * count}
+    own = [backgrounds[place] for place in person.places]
+    shares = [unknown_share(b.known, box) for b, box in zip(own, person.boxes, strict=True)]
+    unknown = float(np.mean(shares))
+    if unknown > config.largest_invalid:
+        reason = (
+            f"the person stays where he is: the background of {unknown:.0%} of the box is never "
+            f"seen, more than {config.largest_invalid:.0%}"
+        )
+        return {**unpaired, "reason": [reason] * count}
+    size = config.crop_size
+    around = list(zip(own, person.crops, strict=True))
+    return {
+        "paired": [True] * count,
+        "background": [_jpeg(crop_image(b.picture, crop, size)) for b, crop in around],
+        "valid": [_mask(crop_image(255 * b.known.view(np.uint8), c, size)) for b, c in around],
+        "reason": [f"the camera stands still: {motion}; {unknown:.0%} of the box unseen"] * count,
+    }
+
+
+def _people_in(shot: Shot, survey: Survey, config: PrepareConfig) -> list[_Person]:
+    """The people of a shot; the side of their crops is constant within it."""
+    frames = survey.frames[shot.first : shot.end]
+    people = []
+    for track in survey.tracks:
+        inside = (track.frames >= frames[0]) & (track.frames <= frames[-1])
+        if inside.sum() >= 2:
+            boxes = track.boxes[inside]
+            crops = crops_around(boxes, config.people, survey.fps)
+            places = np.searchsorted(frames, track.frames[inside])
+            people.append(_Person(track.number, places, boxes, crops))
+    return people
+
+
+def _images_of(shot: Shot, frames: Iterable[tuple[int, Frame]]) -> Iterator[tuple[int, Picture]]:
+    """A shot's frames with their places in it, from the frames of the film with theirs."""
+    for position, frame in frames:
+        if position >= shot.first:
+            yield position - shot.first, frame.image
+        if position == shot.end - 1:
+            return
+
+
+def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
+    return np.concatenate([person.boxes[person.places == place] for person in people])
+
+
+def _empty_scene(path: Path | None, info: FilmInfo) -> Background:
+    if path is None:
+        raise BadInputError(f"no picture of the empty scene is named like the film {info.name}")
+    picture = next(read_frames(path)).image
+    if picture.shape[:2] != (info.height, info.width):
+        raise BadInputError(
+            f"the empty scene {path} has {picture.shape[1]} x {picture.shape[0]} px, "
+            f"the film {info.name} {info.width} x {info.height}"
+        )
+    return Background(picture, np.ones(picture.shape[:2], bool))
+
+
+def _duration(shot: Shot, survey: Survey) -> float:
+    """From the first frame's start to the last one's end [s]."""
+    seconds = survey.times[shot.end - 1] - survey.times[shot.first]
+    return float(seconds) + (1 / survey.fps if survey.fps > 0 else 0.0)
+
+
+def _jpeg(picture: UInt8[np.ndarray, "size size 3"]) -> bytes:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    return cv2.imencode(".jpg", picture[..., ::-1], quality)[1].tobytes()
+
+
+def _mask(known: UInt8[np.ndarray, "size size"]) -> bytes:
+    """A PNG that is 255 where all that a pixel covers is known, and 0 elsewhere."""
+    return cv2.imencode(".png", np.where(known == 255, 255, 0).astype(np.uint8))[1].tobytes()

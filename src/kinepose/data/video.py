@@ -1,0 +1,207 @@
+"""Films and pictures, in and out, one frame at a time."""
+
+import warnings
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from kinepose.errors import BadInputError
+from kinepose.files import replacing
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
+"""FFmpeg paints text files as if they were films of a terminal."""
+
+
+class BrokenFilmWarning(UserWarning):
+    """A part of a film could not be decoded; what could be decoded is used."""
+
+
+class Frame(NamedTuple):
+    """One frame of a film, or one picture of a folder."""
+
+    index: int
+    """Number in the film, counted over all its frames, or in the folder's name order."""
+    time: float
+    """Since the first frame [s]; the index, for pictures."""
+    image: Picture
+    """RGB, the way up that the film asks to be shown."""
+
+
+@dataclass(frozen=True)
+class FilmInfo:
+    """What a film says of itself."""
+
+    name: str
+    width: int
+    """As shown, after the rotation that the film asks for [px]."""
+    height: int
+    fps: float
+    """Frames a second, on average; 0 for pictures."""
+    frames: int
+    """How many there should be; a guess for some formats."""
+
+
+def is_pictures(path: Path) -> bool:
+    """Whether this is a picture, or a folder (of pictures), rather than a film."""
+    return path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def picture_paths(path: Path) -> list[Path]:
+    """The pictures of a folder in name order, or the one picture.
+
+    Raises:
+        BadInputError: if there are none.
+    """
+    if not path.exists():
+        raise BadInputError(f"no such file: {path}")
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    if not pictures:
+        raise BadInputError(f"no pictures in {path} ({', '.join(sorted(PICTURE_SUFFIXES))})")
+    return pictures
+
+
+def film_info(path: Path) -> FilmInfo:
+    """Size and pace of a film, from its head and first frame, or of a folder's first picture.
+
+    Raises:
+        BadInputError: if it cannot be read.
+    """
+    first = next(read_frames(path))
+    height, width, _ = first.image.shape
+    if is_pictures(path):
+        return FilmInfo(path.name, width, height, 0.0, len(picture_paths(path)))
+    with _opened(path) as (container, stream):
+        fps = _average_fps(stream)
+        seconds = (container.duration or 0) / av.time_base
+        return FilmInfo(path.name, width, height, fps, stream.frames or round(seconds * fps))
+
+
+def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
+    """The frames of a film, or the pictures of a folder in name order, in constant memory.
+
+    With fps > 0 films are thinned out to that pace by their time stamps, so that a variable frame
+    rate becomes as even as it can without a frame made up; 0 keeps every frame.
+
+    Raises:
+        BadInputError: if not one frame can be decoded. Where a film breaks further on, what can be
+            decoded is given and a BrokenFilmWarning says so at the end.
+    """
+    if is_pictures(path):
+        yield from _read_pictures(path)
+        return
+    last_beat = -1
+    for frame in _decode(path):
+        beat = int(frame.time * fps + 0.01) if fps > 0 else frame.index
+        if beat > last_beat:
+            last_beat = beat
+            yield frame
+
+
+def write_video(path: Path, frames: Iterable[Picture], fps: float) -> None:
+    """Write frames as a film that every browser plays: H.264, 4:2:0; odd sizes lose a row.
+
+    Raises:
+        BadInputError: if there are no frames, or the disk is full.
+    """
+    container = stream = None
+    try:
+        with replacing(path) as temporary:
+            for image in frames:
+                height, width = (length // 2 * 2 for length in image.shape[:2])
+                if container is None or stream is None:
+                    container = av.open(str(temporary), "w", format="mp4")
+                    rate = Fraction(fps).limit_denominator(1001)
+                    stream = container.add_stream("libx264", rate=rate)
+                    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                picture = np.ascontiguousarray(image[:height, :width])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            if container is None or stream is None:
+                raise BadInputError(f"no frames to write to {path}")
+            container.mux(stream.encode())
+            container.close()
+    except (OSError, av.FFmpegError) as error:
+        raise BadInputError(f"cannot write {path}: {error}") from error
+
+
+def _read_pictures(path: Path) -> Iterator[Frame]:
+    for index, picture in enumerate(picture_paths(path)):
+        image = cv2.imread(str(picture), cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise BadInputError(f"cannot read the picture {picture}: broken, or of another format")
+        yield Frame(index, float(index), image.astype(np.uint8, copy=False))
+
+
+def _decode(path: Path) -> Iterator[Frame]:
+    """Every frame of a film that decodes, in the size and the way up of the first."""
+    index, time, start, broken = 0, 0.0, None, ""
+    with _opened(path) as (container, stream):
+        rate, width, height = _average_fps(stream), 0, 0
+        packets = container.demux(stream)
+        while True:
+            try:
+                decoded = next(packets).decode()
+            except StopIteration:
+                break
+            except av.FFmpegError as error:
+                broken = _reason(error)
+                continue
+            for picture in decoded:
+                if index == 0:
+                    width, height, start = picture.width, picture.height, picture.time
+                if picture.time is not None and start is not None:
+                    time = max(time, float(picture.time - start))
+                else:
+                    time = index / rate
+                image = picture.to_ndarray(format="rgb24", width=width, height=height)
+                upright = np.rot90(image, round(picture.rotation / 90))
+                yield Frame(index, time, np.ascontiguousarray(upright))
+                index += 1
+        if not broken and index < 0.98 * stream.frames - 1:
+            broken = f"it ends after {index} of {stream.frames} frames"
+    if index == 0:
+        raise BadInputError(f"cannot decode {path}: {broken or 'it holds no frames'}")
+    if broken:
+        message = f"{path.name} is broken ({broken}); {index} frames of it are used"
+        warnings.warn(message, BrokenFilmWarning, stacklevel=2)
+
+
+@contextmanager
+def _opened(
+    path: Path,
+) -> Generator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """A film's container and its first stream of video, decoded by several threads."""
+    if not path.is_file():
+        raise BadInputError(f"no such file: {path}")
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError) as error:
+        raise BadInputError(f"{path} is not a film that can be read: {_reason(error)}") from error
+    with container:
+        if not container.streams.video:
+            raise BadInputError(f"{path} holds no video")
+        stream = container.streams.video[0]
+        if stream.codec_context.name in _TEXT_CODECS:
+            raise BadInputError(f"{path} is a text, not a film")
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _average_fps(stream: av.VideoStream) -> float:
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def _reason(error: Exception) -> str:
+    """What FFmpeg says, in one line and without its number."""
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]

@@ -1,0 +1,135 @@
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tiny_films import FPS, HEIGHT, WIDTH, texture, walker_frames, write_film
+
+from kinepose.data.video import BrokenFilmWarning, film_info, read_frames, write_video
+from kinepose.errors import BadInputError
+
+
+def test_every_frame_comes_in_order_with_its_time(tmp_path: Path) -> None:
+    frames, _, _ = walker_frames(1.0)
+    film = write_film(tmp_path / "film.mp4", frames)
+    read = list(read_frames(film))
+    assert [frame.index for frame in read] == list(range(len(frames)))
+    assert np.allclose([frame.time for frame in read], np.arange(len(frames)) / FPS, atol=1e-3)
+    for frame, image in zip(read, frames, strict=True):
+        assert np.abs(frame.image.astype(int) - image).mean() < 5
+    info = film_info(film)
+    assert (info.width, info.height, info.frames) == (WIDTH, HEIGHT, len(frames))
+    assert info.fps == pytest.approx(FPS)
+
+
+def test_a_variable_frame_rate_is_evened_out_by_time_stamps(tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.08, 0.12, 0.3, 0.34, 0.5, 0.9, 0.94, 1.0]
+    film = write_film(tmp_path / "film.mkv", walker_frames(1.0)[0][: len(times)], times)
+    read = list(read_frames(film))
+    assert np.allclose([frame.time for frame in read], times, atol=2e-3)
+    assert [frame.index for frame in read_frames(film, fps=5.0)] == [0, 4, 6, 7, 9]
+    assert len(list(read_frames(film, fps=1000.0))) == len(times)
+
+
+@pytest.mark.parametrize(("degrees", "turns"), [(90, -1), (180, 2), (270, 1)])
+def test_films_are_shown_the_way_up_that_they_ask_for(
+    tmp_path: Path, degrees: int, turns: int
+) -> None:
+    image = texture(0)
+    film = write_film(tmp_path / "film.mp4", [image] * 3)
+    data = bytearray(film.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40  # after version, times, ids, duration, layer and volume
+    cosine, sine = round(np.cos(np.radians(degrees))), round(np.sin(np.radians(degrees)))
+    one = 1 << 16
+    rows = (cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    data[matrix : matrix + 36] = struct.pack(">9i", *rows)
+    film.write_bytes(data)
+    upright = np.rot90(image, turns)
+    (first, *_) = read_frames(film)
+    assert first.image.shape == upright.shape
+    assert np.abs(first.image.astype(int) - upright).mean() < 5
+    assert (film_info(film).height, film_info(film).width) == upright.shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("text.mp4", b"no film\n" * 100, "not a film"),
+        ("text.txt", b"no film\n" * 100, "text"),
+        ("empty.mp4", b"", "not a film"),
+        ("missing.mp4", None, "no such file"),
+    ],
+)
+def test_what_is_no_film_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadInputError, match=reason) as refused:
+        next(read_frames(path))
+    assert "\n" not in str(refused.value)
+    assert name in str(refused.value)
+
+
+def test_what_decodes_of_a_broken_film_is_used(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.avi", walker_frames(2.0)[0], codec="mjpeg")
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    with pytest.warns(BrokenFilmWarning, match=r"film\.avi is broken"):
+        read = list(read_frames(film))
+    assert 5 < len(read) < 20
+
+
+def test_a_film_cut_off_before_its_index_is_refused(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", walker_frames(1.0)[0])
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    with pytest.raises(BadInputError, match="not a film"):
+        next(read_frames(film))
+
+
+def test_pictures_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for level, name in ((30, "b.png"), (20, "a.jpg"), (40, "c.PNG")):
+        cv2.imwrite(str(tmp_path / name), np.full((8, 12, 3), level, np.uint8))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    read = list(read_frames(tmp_path))
+    assert [frame.index for frame in read] == [0, 1, 2]
+    assert [int(frame.image.mean()) for frame in read] == [20, 30, 40]
+    assert film_info(tmp_path).fps == 0
+    assert len(list(read_frames(tmp_path / "a.jpg"))) == 1
+
+
+def test_pictures_are_red_green_blue(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((4, 4, 3), (0, 0, 255), np.uint8))
+    assert next(read_frames(tmp_path / "red.png")).image[0, 0].tolist() == [255, 0, 0]
+
+
+def test_an_empty_folder_and_a_broken_picture_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no pictures"):
+        next(read_frames(tmp_path))
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG, and then nothing")
+    with pytest.raises(BadInputError, match=r"broken\.png"):
+        next(read_frames(tmp_path))
+
+
+def test_written_films_are_read_back(tmp_path: Path) -> None:
+    frames = [texture(i, 33, 51, 6.0) for i in range(5)]
+    write_video(tmp_path / "new" / "film.mp4", frames, 29.97)
+    read = list(read_frames(tmp_path / "new" / "film.mp4"))
+    assert len(read) == 5
+    for frame, image in zip(read, frames, strict=True):
+        assert frame.image.shape == (32, 50, 3)
+        assert np.abs(frame.image.astype(int) - image[:32, :50]).mean() < 12
+    assert film_info(tmp_path / "new" / "film.mp4").fps == pytest.approx(29.97, abs=0.01)
+
+
+def test_nothing_half_written_stays(tmp_path: Path) -> None:
+    def failing():
+        yield texture(0)
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        write_video(tmp_path / "film.mp4", failing(), 10.0)
+    with pytest.raises(BadInputError, match="no frames"):
+        write_video(tmp_path / "film.mp4", [], 10.0)
+    assert list(tmp_path.iterdir()) == []
