@@ -1,0 +1,186 @@
+"""Pictures of people: a z-buffer rasteriser with soft shadows, on CPU or GPU.
+
+The camera's axes are x right, y down, z away; the principal point is the picture's centre; the
+centre of pixel i lies at i + 0.5 [px].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import warp as wp
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from kinepose.synthetic.garb import Garb
+from kinepose.synthetic.kernels import (
+    EMPTY,
+    NEAREST,
+    SAMPLES,
+    SHADOW_MAP,
+    array_of,
+    dress,
+    rasterise,
+    shade,
+)
+from kinepose.synthetic.light import Light
+from kinepose.synthetic.wardrobe import Outfit
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One pinhole camera a frame."""
+
+    rotation: Float[Tensor, "frames 3 3"]
+    """From the world's axes to the camera's."""
+    position: Float[Tensor, "frames 3"]
+    """In the world [m]."""
+    focal: Float[Tensor, " frames"]
+    """Focal length [px]."""
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """People without a background."""
+
+    colour: Float[Tensor, "frames height width 3"]
+    """From 0 to 1, on black."""
+    mask: Float[Tensor, "frames height width"]
+    """Share of each pixel that a person covers."""
+    shadow: Float[Tensor, "frames height width"]
+    """Share of each pixel's floor that lies in a person's shadow, seen through the person."""
+
+
+def to_camera(
+    camera: Camera, points: Float[Tensor, "frames points 3"]
+) -> Float[Tensor, "frames points 3"]:
+    """Points of the world in the camera's axes [m]."""
+    return (points - camera.position[:, None]) @ camera.rotation.transpose(-1, -2)
+
+
+def to_picture(
+    camera: Camera, points: Float[Tensor, "frames points 3"]
+) -> Float[Tensor, "frames points 2"]:
+    """Points in the camera's axes -> where they are seen [px]."""
+    centre = points.new_tensor([camera.width / 2, camera.height / 2])
+    return points[..., :2] / points[..., 2:] * camera.focal[:, None, None] + centre
+
+
+def look_at(
+    position: Float[Tensor, "frames 3"],
+    target: Float[Tensor, "frames 3"],
+    roll: Float[Tensor, " frames"],
+) -> Float[Tensor, "frames 3 3"]:
+    """Rotations, world to camera, that show the target in the middle; roll turns the camera."""
+    away = torch.nn.functional.normalize(target - position, dim=-1)
+    right = torch.linalg.cross(away, away.new_tensor([0.0, 0.0, 1.0]).expand_as(away))
+    right = torch.nn.functional.normalize(right, dim=-1)
+    down = torch.linalg.cross(away, right)
+    cosine, sine = roll.cos()[:, None], roll.sin()[:, None]
+    return torch.stack([cosine * right + sine * down, cosine * down - sine * right, away], dim=1)
+
+
+def render(
+    vertices: Float[Tensor, "frames vertices 3"],
+    garb: Garb,
+    outfits: Sequence[Outfit],
+    lights: Sequence[Light],
+    camera: Camera,
+) -> Picture:
+    """People in the world [m] on the floor z = 0, one a frame.
+
+    Outfits and lights are one a frame, or one for all frames. Only the window around the person and
+    the shadow is painted; it is equally large in all frames.
+    """
+    frames, device = len(vertices), str(vertices.device)
+    every = [material for outfit in outfits for material in outfit.materials]
+    materials = array_of(every, device).reshape((len(outfits), -1))
+    cuts = array_of([outfit.cut for outfit in outfits], device)
+    sun = torch.tensor([light.direction for light in lights]).to(vertices).expand(frames, 3)
+
+    def launch(kernel: wp.Kernel, shape: tuple[int, ...], *arguments: object) -> None:
+        wp.launch(kernel, dim=shape, inputs=list(arguments), device=device)
+
+    faces, places = _array(garb.faces, wp.vec3i), _array(garb.places, wp.vec4)
+    worn, normals = torch.empty_like(vertices), torch.empty_like(vertices)
+    worn_array, normals_array = _array(worn, wp.vec3), _array(normals, wp.vec3)
+    around, starts = _array(garb.faces_of_vertices, wp.int32), _array(garb.starts, wp.int32)
+    wear = (_array(vertices, wp.vec3), faces, around, starts, places, cuts, materials)
+    launch(dress, worn.shape[:2], *wear, worn_array, normals_array)
+
+    def keys_of(corners: Tensor, height: int, width: int) -> wp.array:
+        keys = wp.full((frames, height, width), EMPTY, dtype=wp.int64, device=device)
+        launch(rasterise, (frames, len(faces)), _array(corners, wp.vec3), faces, keys)
+        return keys
+
+    on_floor = worn - sun[:, None] * (worn[..., 2:] / sun[:, None, 2:])
+    seen, shadow = _corners(camera, worn), _corners(camera, on_floor)
+    first, height, width = _window(camera, torch.cat([seen, shadow], dim=1))
+    origin = torch.nn.functional.pad(first, (0, 1))[:, None].to(seen)
+    seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
+    sunlit, sun_frame = _seen_by_the_sun(worn, sun)
+    keys = keys_of(seen, SAMPLES * height, SAMPLES * width)
+    sun_keys = keys_of(sunlit, SHADOW_MAP, SHADOW_MAP)
+    floor_keys = keys_of(shadow - origin, height, width)
+
+    window = torch.empty(frames, height, width, 5).to(vertices)
+    screen = (keys, sun_keys, floor_keys, faces, _array(seen, wp.vec3))
+    surface = (worn_array, normals_array, places, cuts, materials, array_of(lights, device))
+    sight = (_array(sun_frame, wp.mat44), _array(camera.position, wp.vec3), wp.from_torch(window))
+    launch(shade, (frames, height, width), *screen, *surface, *sight)
+    shape = (frames, camera.height, camera.width)
+    painted = Picture(*(torch.zeros(*shape, *more).to(vertices) for more in ((3,), (), ())))
+    for frame, (left, top) in enumerate(first.tolist()):
+        place = (frame, slice(top, top + height), slice(left, left + width))
+        painted.colour[place] = window[frame, ..., :3]
+        painted.mask[place] = window[frame, ..., 3]
+        painted.shadow[place] = window[frame, ..., 4]
+    return painted
+
+
+def _corners(
+    camera: Camera, points: Float[Tensor, "frames points 3"]
+) -> Float[Tensor, "frames points 3"]:
+    """Where vertices are seen [px], and their depth [m]."""
+    inside = to_camera(camera, points)
+    return torch.cat([to_picture(camera, inside), inside[..., 2:]], dim=-1)
+
+
+def _window(
+    camera: Camera, corners: Float[Tensor, "frames points 3"]
+) -> tuple[Int[Tensor, "frames 2"], int, int]:
+    """Left and top of the smallest windows that show all corners, and their height and width [px].
+
+    Where a corner is not before the camera the window is the whole picture.
+    """
+    size = torch.tensor([camera.width, camera.height]).to(corners)
+    before = (corners[..., 2] > NEAREST).all(1)[:, None]
+    zero = torch.zeros_like(size)
+    low = torch.where(before, corners[..., :2].amin(1).floor(), zero).clamp(zero, size)
+    high = torch.where(before, corners[..., :2].amax(1).ceil(), size).clamp(zero, size)
+    extent = (high - low).amax(0).clamp(min=1)
+    width, height = extent.int().tolist()
+    return torch.minimum(low, size - extent).int(), height, width
+
+
+def _seen_by_the_sun(
+    points: Float[Tensor, "frames points 3"], sun: Float[Tensor, "frames 3"]
+) -> tuple[Float[Tensor, "frames points 3"], Float[Tensor, "frames 4 4"]]:
+    """Vertices in the sun's picture of each person, and the transform into it."""
+    zero = torch.zeros_like(sun[:, 0])
+    centre = (points.amax(1) + points.amin(1)) / 2
+    rotation = look_at(sun * 10, torch.zeros_like(sun), zero)
+    reach = (points - centre[:, None]).norm(dim=-1).amax(-1) * 1.05
+    scale = torch.stack([0.5 / reach, 0.5 / reach, torch.ones_like(reach)], dim=-1)
+    linear = rotation * scale[..., None]
+    offset = sun.new_tensor([0.5, 0.5, 5.0]) - (linear @ centre[..., None]).squeeze(-1)
+    frame = torch.eye(4).to(sun).repeat(len(sun), 1, 1)
+    frame[:, :3, :3], frame[:, :3, 3] = linear, offset
+    seen = points @ linear.transpose(-1, -2) + offset[:, None]
+    return seen * sun.new_tensor([SHADOW_MAP, SHADOW_MAP, 1.0]), frame
+
+
+def _array(tensor: Tensor, dtype: type) -> wp.array:
+    return wp.from_torch(tensor.contiguous(), dtype=dtype)

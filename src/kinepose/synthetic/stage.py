@@ -1,0 +1,173 @@
+"""What a scene is made of besides the person's looks: a place on the floor, a camera, a view."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
+
+from kinepose.synthetic.backgrounds import procedural_background, random_crop, read_photographs
+from kinepose.synthetic.body import Person, load_body, pose_body
+from kinepose.synthetic.motion import Motion, heights_above_floor
+from kinepose.synthetic.renderer import Camera, look_at
+
+_PANORAMA = 2.0
+"""Side of the picture behind a moving camera, in sides of the film."""
+_STEP_LEG = 0.83
+"""Length of the legs whose steps a motion's path holds [m]."""
+
+
+_SMALLEST_PERSON = 0.4
+"""Height of an upright person in the middle of a scene, in heights of the film."""
+_AZIMUTHS = 8
+"""Directions to film from among which a static camera has the best."""
+_HALF_WIDTH = 0.35
+"""Of what a person hides [m]."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A posed person in the world, with the feet on the floor z = 0 [m]."""
+
+    vertices: Float[Tensor, "frames vertices 3"]
+    joints: Float[Tensor, "frames 17 3"]
+
+
+def place(motion: Motion, person: Person, fps: float) -> Actor:
+    """A person on the floor, taking steps that suit the length of the body."""
+    vertices, joints = pose_body(load_body(), person, motion.rotations)
+    thigh, shin = joints[0, 2] - joints[0, 1], joints[0, 3] - joints[0, 2]
+    path = motion.root * ((thigh.norm() + shin.norm()) / _STEP_LEG)
+    lowest = vertices[..., 2].amin(1)
+    height = heights_above_floor(lowest + path[:, 2], motion.flight, fps) - lowest
+    path = torch.cat([path[:, :2], height[:, None]], dim=-1)
+    return Actor(vertices + path[:, None], joints + path[:, None])
+
+
+def film_camera(
+    generator: np.random.Generator, actor: Actor, size: int, fps: float, moving: bool
+) -> Camera:
+    """A camera at 4 to 6.5 m from where the person is on average, at a person's height.
+
+    A moving one follows lazily, shakes in the hand, and zooms now and then. A static one sees all
+    places that the person goes to, from where these lie side by side.
+    """
+    frames = len(actor.joints)
+    pelvis = actor.joints[:, 0]
+    middle = (pelvis.amin(0) + pelvis.amax(0)) / 2
+    azimuths = generator.uniform(0, 2 * math.pi, _AZIMUTHS)
+    azimuth = azimuths[0] if moving else min(azimuths, key=partial(_dwell, pelvis, fps))
+    distance, height = generator.uniform(4.0, 6.5), generator.uniform(0.6, 2.2)
+    offset = [distance * math.cos(azimuth), distance * math.sin(azimuth), 0.0]
+    position = middle * middle.new_tensor([1.0, 1.0, 0.0]) + torch.tensor(offset)
+    position[2] = height
+    target = torch.tensor([middle[0], middle[1], 0.85 + float(generator.normal(0, 0.1))])
+    target, roll = target.expand(frames, 3), torch.full((frames,), generator.normal(0, 0.03))
+    position = position.expand(frames, 3)
+    zoom = torch.ones(frames)
+    if moving:
+        follow = torch.from_numpy(gaussian_filter1d(pelvis.numpy(), 0.5 * fps, axis=0))
+        target = torch.lerp(target, follow, float(generator.uniform(0.3, 1.0)))
+        target = target + _drift(generator, frames, fps, (0.25, 0.25, 0.12))
+        target = target + _drift(generator, frames, 4 * fps, (0.015, 0.015, 0.015))
+        roll = roll + _drift(generator, frames, fps, (0.02,))[:, 0]
+        zoom = (_drift(generator, frames, fps, (0.08,))[:, 0]).exp()
+    rotation = look_at(position, target, roll.float())
+    points = actor.joints.flatten(0, 1) if not moving else actor.joints[:1].flatten(0, 1)
+    focal = generator.uniform(0.8, 1.0) * _widest_focal(points, position[:1], rotation[:1], size)
+    focal = max(focal, _SMALLEST_PERSON * size * distance / 1.7)
+    return Camera(rotation, position.contiguous(), (focal * zoom).float(), size, size)
+
+
+def _dwell(pelvis: Float[Tensor, "frames 3"], fps: float, azimuth: float) -> float:
+    """Largest share of the 5 s before and after that someone spends in one part of the picture."""
+    across = pelvis[:, 1] * math.cos(azimuth) - pelvis[:, 0] * math.sin(azimuth)
+    times = torch.arange(len(across)) / fps
+    near = (times[:, None] - times).abs() < 5
+    same = (across[:, None] - across).abs() < _HALF_WIDTH
+    return float((near & same).sum(1).div(near.sum(1)).max())
+
+
+class Backdrop:
+    """The picture behind the person, which turns and zooms with the camera.
+
+    It hangs at infinity, as a plane at a right angle to the first frame's view, of a focal length
+    of its own: a camera that only turns sees it exactly so.
+    """
+
+    def __init__(
+        self,
+        generator: np.random.Generator,
+        camera: Camera,
+        moving: bool,
+        folder: Path | None,
+    ):
+        self.camera = camera
+        scale = _PANORAMA if moving else 1.0
+        self.side = round(camera.width * scale)
+        pitch = float(camera.rotation[0, 2, 2])
+        horizon = (
+            0.5 + pitch / max(math.sqrt(1 - pitch**2), 0.1) * float(camera.focal[0]) / self.side
+        )
+        line = horizon + generator.uniform(0.02, 0.12) / scale
+        if folder is None:
+            self.picture = procedural_background(generator, self.side, self.side, line)
+        else:
+            photographs = read_photographs(folder)
+            photograph = photographs[generator.integers(len(photographs))]
+            self.picture = random_crop(generator, photograph, self.side, self.side)
+
+    def frames(self) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        """What the camera sees of it, frame by frame."""
+        rotation, focal = self.camera.rotation.double().numpy(), self.camera.focal.tolist()
+        width, height = self.camera.width, self.camera.height
+        panorama_from_first = _pixels_from_rays(focal[0], self.side)
+        view, last = np.empty(0, np.uint8), None
+        for turn, length in zip(rotation, focal, strict=True):
+            first_from_film = rotation[0] @ turn.T @ np.linalg.inv(_pixels_from_rays(length, width))
+            panorama_from_film = panorama_from_first @ first_from_film
+            if last is None or not np.array_equal(panorama_from_film, last):
+                view = cv2.warpPerspective(
+                    self.picture,
+                    panorama_from_film,
+                    (width, height),
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                    borderMode=cv2.BORDER_REFLECT_101,
+                )
+            last = panorama_from_film
+            yield view
+
+
+def _pixels_from_rays(focal: float, side: int) -> Float[np.ndarray, "3 3"]:
+    """OpenCV's pixels, whose centres are at whole numbers."""
+    centre = side / 2 - 0.5
+    return np.array([[focal, 0.0, centre], [0.0, focal, centre], [0.0, 0.0, 1.0]])
+
+
+def _widest_focal(
+    points: Float[Tensor, "points 3"],
+    position: Float[Tensor, "1 3"],
+    rotation: Float[Tensor, "1 3 3"],
+    size: int,
+) -> float:
+    """The longest focal length that shows all points [px], with a little air around them."""
+    seen = (points - position) @ rotation[0].T
+    extent = (seen[:, :2].abs() / seen[:, 2:].clamp(min=0.5)).max()
+    return float(0.5 * size / (extent + 0.05))
+
+
+def _drift(
+    generator: np.random.Generator, frames: int, fps: float, sizes: tuple[float, ...]
+) -> Float[Tensor, "frames axes"]:
+    """A smooth random path, 0 on average, that changes its mind about every second."""
+    noise = generator.normal(0, 1, (frames + round(4 * fps) + 2, len(sizes)))
+    smooth = gaussian_filter1d(noise, 0.6 * fps, axis=0)[-frames:]
+    scale = np.array(sizes) / max(1.0 / math.sqrt(2 * math.sqrt(math.pi) * 0.6 * fps), 1e-6)
+    return torch.from_numpy(smooth * scale).float()

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+
+from kinepose.config import MotionConfig
+from kinepose.synthetic.body import random_person
+from kinepose.synthetic.choreography import random_motion
+from kinepose.synthetic.motion import roam
+from kinepose.synthetic.renderer import Camera, look_at, to_camera, to_picture
+from kinepose.synthetic.stage import Actor, Backdrop, film_camera, place
+
+
+def random_actor(seed: int, frames: int = 50, fps: float = 10.0) -> Actor:
+    generator = np.random.default_rng(seed)
+    motion = random_motion(generator, frames, fps, MotionConfig())
+    motion = roam(generator, motion, fps, 1.1)
+    return place(motion, random_person(generator), fps)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_feet_are_on_the_floor_and_nothing_is_below(seed):
+    actor = random_actor(seed)
+    lowest = actor.vertices[..., 2].amin(1)
+    assert lowest.min() > -1e-4
+    assert lowest.median() < 0.02, "who floats is not on the floor"
+    assert lowest.max() < 1.2, "even a backflip does not go higher"
+
+
+def test_taller_people_take_longer_steps():
+    walk = random_motion(np.random.default_rng(0), 30, 10.0, MotionConfig())
+    generator = np.random.default_rng(0)
+    legs, ways = [], []
+    for _ in range(4):
+        actor = place(walk, random_person(generator), 10.0)
+        joints = actor.joints
+        bones = joints[0, [2, 3]] - joints[0, [1, 2]]
+        legs.append(float(bones.norm(dim=-1).sum()))
+        ways.append(float((joints[1:, 0, :2] - joints[:-1, 0, :2]).norm(dim=-1).sum()))
+    ratios = np.array(ways) / np.array(legs)
+    assert max(legs) > 1.05 * min(legs)
+    assert ratios.std() < 0.02 * ratios.mean()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_static_camera_stands_still_and_sees_people_well(seed):
+    actor = random_actor(seed)
+    camera = film_camera(np.random.default_rng(seed), actor, 100, 10.0, moving=False)
+    for part in (camera.rotation, camera.position, camera.focal):
+        assert torch.equal(part, part[:1].expand_as(part))
+    seen = to_camera(camera, actor.joints)
+    assert seen[..., 2].min() > 1.0, "nobody walks through the camera"
+    joints = to_picture(camera, seen)
+    inside = ((joints > 0) & (joints < 100)).all(-1)
+    assert inside.float().mean() > 0.9
+    heights = joints[..., 1].amax(1) - joints[..., 1].amin(1)
+    assert heights.max() > 25, "people are not specks"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_moving_camera_moves_and_keeps_people_in_view(seed):
+    actor = random_actor(seed)
+    camera = film_camera(np.random.default_rng(seed), actor, 100, 10.0, moving=True)
+    assert (camera.rotation[1:] - camera.rotation[:-1]).abs().amax((1, 2)).min() > 0
+    assert camera.focal.std() > 0
+    pelvis = to_picture(camera, to_camera(camera, actor.joints))[:, 0]
+    assert ((pelvis > 0) & (pelvis < 100)).all(-1).float().mean() > 0.9
+
+
+def test_a_static_camera_looks_from_where_the_way_lies_spread_out():
+    """Someone who goes to and fro along x is filmed from about y."""
+    actor = random_actor(0)
+    ramp = torch.linspace(-2, 2, 50)[:, None] * torch.tensor([1.0, 0.0, 0.0])
+    actor = Actor(
+        actor.vertices - actor.joints[:, :1] + ramp[:, None],
+        actor.joints - actor.joints[:, :1] + ramp[:, None],
+    )
+    for seed in range(4):
+        camera = film_camera(np.random.default_rng(seed), actor, 100, 10.0, moving=False)
+        assert camera.rotation[0, 0, 0].abs() > 0.7
+
+
+def turning_camera(frames: int, size: int) -> Camera:
+    """Turns by some degrees and zooms a little."""
+    angle = torch.linspace(0, 0.12, frames)
+    position = torch.zeros(frames, 3)
+    target = torch.stack([angle.sin(), angle.cos(), 0.05 * angle], dim=-1)
+    focal = torch.linspace(1.2, 1.4, frames) * size
+    return Camera(look_at(position, target, 0.5 * angle), position, focal, size, size)
+
+
+def test_the_background_of_a_static_camera_is_still():
+    camera = turning_camera(1, 48)
+    camera = Camera(
+        camera.rotation.expand(5, 3, 3),
+        camera.position.expand(5, 3),
+        camera.focal.expand(5),
+        48,
+        48,
+    )
+    frames = list(Backdrop(np.random.default_rng(0), camera, False, None).frames())
+    assert len(frames) == 5
+    assert all(np.array_equal(frame, frames[0]) for frame in frames)
+    assert frames[0].std() > 3
+
+
+def test_the_background_of_a_moving_camera_moves_as_far_things_do():
+    """A bright spot at infinity is where the camera's own projection puts it."""
+    size = 64
+    camera = turning_camera(6, size)
+    backdrop = Backdrop(np.random.default_rng(0), camera, True, None)
+    backdrop.picture = np.zeros_like(backdrop.picture)
+    backdrop.picture[66:69, 60:63] = 255
+    at_first = torch.tensor([[61.5, 67.5]]) - backdrop.side / 2
+    ray = torch.cat([at_first / camera.focal[0], torch.ones(1, 1)], dim=-1) @ camera.rotation[0]
+    far = (1e4 * ray).expand(6, 1, 3)
+    expected = to_picture(camera, to_camera(camera, far))[:, 0]
+    assert (expected[-1] - expected[0]).norm() > 5
+    for frame, spot in zip(backdrop.frames(), expected, strict=True):
+        weight = frame.astype(float).sum(-1)
+        rows, columns = np.mgrid[:size, :size] + 0.5
+        found = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
+        assert np.abs(found - spot.numpy()).max() < 0.3

@@ -1,0 +1,54 @@
+import numpy as np
+import torch
+
+from kinepose.synthetic.body import load_body
+from kinepose.synthetic.garb import make_garb
+from kinepose.synthetic.light import random_light
+from kinepose.synthetic.wardrobe import Covering, Pattern, random_outfit
+
+
+def test_places_run_along_the_arms_from_shoulder_to_wrist():
+    body, garb = load_body(), make_garb(load_body())
+    along = garb.places[:, 3]
+    for bone, (low, high) in {"upperarm02.L": (0.15, 1.1), "lowerarm02.R": (1.3, 2.1)}.items():
+        on_bone = along[body.dominant_bone == body.bones.index(bone)]
+        assert low < on_bone.min() and on_bone.max() < high
+    trunk = body.dominant_bone == body.bones.index("spine02")
+    assert (along[trunk] == -1).all()
+
+
+def test_faces_around_a_vertex_are_those_that_touch_it():
+    garb = make_garb(load_body())
+    for vertex in (0, 17, len(garb.places) - 1):
+        around = garb.faces_of_vertices[garb.starts[vertex] : garb.starts[vertex + 1]]
+        touching = torch.nonzero((garb.faces == vertex).any(1)).squeeze(1)
+        assert sorted(around.tolist()) == touching.tolist()
+
+
+def test_outfits_and_lights_differ_and_come_back_with_their_seed():
+    def draw(seed: int) -> list:
+        generator = np.random.default_rng(seed)
+        return [(random_outfit(generator, "film"), random_light(generator, "film")) for _ in "abc"]
+
+    assert draw(0) == draw(0)
+    assert len(set(draw(0) + draw(1))) == 6
+
+
+def test_renders_look_unlike_films():
+    generator = np.random.default_rng(0)
+    renders = [random_outfit(generator, "render") for _ in range(20)]
+    films = [random_outfit(generator, "film") for _ in range(20)]
+    for outfit in renders:
+        assert all(material.pattern == Pattern.PLAIN for material in outfit.materials)
+        assert outfit.materials[Covering.TOP].wrinkles == 0
+    patterns = {outfit.materials[Covering.TOP].pattern for outfit in films}
+    assert patterns == set(Pattern)
+    assert random_light(generator, "render").shadow == 0 < random_light(generator, "film").shadow
+
+
+def test_colours_are_colours():
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        for material in random_outfit(generator, "film").materials:
+            for colour in (material.colour, material.second_colour):
+                assert min(colour) >= 0 and max(colour) <= 1.05
