@@ -45,6 +45,11 @@ def labelled() -> LabelledBatch:
     )
 
 
+def elsewhere(pairs: PairBatch) -> PairBatch:
+    """The pairs before other backgrounds, B_r."""
+    return replace(pairs, background=pictures(5))
+
+
 def all_terms(model, pairs, labelled):
     turn = ImageTransform(torch.tensor([True, False] * 2), torch.linspace(-0.5, 0.5, 4))
     return {
@@ -52,7 +57,7 @@ def all_terms(model, pairs, labelled):
         "joints2d": lambda: joints2d_loss(model, labelled),
         "joints3d": lambda: prior_loss(model, labelled),
         "paired": lambda: paired_loss(model, pairs, Weights()),
-        "unpaired": lambda: unpaired_loss(model, pairs, pictures(5), turn, Weights()),
+        "unpaired": lambda: unpaired_loss(model, elsewhere(pairs), turn, Weights()),
     }
 
 
@@ -134,7 +139,7 @@ def test_unpaired_loss_is_zero_for_an_encoder_that_sees_nothing(tiny_model, pair
         tiny_model.pose_encoder.camera_branch,
     ):
         branch[-1].weight.data.zero_()
-    terms = unpaired_loss(tiny_model, pairs, pictures(5), IDENTITY, Weights())
+    terms = unpaired_loss(tiny_model, elsewhere(pairs), IDENTITY, Weights())
     assert terms["pose"] == 0
     assert terms["appearance"] > 0
 
@@ -145,7 +150,7 @@ def test_gradients_of_unpaired_loss_pass_through_the_frozen_decoder(tiny_model, 
     tiny_model.decoder.register_forward_hook(
         lambda _module, _inputs, output: painted.update(image=output) or output.retain_grad()
     )
-    terms = unpaired_loss(tiny_model, pairs, pictures(5), IDENTITY, Weights())
+    terms = unpaired_loss(tiny_model, elsewhere(pairs), IDENTITY, Weights())
     sum(terms.values()).backward()
     assert painted["image"].grad.abs().sum() > 0
     assert all(p.grad is None for p in tiny_model.decoder.parameters())
@@ -156,10 +161,10 @@ def test_energy_is_the_unpaired_loss_of_one_picture_before_grey(tiny_model):
     images, sources = pictures(6), pictures(7)
     each = energy(tiny_model, images, sources)
     for i in range(4):
-        one = PairBatch(sources[i : i + 1], images[i : i + 1], None, None, torch.arange(1))
         grey = torch.full((1, 3, SIZE, SIZE), 0.5)
+        one = PairBatch(sources[i : i + 1], images[i : i + 1], grey, None, torch.arange(1))
         still = ImageTransform(torch.zeros(1, dtype=torch.bool), torch.zeros(1))
-        terms = unpaired_loss(tiny_model, one, grey, still, Weights())
+        terms = unpaired_loss(tiny_model, one, still, Weights())
         assert each[i].item() == pytest.approx(sum(terms.values()).item(), rel=1e-4)
 
 

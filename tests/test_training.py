@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.conftest import TINY_MODEL
 
 from kinepose.config import PRESETS, TrainConfig
 from kinepose.errors import BadInputError, TrainingError
@@ -18,7 +19,6 @@ from kinepose.evaluation import score_overfit
 from kinepose.model import load_model
 from kinepose.runs import read_last_pictures, read_log
 from kinepose.training import train
-from tests.conftest import TINY_MODEL
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def config(tmp_path, clips, prior) -> TrainConfig:
         clips=(clips,),
         iterations=8,
         warm_up=2,
+        consistency_from=2,
         batch_size=3,
         prior_images=4,
         threads=1,
@@ -77,6 +78,14 @@ def test_variants_train_by_their_supervision(config, films, settings, losses):
     assert {line["loss"] for line in read_log(config.output)} == losses
 
 
+def test_consistency_and_unpaired_films_wait_until_people_are_painted(config):
+    train(replace(config, consistency_from=6))
+    for line in read_log(config.output):
+        assert line["loss"] != "unpaired" or line["step"] > 6
+        if line["loss"] == "paired":
+            assert (line["pose"] > 0) == (line["step"] > 6)
+
+
 @pytest.mark.parametrize("ablation", [{"kinematics": "network"}, {"maps": "network"}])
 def test_ablations_train(config, ablation):
     train(replace(config, model=replace(TINY_MODEL, **ablation)))
@@ -103,7 +112,7 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
         "from kinepose.config import PRESETS; from kinepose.training import train;"
         "from tests.conftest import TINY_MODEL;"
         "train(replace(PRESETS['cpu'], output=Path(sys.argv[1]), clips=(Path(sys.argv[2]),),"
-        "iterations=4000, warm_up=2, batch_size=3, prior_images=4, threads=1,"
+        "iterations=4000, warm_up=2, consistency_from=2, batch_size=3, prior_images=4, threads=1,"
         "model=TINY_MODEL, checkpoint_minutes=0.0))"
     )
     words = [sys.executable, "-c", command, str(config.output), str(config.clips[0])]
@@ -189,8 +198,6 @@ def test_a_run_with_other_settings_is_not_overwritten(config):
 def test_renders_can_be_learnt_by_heart(config):
     """Within 20 mm of what the skeleton's fixed proportions allow."""
     model = replace(TINY_MODEL, backbone_widths=(16, 32), branch_width=256, branch_cells=4)
-    train(
-        replace(config, overfit=4, iterations=900, learning_rate=2e-3, warm_up=0, model=model)
-    )
+    train(replace(config, overfit=4, iterations=900, learning_rate=2e-3, warm_up=0, model=model))
     scores = score_overfit(config.output)
     assert scores["p_mpjpe"] < scores["floor"] + 20

@@ -114,13 +114,12 @@ def main() -> None:
 
 
 def _parse(command: str, settings: type, words: list[str]) -> Any:
-    default: Any = None
+    options: dict[str, Any] = {}
     if settings is TrainConfig:
         preset = _preset(words)
         if preset not in PRESETS:
             _fail(f"no preset {preset!r}: {', '.join(PRESETS)}")
-        default = PRESETS[preset]
-    options = {} if default is None else {"default": default}
+        options["default"] = PRESETS[preset]
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -148,12 +147,11 @@ def _preset(words: list[str]) -> str:
 
 
 def _usage() -> str:
-    lines = [
-        f"  {name:<12}{settings.__doc__.splitlines()[0]}"
-        for name, (_, settings) in COMMANDS.items()
-    ]
-    head = "usage: kinepose COMMAND ...    (kinepose COMMAND --help for its settings)\n"
-    return "\n".join([head, *lines])
+    lines = ["usage: kinepose COMMAND ...    (kinepose COMMAND --help for its settings)", ""]
+    for name, (_, settings) in COMMANDS.items():
+        summary, *_ = (settings.__doc__ or "").splitlines()
+        lines.append(f"  {name:<12}{summary}")
+    return "\n".join(lines)
 
 
 def _fail(message: str) -> None:

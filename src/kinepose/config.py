@@ -27,7 +27,12 @@ class MotionConfig:
     locomotion: float = 0.35
     """Share of captured motion that is walking or running, in addition to its natural share."""
     walks_between: float = 0.5
-    """How often people walk or run on, for 2 s, between one thing and the next."""
+    """How often people walk or run on between one thing and the next."""
+    longest_stay: float = 4.0
+    """Longest time that people do one thing [s]."""
+    standing: float = 0.125
+    """Share of films by a static camera in which people stay where they are. In the others they
+    walk about, so that the median of the frames shows the background without a ghost."""
     speed: float = 1.4
     """Largest factor by which a clip is made faster or slower."""
     perturbation: float = 6.0
@@ -100,6 +105,8 @@ class PrepareConfig:
     """Shorter clips are dropped [s]. The paper: more than 5."""
     longest_clip: float = 60.0
     """Longer shots are cut into several clips [s]."""
+    whole: bool = True
+    """Whether to leave out frames in which the person's box touches the border of the picture."""
     crop_size: int = 224
     """Side of the stored crops [px]."""
     fps: float = 0.0
@@ -190,7 +197,7 @@ class TrainConfig:
     """Iterations in all; each trains one of the losses."""
     minutes: float = 0.0
     """Ends the run cleanly after this time; 0 means never."""
-    warm_up: int = 500
+    warm_up: int = 800
     """First iterations, of L_prior alone."""
     batch_size: int = 16
     """Pairs, or renders, in an iteration."""
@@ -198,14 +205,19 @@ class TrainConfig:
 
     optimiser: Literal["adagrad", "adam"] = "adagrad"
     learning_rate: float = 1e-3
+    unpaired_rate: float = 0.1
+    """Learning rate of L_UNP, relative to the others': it has no pixels to hold on to."""
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 means no limit."""
     pixel_weight: float = 1.0
     """Weight of |I_t - I^_t|; 1 in the paper."""
-    pose_consistency: float = 1.0
+    pose_consistency: float = 0.1
     """The paper's lambda_1."""
-    appearance_consistency: float = 1.0
+    appearance_consistency: float = 0.001
     """The paper's lambda_2."""
+    consistency_from: int = 1800
+    """Iteration from which L_P has its consistency terms and L_UNP takes its turns: before D_I
+    paints people, a constant encoder would please them best."""
     smallest_gap: float = 0.4
     """Smallest time between the two frames of a pair [s]."""
 

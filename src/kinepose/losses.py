@@ -93,20 +93,17 @@ def paired_loss(model: Model, batch: PairBatch, weights: Weights) -> Terms:
 
 
 def unpaired_loss(
-    model: Model,
-    batch: PairBatch,
-    backgrounds: Float[Tensor, "batch 3 size size"],
-    transform: ImageTransform,
-    weights: Weights,
+    model: Model, batch: PairBatch, transform: ImageTransform, weights: Weights
 ) -> Terms:
-    """L_UNP = |p_2D - p~_2D| + lambda_2 |f_a - f~_a|, before random backgrounds B_r (Sec. 3.3b).
+    """L_UNP = |p_2D - p~_2D| + lambda_2 |f_a - f~_a| (Sec. 3.3b); the batch's background is B_r.
 
     D_I is the energy function: gradients pass through it, and nothing in it changes. T acts on
     E_P's input alone.
     """
+    assert batch.background is not None
     poses = model.predict(batch.target)
     appearance = model.appearance(batch.source)
-    painted = model.paint(poses.joints2d, appearance, backgrounds)
+    painted = model.paint(poses.joints2d, appearance, batch.background)
     again = transform.undo(model.predict(transform.apply(painted)).joints2d)
     return {
         "pose": _difference(poses.joints2d, again),

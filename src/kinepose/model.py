@@ -148,7 +148,8 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
 
 def model_config(values: dict[str, Any]) -> ModelConfig:
     """A ModelConfig from JSON; an unknown key is a TypeError."""
-    return ModelConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    read: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return ModelConfig(**read)
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,6 +1,7 @@
 """The arrays behind a run's pictures, for the report to draw."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ def save_pictures(model: Model, pairs: PairBatch, path: Path) -> None:
     model.eval()
     poses, appearance = model.predict(pairs.target), model.appearance(pairs.source)
     maps = model.maps(poses.joints2d)
-    arrays = {
+    arrays: dict[str, Any] = {
         "source": _bytes(pairs.source),
         "target": _bytes(pairs.target),
         "background": _bytes(pairs.background),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.checkpoint import Run, holds_run, restore, save
@@ -48,11 +47,11 @@ from kinepose.losses import (
 from kinepose.model import Model, choose_device, new_model
 from kinepose.pictures import save_pictures
 
-SMALLEST_SPREAD = 1e-3
-"""Standard deviation of predicted joints over different pictures, below which poses have become
-one [canonical]."""
+SMALLEST_SPREAD = 5e-3
+"""Standard deviation of 2D joints over different pictures, below which poses have become one [half
+crop sides]."""
 
-Batch = TypeVar("Batch")
+Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,8 @@ def train(config: TrainConfig) -> None:
     materials = _gather(config)
     schedule = _schedule(config, materials)
     torch.manual_seed(config.seed)
-    model = new_model(config.model).to(device, memory_format=torch.channels_last)
+    model = new_model(config.model).to(device)
+    model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     optimisers = {loss: _optimiser(config, model, loss) for loss in dict.fromkeys(schedule)}
     run = Run(config, model, optimisers)
     if resumed:
@@ -98,7 +98,7 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName]) -> None:
     progress = tqdm(total=config.iterations, initial=run.step, desc="train", unit="it")
     with (folder / "log.jsonl").open("a") as log, progress:
         while run.step < config.iterations and run.seconds < limit:
-            loss = "prior" if run.step < config.warm_up else schedule[run.step % len(schedule)]
+            loss = _turn(config, schedule, run.step)
             terms = _train_step(run, materials, loss)
             run.step, run.seconds = run.step + 1, time.monotonic() - started
             record = {"step": run.step, "loss": loss, "total": sum(terms.values()), **terms}
@@ -127,7 +127,7 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, flo
     model.requires_grad_(False).train()
     for parameter in parameters:
         parameter.requires_grad_(True)
-    terms = _terms(config, model, materials, loss, generator)
+    terms = _terms(run, materials, loss, generator)
     total = torch.stack(list(terms.values())).sum()
     if not math.isfinite(total.item()):
         raise TrainingError(
@@ -143,34 +143,28 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, flo
     return {name: round(value.item(), 6) for name, value in terms.items()}
 
 
-def _terms(
-    config: TrainConfig,
-    model: Model,
-    materials: Materials,
-    loss: LossName,
-    generator: torch.Generator,
-) -> Terms:
+def _terms(run: Run, materials: Materials, loss: LossName, generator: torch.Generator) -> Terms:
+    config, model, clips = run.config, run.model, materials.clips
     size, count = config.model.image_size, config.batch_size
-    weights = Weights(config.pixel_weight, config.pose_consistency, config.appearance_consistency)
     if loss == "prior":
         return prior_loss(model, _on(model, _prior_batch(config, materials, generator)))
-    assert materials.clips is not None
+    assert clips is not None
     if loss in ("joints2d", "joints3d"):
         assert materials.labels is not None
-        batch = draw_labelled(materials.clips, materials.labels, loss, count, size, generator)
+        batch = draw_labelled(clips, materials.labels, loss, count, size, generator)
         supervised = joints2d_loss if loss == "joints2d" else prior_loss
         return supervised(model, _on(model, batch))
-    pairs = draw_pairs(
-        materials.clips, loss == "paired", count, size, config.smallest_gap, generator
-    )
+    pairs = draw_pairs(clips, loss == "paired", count, size, config.smallest_gap, generator)
+    weights = Weights(config.pixel_weight, config.pose_consistency, config.appearance_consistency)
     if loss == "paired":
+        if run.step < config.consistency_from:
+            weights = replace(weights, pose=0.0, appearance=0.0)
         return paired_loss(model, _on(model, pairs), weights)
     backgrounds = draw_random_backgrounds(materials.backgrounds, count, size, generator)
     angle = math.radians(config.rotation) * (torch.rand(count, generator=generator) * 2 - 1)
     transform = ImageTransform(torch.rand(count, generator=generator) < 0.5, angle)
-    return unpaired_loss(
-        model, _on(model, pairs), _on(model, backgrounds), _on(model, transform), weights
-    )
+    pairs = replace(pairs, background=backgrounds)
+    return unpaired_loss(model, _on(model, pairs), _on(model, transform), weights)
 
 
 def _prior_batch(
@@ -226,48 +220,54 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
     return [*schedule, extra[config.variant]] if config.variant in extra else schedule
 
 
+def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:
+    """The loss whose turn it is."""
+    loss = "prior" if step < config.warm_up else schedule[step % len(schedule)]
+    return "paired" if loss == "unpaired" and step < config.consistency_from else loss
+
+
 def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
     parameters = [p for module in trained_modules(model, loss) for p in module.parameters()]
     kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
-    return kind(parameters, lr=config.learning_rate)
+    rate = config.unpaired_rate if loss == "unpaired" else 1.0
+    return kind(parameters, lr=rate * config.learning_rate)
 
 
 def _on(model: Model, batch: Batch) -> Batch:
-    """A tensor, or a dataclass of tensors, on the model's device."""
+    """A dataclass of tensors, on the model's device."""
     device = next(model.parameters()).device
-    if isinstance(batch, Tensor):
-        return batch.to(device)
-    tensors = {name: value for name, value in vars(batch).items() if value is not None}
-    return replace(batch, **{name: value.to(device) for name, value in tensors.items()})
+    moved = {k: v if v is None else v.to(device) for k, v in vars(batch).items()}
+    return type(batch)(**moved)
 
 
-def _save_pictures(run: Run, materials: Materials) -> None:
-    """The same pairs in all pictures of a run: of D_p, else of the renders."""
+def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
+    """The pairs of all pictures of a run: of D_p, else the renders with themselves."""
     config, clips = run.config, materials.clips
     size, generator = config.model.image_size, torch.Generator().manual_seed(config.seed)
     if clips is not None and len(clips.paired):
-        pairs = draw_pairs(clips, True, 8, size, config.smallest_gap, generator)
-    else:
-        images = plain_batch(materials.prior, size).images[:8]
-        grey = torch.full_like(images, 0.5)
-        pairs = PairBatch(
-            images, images, grey, torch.ones_like(grey[:, :1]), torch.arange(len(images))
-        )
-    path = config.output / "pictures" / f"step_{run.step:08d}.npz"
-    save_pictures(run.model, _on(run.model, pairs), path)
+        return draw_pairs(clips, True, 8, size, config.smallest_gap, generator)
+    images = plain_batch(materials.prior, size).images[:8]
+    grey = torch.full_like(images, 0.5)
+    return PairBatch(images, images, grey, torch.ones_like(grey[:, :1]), torch.arange(len(images)))
+
+
+def _save_pictures(run: Run, materials: Materials) -> None:
+    path = run.config.output / "pictures" / f"step_{run.step:08d}.npz"
+    save_pictures(run.model, _on(run.model, _fixed_pairs(run, materials)), path)
 
 
 @torch.no_grad()
 def _check_spread(run: Run, materials: Materials) -> None:
-    """Stop a run whose encoder says the same of every picture."""
+    """Stop a run whose encoder says the same of every render, or of every film."""
     if run.step <= run.config.warm_up:
         return
-    batch = plain_batch(materials.prior, run.config.model.image_size)
-    poses = run.model.eval().predict(_on(run.model, batch.images))
-    spread = poses.joints2d.std(dim=0).mean().item()
-    if len(batch.images) > 1 and spread < SMALLEST_SPREAD:
-        raise TrainingError(
-            f"step {run.step}: all poses have become one (spread {spread:.2g} over "
-            f"{len(batch.images)} different renders); the last checkpoint is in "
-            f"{run.config.output}"
-        )
+    renders = plain_batch(materials.prior, run.config.model.image_size).images
+    for name, images in (("renders", renders), ("films", _fixed_pairs(run, materials).target)):
+        poses = run.model.eval().predict(images.to(next(run.model.parameters()).device))
+        spread = poses.joints2d.std(dim=0, correction=0).mean().item()
+        if len(images) > 1 and spread < SMALLEST_SPREAD:
+            raise TrainingError(
+                f"step {run.step}: all poses have become one (spread {spread:.2g} over "
+                f"{len(images)} pictures of {name}); the last checkpoint is in "
+                f"{run.config.output}"
+            )

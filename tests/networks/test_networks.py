@@ -20,7 +20,7 @@ def parameters(module: nn.Module) -> int:
 
 def test_pose_encoder_is_resnet50_up_to_res4f_and_nothing_after_it():
     encoder = PoseEncoder(PAPER, backbone_config(PAPER))
-    # ResNet-50 has 25,557,032 parameters, 14,964,736 of them in res5 and 2,049,000 in its classifier.
+    # Of ResNet-50's 25,557,032 parameters, res5 has 14,964,736 and the classifier 2,049,000.
     assert parameters(encoder.backbone) == 25_557_032 - 14_964_736 - 2_049_000
     images = torch.rand(1, 3, 224, 224)
     assert encoder.backbone(images).feature_maps[-1].shape == (1, 1024, 14, 14)
@@ -40,6 +40,12 @@ def test_appearance_encoder_has_ten_convolutions_to_512_x_14_x_14():
     encoder = AppearanceEncoder(PAPER)
     assert sum(isinstance(module, nn.Conv2d) for module in encoder.modules()) == 10
     assert encoder(torch.rand(1, 3, 224, 224)).shape == (1, 512, 14, 14)
+
+
+def test_a_new_decoder_paints_the_background():
+    maps, appearance = torch.rand(1, 33, 14, 14), torch.rand(1, 512, 14, 14)
+    background = torch.rand(1, 3, 224, 224)
+    assert torch.equal(Decoder(PAPER)(maps, appearance, background), background)
 
 
 def test_decoder_reads_128_maps_and_640_channels_and_fuses_the_background_at_full_size():

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from kinepose.config import PrepareConfig
 from kinepose.data.background import (
@@ -117,7 +117,7 @@ def _cut_clip(
         columns = _background_columns(shot, person, backgrounds, config)
         in_film = shot.first + person.places
         count = len(pictures)
-        yield (
+        table = (
             pa.table(
                 {
                     "film": [info.name] * count,
@@ -136,6 +136,11 @@ def _cut_clip(
             .select(SCHEMA.names)
             .cast(SCHEMA)
         )
+        kept = np.ones(count, dtype=bool)
+        if config.whole and config.people.detector != "none":
+            kept = _whole(person.boxes, info)
+        if kept.any():
+            yield table.filter(pa.array(kept))
 
 
 def _background_columns(
@@ -179,6 +184,14 @@ def _people_in(shot: Shot, survey: Survey, config: PrepareConfig) -> list[_Perso
             places = np.searchsorted(frames, track.frames[inside])
             people.append(_Person(track.number, places, boxes, crops))
     return people
+
+
+def _whole(boxes: Float[np.ndarray, "frames 4"], info: FilmInfo) -> Bool[np.ndarray, " frames"]:
+    """Where a box keeps off the border of the picture, behind which the person might go on."""
+    margin = 0.02 * np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    x0, y0, x1, y1 = boxes.T
+    room = np.min([x0, y0, info.width - x1, info.height - y1], axis=0)
+    return np.asarray(room >= margin)
 
 
 def _images_of(shot: Shot, frames: Iterable[tuple[int, Frame]]) -> Iterator[tuple[int, Picture]]:

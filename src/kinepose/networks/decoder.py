@@ -16,7 +16,8 @@ class Decoder(nn.Module):
 
     Two convolutions turn the maps into f_2D, which joins f_a; blocks without skips double the size
     up to the picture's, where the background joins by a double convolution of its own, as in
-    Rhodin et al. 2018. The output has no activation.
+    Rhodin et al. 2018. The output, without activation, is what the person changes in the
+    background: at first nothing, so that gradients are the person's from the start.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -29,11 +30,9 @@ class Decoder(nn.Module):
             *(_doubling(inputs, outputs) for inputs, outputs in pairwise(config.decoder_widths))
         )
         self.background = nn.Sequential(convolution(3, last), convolution(last, last))
-        self.fusion = nn.Sequential(
-            convolution(2 * last, last),
-            convolution(last, last),
-            nn.Conv2d(last, 3, kernel_size=1),
-        )
+        change = nn.Conv2d(last, 3, kernel_size=1, bias=False)
+        nn.init.zeros_(change.weight)
+        self.fusion = nn.Sequential(convolution(2 * last, last), convolution(last, last), change)
 
     def forward(
         self,
@@ -44,8 +43,8 @@ class Decoder(nn.Module):
         """A picture in 0 to 1, up to the decoder's mistakes."""
         person = self.entry(torch.cat([self.pose_features(maps), appearance], dim=1))
         person = self.doublings(person)
-        fused = self.fusion(torch.cat([person, self.background(background * 2 - 1)], dim=1))
-        return (fused + 1) / 2
+        scene = self.background(background * 2 - 1)
+        return background + self.fusion(torch.cat([person, scene], dim=1))
 
 
 def _doubling(inputs: int, outputs: int) -> nn.Sequential:

@@ -39,15 +39,14 @@ class PoseEncoder(nn.Module):
             inputs, config.branch_width, start=torch.cat([torch.zeros(1), rest])
         )
         self.camera_branch = _branch(inputs, config.branch_width, start=front)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
 
     def forward(
         self, images: Float[Tensor, "batch 3 size size"]
     ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch camera"]]:
         """Local kinematics v_k and camera c of pictures in 0 to 1."""
-        normalised = (images - self.mean) / self.std
-        features = self.backbone(pixel_values=normalised).feature_maps[-1]
+        mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
+        std = images.new_tensor(IMAGENET_STD)[:, None, None]
+        features = self.backbone(pixel_values=(images - mean) / std).feature_maps[-1]
         pooled = self.pool(features).flatten(1)
         return self.parameters_branch(pooled), self.camera_branch(pooled)
 
@@ -68,14 +67,14 @@ def backbone_config(config: ModelConfig) -> PretrainedConfig:
     """
     if config.backbone != "resnet":
         return _from_hub(AutoConfig.from_pretrained, config.backbone)
-    stages = [f"stage{i + 1}" for i in range(len(config.backbone_widths))]
-    return ResNetConfig(
-        embedding_size=config.backbone_stem,
-        hidden_sizes=list(config.backbone_widths),
-        depths=list(config.backbone_depths),
-        layer_type=config.backbone_block,
-        out_features=stages[-1:],
-    )
+    described: dict[str, Any] = {
+        "embedding_size": config.backbone_stem,
+        "hidden_sizes": list(config.backbone_widths),
+        "depths": list(config.backbone_depths),
+        "layer_type": config.backbone_block,
+        "out_features": [f"stage{len(config.backbone_widths)}"],
+    }
+    return ResNetConfig(**described)
 
 
 def load_pretrained(encoder: PoseEncoder, source: str) -> None:

@@ -1,0 +1,154 @@
+"""Every command, as a user would type it, one after the other."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+KINEPOSE = [sys.executable, "-m", "kinepose"]
+ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def kinepose(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [*KINEPOSE, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
+
+
+def succeeds(*words: object) -> str:
+    done = kinepose(*words)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def fails(*words: object) -> str:
+    """The one line of complaint of a command that must fail."""
+    done = kinepose(*words)
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("kinepose: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory) -> Path:
+    """A folder in which every command has run."""
+    root = tmp_path_factory.mktemp("walk")
+    succeeds(
+        *("synthesize", "--output", root / "films", "--clips", 2, "--seconds", 2),
+        *("--size", 96, "--fps", 10, "--camera", "mixed", "--seed", 3, "--workers", 1),
+    )
+    films = sorted((root / "films" / "films").glob("*.mp4"))
+    boxes = root / "films" / "boxes.csv"
+    succeeds(
+        *("prepare", *films, "--output", root / "clips", "--shortest-clip", 1, "--workers", 1),
+        *("--detector", "file", "--boxes", boxes, "--crop-size", 64, "--largest-invalid", 1),
+    )
+    succeeds(
+        *("train", "--clips", root / "clips", "--output", root / "run", "--preset", "cpu"),
+        *(
+            "--iterations",
+            6,
+            "--warm-up",
+            2,
+            "--consistency-from",
+            2,
+            "--batch-size",
+            2,
+            "--prior-images",
+            3,
+        ),
+    )
+    succeeds(
+        *("predict", films[0], "--run", root / "run", "--output", root / "poses"),
+        *("--detector", "file", "--boxes", boxes, "--device", "cpu"),
+    )
+    labels = root / "films" / "labels" / f"{films[0].stem}.npz"
+    succeeds("evaluate", root / "poses", labels, "--output", root / "poses" / "metrics.json")
+    succeeds("report", root / "run", "--output", root / "page.html", "--poses", root / "poses")
+    return root
+
+
+def test_poses_are_what_the_readme_promises(walk):
+    with np.load(walk / "poses" / "poses.npz", allow_pickle=False) as poses:
+        rows = len(poses["frame"])
+        assert rows > 10
+        assert poses["box"].shape == (rows, 4)
+        assert poses["joints2d"].shape == (rows, 17, 2)
+        assert poses["joints3d"].shape == (rows, 17, 3)
+        assert np.abs(poses["joints3d"][:, 0]).max() == 0
+        assert np.isfinite(poses["energy"]).all()
+        assert list(poses["joint_names"])[:2] == ["pelvis", "right_hip"]
+        assert poses["fps"] == 10
+    assert (walk / "poses" / "overlay.mp4").stat().st_size > 0
+
+
+def test_metrics_and_page_are_there(walk):
+    metrics = json.loads((walk / "poses" / "metrics.json").read_text())
+    assert 0 < metrics["p_mpjpe"] < metrics["mpjpe"] < 3000
+    page = (walk / "page.html").read_text()
+    assert "<img" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_info_describes_clips_run_and_poses(walk):
+    assert "D_p" in succeeds("info", walk / "clips")
+    assert "cpu" in succeeds("info", walk / "run")
+    assert "17" in succeeds("info", walk / "poses") or "poses" in succeeds("info", walk / "poses")
+
+
+def test_a_resumed_run_that_is_done_stays_as_it_is(walk):
+    before = (walk / "run" / "log.jsonl").read_text()
+    succeeds(
+        *("train", "--clips", walk / "clips", "--output", walk / "run", "--preset", "cpu"),
+        *(
+            "--iterations",
+            6,
+            "--warm-up",
+            2,
+            "--consistency-from",
+            2,
+            "--batch-size",
+            2,
+            "--prior-images",
+            3,
+        ),
+    )
+    assert (walk / "run" / "log.jsonl").read_text() == before
+
+
+def test_bad_input_is_one_line_and_status_2(walk, tmp_path):
+    text = tmp_path / "film.mp4"
+    text.write_text("this is no film")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    film = next((walk / "films" / "films").glob("*.mp4"))
+    run = ("--run", walk / "run", "--output", tmp_path / "out")
+    assert "nowhere" in fails("predict", "nowhere.mp4", *run)
+    assert "film.mp4" in fails("predict", text, *run)
+    assert "empty" in fails("predict", empty, *run)
+    assert "--boxes" in fails("predict", film, *run, "--detector", "file")
+    assert "not a run" in fails(
+        "predict", film, "--run", empty, "--output", tmp_path / "out", "--detector", "none"
+    )
+    assert not (tmp_path / "out").exists()
+    assert "film.mp4" in fails("prepare", text, "--output", tmp_path / "clips")
+    assert "empty" in fails("train", "--clips", empty, "--output", tmp_path / "run")
+    assert "--bogus" in fails("train", "--bogus", 3)
+    assert "bogus" in fails("bogus")
+    assert "bogus" in fails("train", "--preset", "bogus")
+    assert "nowhere" in fails("info", "nowhere")
+    assert "npz" in fails("evaluate", text, text, "--output", tmp_path / "m.json")
+    assert "not a run" in fails("report", empty, "--output", tmp_path / "page.html")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "film.mp4"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, as on Linux")
+def test_a_full_disk_is_one_line(walk):
+    labels = next((walk / "films" / "labels").glob("*.npz"))
+    complaint = fails("evaluate", walk / "poses", labels, "--output", "/dev/full/metrics.json")
+    assert "/dev/full" in complaint
