@@ -144,7 +144,9 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path):
     assert "nowhere" in fails("info", "nowhere")
     assert "npz" in fails("evaluate", text, text, "--output", tmp_path / "m.json")
     assert "not a run" in fails("report", empty, "--output", tmp_path / "page.html")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "film.mp4"]
+    # Of all this there stays only the list in which `prepare` says why the film failed.
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "empty", "film.mp4"]
+    assert [p.name for p in (tmp_path / "clips").iterdir()] == ["_films.json"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, as on Linux")

@@ -142,7 +142,7 @@ def test_minutes_end_a_run_cleanly(config):
 
 
 def test_pictures_hold_what_the_report_draws(config):
-    train(replace(config, picture_every=4))
+    train(replace(config, picture_every=4, warm_up=8))
     assert len(list((config.output / "pictures").glob("*.npz"))) == 2
     pictures = read_last_pictures(config.output)
     count = len(pictures["target"])

@@ -59,6 +59,11 @@ class SynthesizeConfig:
     """The same seed gives the same films."""
     backgrounds: Path | None = None
     """Folder of photographs to stand people before; procedural scenes without it."""
+    occluders: float = 0.0
+    """Share of films in which an object hides a part of the person now and then."""
+    shutter: float = 0.0
+    """Share of the time from frame to frame that the shutter is open: motion blur, at three times
+    the cost."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     look: Literal["render", "film"] = "film"
     """'film' people look unlike the 20 renders of the prior: other light, shading, materials."""

@@ -20,7 +20,7 @@ from kinepose.data.detectors import (
 )
 from kinepose.data.shots import Boxes, read_stretches
 from kinepose.data.tracking import Finds, fill_and_smooth, link, smooth, split_at_jumps
-from kinepose.data.video import Frame, is_pictures, read_frames
+from kinepose.data.video import Frame, film_info, is_pictures, read_frames
 from kinepose.errors import BadInputError
 
 _SHORTEST_TRACK = 0.5
@@ -82,6 +82,7 @@ def people_in_film(
     Raises:
         BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
     """
+    film_info(film)  # what is wrong with the film itself is said first
     look, from_file = _detector(film, config)
     if is_pictures(film):
         survey = _people_in_pictures(film, look, from_file, config)

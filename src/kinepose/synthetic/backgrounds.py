@@ -42,6 +42,37 @@ def procedural_background(
     return (np.clip(scene, 0, 1) * 255).astype(np.uint8)
 
 
+def random_object(
+    generator: np.random.Generator, side: int, film: int
+) -> UInt8[np.ndarray, "side side 4"]:
+    """A pole, a piece of furniture or a bush, before nothing: the fourth channel is where it is.
+
+    It stands in the lower middle of the picture, where a film of so many px in the middle of it
+    has its people.
+    """
+    start = (side - film) / 2
+    x = start + film * generator.uniform(0.3, 0.7)
+    top, foot = (
+        start + film * generator.uniform(0.45, 0.6),
+        start + film * generator.uniform(0.75, 1),
+    )
+    radius = film * generator.uniform(0.04, 0.12)
+    shape = np.zeros((side, side), np.uint8)
+    kind = generator.integers(3)
+    if kind == 0:
+        left, right = round(x - 0.3 * radius), round(x + 0.3 * radius)
+        cv2.rectangle(shape, (left, 0), (right, round(foot)), 255, -1)
+    elif kind == 1:
+        corners = (round(x - radius), round(top)), (round(x + radius), round(foot))
+        cv2.rectangle(shape, *corners, 255, -1)
+    else:
+        for y in np.arange(top, foot, radius):
+            centre = (round(x + radius * generator.uniform(-0.5, 0.5)), round(y))
+            cv2.circle(shape, centre, round(radius), 255, -1)
+    surface = np.clip(_surface(generator, side, side), 0, 1) * 255
+    return np.dstack([surface.astype(np.uint8), shape])
+
+
 @functools.lru_cache(maxsize=4)
 def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
     """The pictures of a folder in name order, RGB, none larger than 1024 px.

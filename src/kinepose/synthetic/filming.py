@@ -1,21 +1,28 @@
 """A camera's work: the pictures of someone on the stage, and what a detector makes of them."""
 
 from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from kinepose.config import SynthesizeConfig
 from kinepose.synthetic.body import load_body
-from kinepose.synthetic.garb import make_garb
+from kinepose.synthetic.garb import Garb, make_garb
 from kinepose.synthetic.light import random_light
-from kinepose.synthetic.renderer import Camera, Picture, render
-from kinepose.synthetic.stage import Actor, Backdrop
-from kinepose.synthetic.wardrobe import random_outfit
+from kinepose.synthetic.renderer import Camera, Picture, map_frames, render
+from kinepose.synthetic.skirt import hang_skirt
+from kinepose.synthetic.stage import Actor, random_backdrop, random_occluder
+from kinepose.synthetic.wardrobe import Outfit, random_outfit
 
 _CHUNK = 16
 """Frames rendered at once."""
+_EXPOSURES = 3
+"""Pictures that are averaged to one frame if the shutter stays open."""
 
 
 def shoot(
@@ -25,30 +32,55 @@ def shoot(
     camera: Camera,
     moving: bool,
 ) -> Iterator[tuple[UInt8[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]]:
-    """The frames of a film, and the share of each pixel that the person covers."""
-    garb = make_garb(load_body())
-    outfit = random_outfit(generator, config.look)
-    light = random_light(generator, config.look)
-    backdrop = Backdrop(generator, camera, moving, config.backgrounds)
-    blur, noise = generator.uniform(0, 0.6), generator.uniform(0.5, 4.0)
-    behind = backdrop.frames()
-    for start in range(0, len(actor.joints), _CHUNK):
+    """The frames of a film, and the share of each pixel that the person is seen in."""
+    blur, noise = generator.uniform(0.2, 0.8), generator.uniform(0.5, 4.0)
+    pictures = _pictures(generator, config, actor, camera, moving)
+    exposures = _EXPOSURES if config.shutter > 0 else 1
+    for moments in zip(*[pictures] * exposures, strict=True):
+        image, mask = (np.mean(values, axis=0) for values in zip(*moments, strict=True))
+        if config.look == "film":
+            image = cv2.GaussianBlur(image, (0, 0), blur)
+            grain = generator.standard_normal(image.shape, dtype=np.float32)
+            image = cv2.scaleAdd(grain, noise, image)
+        yield np.clip(image + 0.5, 0, 255).astype(np.uint8), mask
+
+
+def _pictures(
+    generator: np.random.Generator,
+    config: SynthesizeConfig,
+    actor: Actor,
+    camera: Camera,
+    moving: bool,
+) -> Iterator[tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]]:
+    """Pictures without blur and grain, and masks, of each moment that the film is exposed."""
+    outfit, light = random_outfit(generator, config.look), random_light(generator, config.look)
+    garb, vertices = dressed(actor, outfit)
+    if config.shutter > 0:
+        expose = partial(_moments, shutter=config.shutter)
+        vertices, camera = expose(vertices), map_frames(camera, expose)
+    behind = random_backdrop(generator, camera, moving, config.backgrounds).frames()
+    before = None
+    if generator.random() < config.occluders:
+        before = random_occluder(generator, camera, moving).frames()
+    for start in range(0, len(vertices), _CHUNK):
         part = slice(start, start + _CHUNK)
-        view = Camera(
-            camera.rotation[part],
-            camera.position[part],
-            camera.focal[part],
-            camera.height,
-            camera.width,
-        )
-        picture = render(actor.vertices[part], garb, [outfit], [light], view)
+        view = map_frames(camera, itemgetter(part))
+        picture = render(vertices[part], garb, [outfit], [light], view)
         for frame, mask in enumerate(picture.mask.numpy()):
             image = _compose(picture, frame, next(behind), light.shadow)
-            if config.look == "film":
-                image = cv2.GaussianBlur(image, (0, 0), blur + 0.2)
-                grain = generator.standard_normal(image.shape, dtype=np.float32)
-                image = cv2.scaleAdd(grain, noise, image)
-            yield np.clip(image + 0.5, 0, 255).astype(np.uint8), mask
+            if before is not None:
+                image, mask = _hide(image, mask, next(before))
+            yield image, mask
+
+
+def dressed(actor: Actor, outfit: Outfit) -> tuple[Garb, Float[Tensor, "frames vertices 3"]]:
+    """The mesh to render: the body, and the skirt if there is one."""
+    body = load_body()
+    if outfit.skirt is None:
+        return make_garb(body), actor.vertices
+    skirt = hang_skirt(body, actor.vertices, actor.joints, outfit.skirt)
+    garb = make_garb(body, outfit.skirt.covering)
+    return garb, torch.cat([actor.vertices, skirt], dim=1)
 
 
 def _compose(
@@ -58,6 +90,26 @@ def _compose(
     dark = cv2.GaussianBlur(picture.shadow[frame].numpy(), (0, 0), 1 + len(background) / 128)
     seen = (1 - picture.mask[frame].numpy()) * (1 - 0.7 * shadow * dark)
     return cv2.scaleAdd(picture.colour[frame].numpy(), 255, background * cv2.merge((seen,) * 3))
+
+
+def _hide(
+    image: Float[np.ndarray, "size size 3"],
+    mask: Float[np.ndarray, "size size"],
+    before: UInt8[np.ndarray, "size size 4"],
+) -> tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]:
+    """What is left of a picture and a mask behind an object."""
+    left = 1 - before[..., 3].astype(np.float32) / 255
+    return image * left[..., None] + before[..., :3] * (1 - left[..., None]), mask * left
+
+
+def _moments(
+    values: Float[Tensor, "frames *more"], shutter: float
+) -> Float[Tensor, "moments *more"]:
+    """Values at the beginning, the middle and the end of each frame's exposure."""
+    following = torch.cat([values[1:], values[-1:]])
+    previous = torch.cat([values[:1], values[:-1]])
+    moments = (torch.lerp(values, other, shutter / 2) for other in (previous, values, following))
+    return torch.stack(list(moments), dim=1).flatten(0, 1)
 
 
 def detect(

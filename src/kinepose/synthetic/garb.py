@@ -7,6 +7,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kinepose.synthetic.body import BodyModel
+from kinepose.synthetic.kernels import SKIRT
+from kinepose.synthetic.skirt import skirt_faces, skirt_places
+from kinepose.synthetic.wardrobe import Covering
+
+TRUNK = -1.0
+"""What a vertex is part of that is neither on an arm nor on a skirt."""
 
 
 @dataclass(frozen=True)
@@ -15,15 +21,20 @@ class Garb:
 
     faces: Int[Tensor, "faces 3"]
     places: Float[Tensor, "vertices 4"]
-    """Where each vertex lies on the body at rest [m], and how far along an arm."""
+    """Where each vertex lies on the body at rest [m]; and what it is part of: on an arm from 0 at
+    the shoulder by 1 at the elbow to 2 at the wrist, on a skirt SKIRT + its Covering, else TRUNK."""
     faces_of_vertices: Int[Tensor, " corners"]
     starts: Int[Tensor, " vertices_and_one"]
     """The faces around vertex i are faces_of_vertices[starts[i] : starts[i + 1]]."""
 
 
-def make_garb(body: BodyModel) -> Garb:
-    """The mesh of a body."""
-    return garb_of(body.faces, _places(body))
+def make_garb(body: BodyModel, skirt: Covering | None = None) -> Garb:
+    """The mesh of a body, and of a skirt of the material of a Covering."""
+    faces, places = body.faces, _places(body)
+    if skirt is not None:
+        faces = torch.cat([faces, skirt_faces() + len(places)])
+        places = torch.cat([places, skirt_places(body, SKIRT + skirt)])
+    return garb_of(faces, places)
 
 
 def garb_of(faces: Int[Tensor, "faces 3"], places: Float[Tensor, "vertices 4"]) -> Garb:
@@ -35,8 +46,8 @@ def garb_of(faces: Int[Tensor, "faces 3"], places: Float[Tensor, "vertices 4"]) 
 
 
 def _places(body: BodyModel) -> Float[Tensor, "vertices 4"]:
-    """Of each vertex: where it lies at rest [m], and how far along an arm (-1 off the arms)."""
-    along = torch.full_like(body.rest[:, 0], -1.0)
+    """Of each vertex: where it lies at rest [m], and how far along an arm."""
+    along = torch.full_like(body.rest[:, 0], TRUNK)
     for side in "LR":
         arm = [
             i

@@ -23,6 +23,8 @@ SHADOW_MAP = wp.constant(128)
 """Side of the picture that the sun takes of a person, for shadows on the body [px]."""
 FACE_BITS = wp.constant(wp.int64(20))
 FACE_MASK = wp.constant(wp.int64(2**20 - 1))
+SKIRT = wp.constant(10.0)
+"""What a vertex of a skirt is part of, less its Covering: see Garb.places."""
 EMPTY = wp.constant(wp.int64(2**62))
 NEAREST = wp.constant(0.05)
 """Faces nearer to the camera are left out [m]."""
@@ -54,7 +56,9 @@ def array_of(rows: Sequence[Material] | Sequence[Cut] | Sequence[Light], device:
 @wp.func
 @no_type_check
 def _covering_at(place: wp.vec4, cut: _Cut) -> int:
-    """What covers a place on the body at rest: (x, y, z, along the arm)."""
+    """What covers a place on the body at rest (x, y, z, part): see Garb.places."""
+    if place[3] > SKIRT - 0.5:
+        return int(wp.round(place[3] - SKIRT))
     if place[3] > 0.0:
         if place[3] < cut.sleeve:
             return Covering.TOP
@@ -85,6 +89,8 @@ def _covering_at(place: wp.vec4, cut: _Cut) -> int:
 @no_type_check
 def _thickness_at(place: wp.vec4, cut: _Cut, materials: wp.array(dtype=_Material)) -> float:
     """How far what covers a place lies off the skin [m]."""
+    if place[3] > SKIRT - 0.5:
+        return 0.0
     covering = _covering_at(place, cut)
     below = 0.0
     if covering == Covering.TOP and place[3] <= 0.0:

@@ -4,8 +4,8 @@ The camera's axes are x right, y down, z away; the principal point is the pictur
 centre of pixel i lies at i + 0.5 [px].
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import warp as wp
@@ -51,6 +51,12 @@ class Picture:
     """Share of each pixel that a person covers."""
     shadow: Float[Tensor, "frames height width"]
     """Share of each pixel's floor that lies in a person's shadow, seen through the person."""
+
+
+def map_frames(camera: Camera, change: Callable[[Tensor], Tensor]) -> Camera:
+    """The cameras of other frames: a part of them, or moments between them."""
+    rotation, position, focal = map(change, (camera.rotation, camera.position, camera.focal))
+    return replace(camera, rotation=rotation, position=position, focal=focal)
 
 
 def to_camera(

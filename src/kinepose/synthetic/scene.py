@@ -45,6 +45,8 @@ _RANGES = {
     "fps": (1, 1000),
     "seed": (0, math.inf),
     "workers": (0, 1024),
+    "occluders": (0.0, 1.0),
+    "shutter": (0.0, 1.0),
     "motion.captured": (0.0, math.inf),
     "motion.mixed": (0.0, math.inf),
     "motion.procedural": (0.0, math.inf),

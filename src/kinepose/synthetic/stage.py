@@ -13,7 +13,12 @@ from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from kinepose.synthetic.backgrounds import procedural_background, random_crop, read_photographs
+from kinepose.synthetic.backgrounds import (
+    procedural_background,
+    random_crop,
+    random_object,
+    read_photographs,
+)
 from kinepose.synthetic.body import Person, load_body, pose_body
 from kinepose.synthetic.motion import Motion, heights_above_floor
 from kinepose.synthetic.renderer import Camera, look_at
@@ -95,40 +100,22 @@ def _dwell(pelvis: Float[Tensor, "frames 3"], fps: float, azimuth: float) -> flo
     return float((near & same).sum(1).div(near.sum(1)).max())
 
 
+@dataclass(frozen=True)
 class Backdrop:
-    """The picture behind the person, which turns and zooms with the camera.
+    """A picture of what stands still, behind the person or before.
 
-    It hangs at infinity, as a plane at a right angle to the first frame's view, of a focal length
-    of its own: a camera that only turns sees it exactly so.
+    It hangs as a plane at a right angle to the first frame's view, and is larger than that: a
+    camera that only turns and zooms sees it exactly so, at whatever distance.
     """
 
-    def __init__(
-        self,
-        generator: np.random.Generator,
-        camera: Camera,
-        moving: bool,
-        folder: Path | None,
-    ):
-        self.camera = camera
-        scale = _PANORAMA if moving else 1.0
-        self.side = round(camera.width * scale)
-        pitch = float(camera.rotation[0, 2, 2])
-        horizon = (
-            0.5 + pitch / max(math.sqrt(1 - pitch**2), 0.1) * float(camera.focal[0]) / self.side
-        )
-        line = horizon + generator.uniform(0.02, 0.12) / scale
-        if folder is None:
-            self.picture = procedural_background(generator, self.side, self.side, line)
-        else:
-            photographs = read_photographs(folder)
-            photograph = photographs[generator.integers(len(photographs))]
-            self.picture = random_crop(generator, photograph, self.side, self.side)
+    camera: Camera
+    picture: UInt8[np.ndarray, "side side channels"]
 
-    def frames(self) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    def frames(self) -> Iterator[UInt8[np.ndarray, "height width channels"]]:
         """What the camera sees of it, frame by frame."""
         rotation, focal = self.camera.rotation.double().numpy(), self.camera.focal.tolist()
         width, height = self.camera.width, self.camera.height
-        panorama_from_first = _pixels_from_rays(focal[0], self.side)
+        panorama_from_first = _pixels_from_rays(focal[0], len(self.picture))
         view, last = np.empty(0, np.uint8), None
         for turn, length in zip(rotation, focal, strict=True):
             first_from_film = rotation[0] @ turn.T @ np.linalg.inv(_pixels_from_rays(length, width))
@@ -143,6 +130,31 @@ class Backdrop:
                 )
             last = panorama_from_film
             yield view
+
+
+def random_backdrop(
+    generator: np.random.Generator, camera: Camera, moving: bool, folder: Path | None
+) -> Backdrop:
+    """A photograph of the folder; or a made-up scene whose floor ends near the horizon."""
+    side = _panorama(camera, moving)
+    if folder is not None:
+        photographs = read_photographs(folder)
+        photograph = photographs[generator.integers(len(photographs))]
+        return Backdrop(camera, random_crop(generator, photograph, side, side))
+    up = float(camera.rotation[0, 2, 2])
+    horizon = up / max(math.sqrt(1 - up**2), 0.1) * float(camera.focal[0])
+    floor_line = 0.5 + (horizon + generator.uniform(0.02, 0.12) * camera.height) / side
+    return Backdrop(camera, procedural_background(generator, side, side, floor_line))
+
+
+def random_occluder(generator: np.random.Generator, camera: Camera, moving: bool) -> Backdrop:
+    """An object that hides who walks behind it; its fourth channel is where it is."""
+    return Backdrop(camera, random_object(generator, _panorama(camera, moving), camera.width))
+
+
+def _panorama(camera: Camera, moving: bool) -> int:
+    """Side of a picture that the camera does not leave [px]."""
+    return round(camera.width * (_PANORAMA if moving else 1.0))
 
 
 def _pixels_from_rays(focal: float, side: int) -> Float[np.ndarray, "3 3"]:

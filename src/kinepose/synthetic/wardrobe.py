@@ -6,7 +6,7 @@ functions of the place at rest; and cloth lies a few millimetres to centimetres 
 """
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -74,12 +74,25 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Skirt:
+    """A skirt, or the lower part of a coat."""
+
+    length: float
+    """How far it comes down the legs: 1/2 to the knees, 1 to the ankles."""
+    flare: float
+    """How much wider it is further down [m a leg's length]."""
+    covering: Covering
+    """Whose material it is of: a skirt's is the bottom's, a coat's the top's."""
+
+
+@dataclass(frozen=True)
 class Outfit:
     """Everything one person wears and is coloured like."""
 
     materials: tuple[Material, ...]
     """In the order of Covering."""
     cut: Cut
+    skirt: Skirt | None = None
 
 
 def random_outfit(generator: np.random.Generator, look: str) -> Outfit:
@@ -97,7 +110,20 @@ def random_outfit(generator: np.random.Generator, look: str) -> Outfit:
         Covering.HAT: _cloth(generator, film, 0.02),
         Covering.FEATURE: Material(_times(skin, 0.35)),
     }
-    return Outfit(tuple(materials[covering] for covering in Covering), _random_cut(generator))
+    cut, skirt = _random_cut(generator), _random_skirt(generator) if film else None
+    if skirt is not None and skirt.covering == Covering.BOTTOM:
+        cut = replace(cut, hem=-0.05)
+    elif skirt is not None:
+        cut = replace(cut, waist=0.0)
+    return Outfit(tuple(materials[covering] for covering in Covering), cut, skirt)
+
+
+def _random_skirt(generator: np.random.Generator) -> Skirt | None:
+    """Every eighth outfit has a skirt, as many have a coat."""
+    if generator.random() < 0.75:
+        return None
+    covering = (Covering.TOP, Covering.BOTTOM)[generator.integers(2)]
+    return Skirt(generator.uniform(0.25, 0.85), generator.uniform(0.02, 0.2), covering)
 
 
 def _random_cut(generator: np.random.Generator) -> Cut:
