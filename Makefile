@@ -29,7 +29,7 @@ demo: install
 	$(KINEPOSE) synthesize --output demo/films --clips 10 --camera mixed --seed 1
 	$(KINEPOSE) synthesize --output demo/unseen --clips 1 --seed 2
 	$(KINEPOSE) prepare demo/films/films/*.mp4 --output demo/clips --detector file --boxes demo/films/boxes.csv --side frame
-	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 4
+	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 4 --warm-up 300 --consistency-from 600
 	$(KINEPOSE) predict demo/unseen/films/*.mp4 --run demo/run --output demo/poses --detector file --boxes demo/unseen/boxes.csv --side frame
 	$(KINEPOSE) evaluate demo/poses demo/unseen/labels/*.npz --output demo/poses/metrics.json
 	$(KINEPOSE) report demo/run --output demo/report.html --poses demo/poses

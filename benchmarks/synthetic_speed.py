@@ -26,7 +26,7 @@ from kinepose.synthetic.scene import synthesize
 from kinepose.synthetic.stage import Actor, film_camera, place
 from kinepose.synthetic.wardrobe import random_outfit
 
-FRAMES, FPS = 16, 25.0
+FRAMES, FPS = 64, 25.0
 
 
 def main() -> None:

@@ -5,15 +5,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from kinepose.config import TrainConfig
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.losses import LossName
-from kinepose.model import Model, save_model
+from kinepose.model import Model, save_model, save_tensors
 from kinepose.runs import read_run_config
 
 MAY_CHANGE = {"output", "iterations", "minutes", "checkpoint_minutes", "device", "threads"}
@@ -38,15 +37,26 @@ def save(run: Run) -> None:
     for loss, optimiser in run.optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{loss}.{index}.{name}": value for name, value in state.items()}
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     progress = {"step": str(run.step), "seconds": repr(run.seconds)}
-    with replacing(run.config.output / "state.safetensors") as temporary:
-        save_file(contiguous, temporary, progress)
     save_model(run.model, run.config.output, train=asdict(run.config))
+    save_tensors(tensors, run.config.output / "state.safetensors", progress)
 
 
 def restore(run: Run) -> None:
-    """Go back to the last checkpoint, and the log with it."""
+    """Go back to the last checkpoint, and the log with it.
+
+    Raises:
+        BadInputError: if the state is broken or another model's.
+    """
+    try:
+        _restore(run)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        path, first = run.config.output / "state.safetensors", str(error).splitlines()[0]
+        raise BadInputError(f"cannot go on from {path}: {first}") from error
+    _cut_log(run.config.output / "log.jsonl", run.step)
+
+
+def _restore(run: Run) -> None:
     states: dict[str, dict[int, dict[str, Tensor]]] = {loss: {} for loss in run.optimisers}
     weights = {}
     with safe_open(run.config.output / "state.safetensors", "pt") as file:
@@ -63,7 +73,6 @@ def restore(run: Run) -> None:
     for loss, optimiser in run.optimisers.items():
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": states[loss], "param_groups": groups})
-    _cut_log(run.config.output / "log.jsonl", run.step)
 
 
 def holds_run(config: TrainConfig) -> bool:

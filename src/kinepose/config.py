@@ -27,9 +27,10 @@ class MotionConfig:
     locomotion: float = 0.35
     """Share of captured motion that is walking or running, in addition to its natural share."""
     walks_between: float = 0.5
-    """How often people walk or run on between one thing and the next."""
+    """How often people walk or run on between one thing and the next, if the camera moves."""
     longest_stay: float = 4.0
-    """Longest time that people do one thing [s]."""
+    """Longest time that people do one thing; 1.7 at most if they walk about before a static camera
+    [s]."""
     standing: float = 0.125
     """Share of films by a static camera in which people stay where they are. In the others they
     walk about, so that the median of the frames shows the background without a ghost."""

@@ -77,19 +77,22 @@ def joints2d_loss(model: Model, batch: LabelledBatch) -> Terms:
 def paired_loss(model: Model, batch: PairBatch, weights: Weights) -> Terms:
     """L_P = |I_t - I^_t| + lambda_1 |p_2D - p^_2D| + lambda_2 |f_a - f^_a| (Sec. 3.3a).
 
-    Pixels whose background is not known are left out of the first term.
+    Pixels whose background is not known are left out of the first term; terms without weight are
+    left out altogether.
     """
     assert batch.background is not None and batch.valid is not None
     poses = model.predict(batch.target)
     appearance = model.appearance(batch.source)
     painted = model.paint(poses.joints2d, appearance, batch.background)
     pixels = (painted - batch.target).abs() * batch.valid
-    again = model.predict(painted)
-    return {
-        "pixels": weights.pixels * pixels.sum() / (3 * batch.valid.sum()).clamp(min=1),
-        "pose": weights.pose * _difference(poses.joints2d, again.joints2d),
-        "appearance": weights.appearance * _difference(appearance, model.appearance(painted)),
-    }
+    terms = {"pixels": weights.pixels * pixels.sum() / (3 * batch.valid.sum()).clamp(min=1)}
+    if weights.pose:
+        again = model.predict(painted).joints2d
+        terms["pose"] = weights.pose * _difference(poses.joints2d, again)
+    if weights.appearance:
+        again = model.appearance(painted)
+        terms["appearance"] = weights.appearance * _difference(appearance, again)
+    return terms
 
 
 def unpaired_loss(
@@ -136,7 +139,10 @@ def energy(
     images: Float[Tensor, "batch 3 size size"],
     sources: Float[Tensor, "batch 3 size size"],
 ) -> Float[Tensor, " batch"]:
-    """L_UNP's disagreement for each picture, with T = identity and before a grey background."""
+    """L_UNP's disagreement for each picture, with T = identity and before a grey background.
+
+    Both terms have weight 1, whatever lambda_2 the model was trained with.
+    """
     joints2d, appearance = model.predict(images).joints2d, model.appearance(sources)
     painted = model.paint(joints2d, appearance, torch.full_like(images, 0.5))
     pose = (joints2d - model.predict(painted).joints2d).abs().mean((1, 2))

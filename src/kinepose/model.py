@@ -121,11 +121,25 @@ def save_model(model: Model, folder: Path, **settings: dict[str, Any]) -> None:
         "backbone": model.backbone_config.to_dict(),
         **settings,
     }
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(folder / "model.safetensors") as temporary:
-        save_file(tensors, temporary)
+    save_tensors(model.state_dict(), folder / "model.safetensors")
     with replacing(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(described, indent=2, default=str))
+
+
+def save_tensors(
+    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        BadInputError: if it cannot be written; a full disk, for one.
+    """
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    try:
+        with replacing(path) as temporary:
+            save_file(contiguous, temporary, metadata)
+    except SafetensorError as error:
+        raise BadInputError(f"cannot write {path}: {error}") from error
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:

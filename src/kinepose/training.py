@@ -7,6 +7,7 @@ on from its last checkpoint to the same numbers as one that never was.
 import json
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -46,10 +47,11 @@ from kinepose.losses import (
 )
 from kinepose.model import Model, choose_device, new_model
 from kinepose.pictures import save_pictures
+from kinepose.runs import read_log
 
 SMALLEST_SPREAD = 5e-3
-"""Standard deviation of 2D joints over different pictures, below which poses have become one [half
-crop sides]."""
+"""Standard deviation of joints over different pictures, below which poses have become one: of p_2D
+[half crop sides], or of p_3D [canonical]."""
 
 Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
 
@@ -74,6 +76,7 @@ def train(config: TrainConfig) -> None:
     device = choose_device(config.device)
     if config.threads:
         torch.set_num_threads(config.threads)
+    _check_settings(config)
     resumed = holds_run(config)
     materials = _gather(config)
     schedule = _schedule(config, materials)
@@ -86,6 +89,7 @@ def train(config: TrainConfig) -> None:
         restore(run)
     else:
         config.output.mkdir(parents=True, exist_ok=True)
+        (config.output / "log.jsonl").unlink(missing_ok=True)
         save_prior(materials.prior, config.output / "prior.npz")
         save(run)
     _loop(run, materials, schedule)
@@ -113,8 +117,21 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName]) -> None:
                 log.flush()
                 save(run)
                 saved = time.monotonic()
-    _save_pictures(run, materials)
     save(run)
+    _save_pictures(run, materials)
+    _summarise(run, schedule)
+
+
+def _summarise(run: Run, schedule: list[LossName]) -> None:
+    """Say what was trained, and what had no turn although it was meant to."""
+    turns = Counter(line["loss"] for line in read_log(run.config.output))
+    counts = ", ".join(f"{loss} {turns[loss]}" for loss in dict.fromkeys(schedule))
+    print(f"{run.config.output}: {run.step} iterations in {run.seconds / 60:.1f} min ({counts})")
+    if missing := [loss for loss in dict.fromkeys(schedule) if not turns[loss]]:
+        print(
+            f"too short for {' and '.join(missing)}: they begin after --warm-up "
+            f"{run.config.warm_up} and --consistency-from {run.config.consistency_from} iterations"
+        )
 
 
 def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, float]:
@@ -136,8 +153,12 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, flo
             f"the last checkpoint is in {config.output}"
         )
     total.backward()
-    if config.gradient_clip:
-        torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
+    if not math.isfinite(norm.item()):
+        raise TrainingError(
+            f"step {run.step}: the gradient of the loss '{loss}' is not finite; the last "
+            f"checkpoint is in {config.output}"
+        )
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     return {name: round(value.item(), 6) for name, value in terms.items()}
@@ -181,10 +202,16 @@ def _prior_batch(
 def _gather(config: TrainConfig) -> Materials:
     path = config.output / "prior.npz"
     count = config.overfit or config.prior_images
+    size = 2 * config.model.image_size
     if path.is_file():
         prior = load_prior(path)
+        if prior.image.shape[:2] != (count, size):
+            raise BadInputError(
+                f"{path} holds {len(prior.image)} renders of {prior.image.shape[1]} px, not "
+                f"{count} of {size}: name another --output"
+            )
     else:
-        prior = render_prior_set(count, config.prior_seed, 2 * config.model.image_size)
+        prior = render_prior_set(count, config.prior_seed, size)
     clips = read_clips(config.clips) if config.clips else None
     labels = None
     if config.variant in ("weakly", "semi", "full") and not config.overfit:
@@ -198,11 +225,19 @@ def _gather(config: TrainConfig) -> Materials:
     return Materials(prior, backgrounds, clips, labels)
 
 
+def _check_settings(config: TrainConfig) -> None:
+    """Refuse, in one line, what could only fail later."""
+    least = {"iterations": 0, "batch_size": 1, "prior_images": 2, "picture_every": 1, "overfit": 0}
+    for name, value in least.items():
+        if getattr(config, name) < value:
+            raise BadInputError(f"--{name.replace('_', '-')} must be at least {value}")
+    if config.crop_jitter and not config.model.extended_camera:
+        raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
+
+
 def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
     """The losses that take turns after the warm-up."""
     clips = materials.clips
-    if config.crop_jitter and not config.model.extended_camera:
-        raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
     if config.overfit or config.variant == "prior":
         return ["prior"]
     if config.variant == "full":
@@ -261,11 +296,17 @@ def _check_spread(run: Run, materials: Materials) -> None:
     """Stop a run whose encoder says the same of every render, or of every film."""
     if run.step <= run.config.warm_up:
         return
-    renders = plain_batch(materials.prior, run.config.model.image_size).images
-    for name, images in (("renders", renders), ("films", _fixed_pairs(run, materials).target)):
-        poses = run.model.eval().predict(images.to(next(run.model.parameters()).device))
-        spread = poses.joints2d.std(dim=0, correction=0).mean().item()
-        if len(images) > 1 and spread < SMALLEST_SPREAD:
+    device = next(run.model.parameters()).device
+    seen = {"renders": plain_batch(materials.prior, run.config.model.image_size).images}
+    if materials.clips is not None and len(materials.clips.paired) > 1:
+        seen["films"] = _fixed_pairs(run, materials).target
+    for name, images in seen.items():
+        poses = run.model.eval().predict(images.to(device))
+        spread = min(
+            joints.std(dim=0, correction=0).mean().item()
+            for joints in (poses.joints2d, poses.joints3d)
+        )
+        if spread < SMALLEST_SPREAD:
             raise TrainingError(
                 f"step {run.step}: all poses have become one (spread {spread:.2g} over "
                 f"{len(images)} pictures of {name}); the last checkpoint is in "

@@ -12,7 +12,7 @@ from kinepose.data.poses import read_labels
 from kinepose.data.prior import LabelledBatch
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.geometry.forward_kinematics import canonical_joints
+from kinepose.geometry.forward_kinematics import canonical_joints, has_trunk
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,14 @@ def read_clip_labels(folder: Path, clips: ClipSet, share: float, seed: int) -> C
             continue
         labels = read_labels(path)
         by_key = {key: i for i, key in enumerate(zip(labels.frame, labels.track, strict=True))}
+        usable = has_trunk(torch.from_numpy(labels.joints3d))
         in_film = np.flatnonzero(films == film)
         keys = list(zip(frames[in_film], tracks[in_film], strict=True))
-        found = [(row, by_key[k]) for row, k in zip(in_film, keys, strict=True) if k in by_key]
+        found = [
+            (row, by_key[key])
+            for row, key in zip(in_film, keys, strict=True)
+            if key in by_key and usable[by_key[key]]
+        ]
         if found:
             film_rows, label_rows = (np.array(column) for column in zip(*found, strict=True))
             rows.append(film_rows)

@@ -63,7 +63,7 @@ def read_clips(folders: Sequence[Path]) -> ClipSet:
     Raises:
         BadInputError: if there are none, or they are not clips.
     """
-    tables = []
+    tables, read = [], []
     for folder in folders:
         files = sorted(folder.glob("*.parquet"))
         if not files:
@@ -76,6 +76,11 @@ def read_clips(folders: Sequence[Path]) -> ClipSet:
                 raise BadInputError(f"{file} does not hold clips: {reason}") from error
             if table.schema != SCHEMA:
                 raise BadInputError(f"{file} does not hold clips of this version: other columns")
+            if any(file.name == other.name for other in read):
+                raise BadInputError(
+                    f"two folders of clips have a film {file.stem}: labels and clips go by its name"
+                )
+            read.append(file)
             tables.append(table)
     if not tables:
         raise BadInputError("no folder of clips given; `kinepose prepare` makes them")

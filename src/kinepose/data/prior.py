@@ -92,7 +92,7 @@ def load_prior(path: Path) -> PriorSet:
 
 
 def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:
-    """All renders as they are, before mid grey: for scoring, not for training."""
+    """All renders as they are, before mid grey: to score, and to learn by heart."""
     every = torch.arange(len(prior.image))
     person, mask, joints2d, joints3d = _take(prior, every)
     grey = torch.full_like(person, 0.5)

@@ -55,7 +55,7 @@ def draw_random_backgrounds(
     chosen = numbers.integers(len(source.pictures), size=count - from_clips)
     crops = np.stack([random_crop(numbers, source.pictures[i], size, size) for i in chosen])
     drawn = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
-    if source.clips is not None:
+    if source.clips is not None and from_clips:
         paired = draw_backgrounds(source.clips, from_clips, size, generator)
         drawn = torch.cat([drawn, paired])
     return drawn[torch.randperm(count, generator=generator)]

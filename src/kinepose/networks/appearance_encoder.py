@@ -11,11 +11,7 @@ from kinepose.networks.blocks import convolution
 
 
 class AppearanceEncoder(nn.Module):
-    """E_A: I_s -> f_a, the clothes of the person laid out on the lattice of the spatial maps.
-
-    The last convolution is normalised like the others, so that |f_a - f^_a| cannot be lowered by
-    shrinking f_a.
-    """
+    """E_A: I_s -> f_a, the clothes of the person laid out on the lattice of the spatial maps."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

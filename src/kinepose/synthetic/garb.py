@@ -21,8 +21,8 @@ class Garb:
 
     faces: Int[Tensor, "faces 3"]
     places: Float[Tensor, "vertices 4"]
-    """Where each vertex lies on the body at rest [m]; and what it is part of: on an arm from 0 at
-    the shoulder by 1 at the elbow to 2 at the wrist, on a skirt SKIRT + its Covering, else TRUNK."""
+    """Where each vertex lies on the body at rest [m]; and what it is part of: on an arm 0 at the
+    shoulder to 1 at the elbow to 2 at the wrist, on a skirt SKIRT + its Covering, else TRUNK."""
     faces_of_vertices: Int[Tensor, " corners"]
     starts: Int[Tensor, " vertices_and_one"]
     """The faces around vertex i are faces_of_vertices[starts[i] : starts[i + 1]]."""

@@ -103,23 +103,9 @@ def render(
     frames, device = len(vertices), str(vertices.device)
     every = [material for outfit in outfits for material in outfit.materials]
     materials = array_of(every, device).reshape((len(outfits), -1))
-    cuts = array_of([outfit.cut for outfit in outfits], device)
+    looks = (array_of([outfit.cut for outfit in outfits], device), materials)
     sun = torch.tensor([light.direction for light in lights]).to(vertices).expand(frames, 3)
-
-    def launch(kernel: wp.Kernel, shape: tuple[int, ...], *arguments: object) -> None:
-        wp.launch(kernel, dim=shape, inputs=list(arguments), device=device)
-
-    faces, places = _array(garb.faces, wp.vec3i), _array(garb.places, wp.vec4)
-    worn, normals = torch.empty_like(vertices), torch.empty_like(vertices)
-    worn_array, normals_array = _array(worn, wp.vec3), _array(normals, wp.vec3)
-    around, starts = _array(garb.faces_of_vertices, wp.int32), _array(garb.starts, wp.int32)
-    wear = (_array(vertices, wp.vec3), faces, around, starts, places, cuts, materials)
-    launch(dress, worn.shape[:2], *wear, worn_array, normals_array)
-
-    def keys_of(corners: Tensor, height: int, width: int) -> wp.array:
-        keys = wp.full((frames, height, width), EMPTY, dtype=wp.int64, device=device)
-        launch(rasterise, (frames, len(faces)), _array(corners, wp.vec3), faces, keys)
-        return keys
+    worn, normals = _dressed(vertices, garb, looks)
 
     on_floor = worn - sun[:, None] * (worn[..., 2:] / sun[:, None, 2:])
     seen, shadow = _corners(camera, worn), _corners(camera, on_floor)
@@ -127,23 +113,57 @@ def render(
     origin = torch.nn.functional.pad(first, (0, 1))[:, None].to(seen)
     seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
     sunlit, sun_frame = _seen_by_the_sun(worn, sun)
-    keys = keys_of(seen, SAMPLES * height, SAMPLES * width)
-    sun_keys = keys_of(sunlit, SHADOW_MAP, SHADOW_MAP)
-    floor_keys = keys_of(shadow - origin, height, width)
-
+    nearest = (
+        _nearest_faces(seen, garb, SAMPLES * height, SAMPLES * width),
+        _nearest_faces(sunlit, garb, SHADOW_MAP, SHADOW_MAP),
+        _nearest_faces(shadow - origin, garb, height, width),
+    )
     window = torch.empty(frames, height, width, 5).to(vertices)
-    screen = (keys, sun_keys, floor_keys, faces, _array(seen, wp.vec3))
-    surface = (worn_array, normals_array, places, cuts, materials, array_of(lights, device))
+    shape = (
+        _array(garb.faces, wp.vec3i),
+        *(_array(each, wp.vec3) for each in (seen, worn, normals)),
+    )
+    surface = (_array(garb.places, wp.vec4), *looks, array_of(lights, device))
     sight = (_array(sun_frame, wp.mat44), _array(camera.position, wp.vec3), wp.from_torch(window))
-    launch(shade, (frames, height, width), *screen, *surface, *sight)
-    shape = (frames, camera.height, camera.width)
-    painted = Picture(*(torch.zeros(*shape, *more).to(vertices) for more in ((3,), (), ())))
+    _launch(shade, (frames, height, width), device, *nearest, *shape, *surface, *sight)
+
+    size = (frames, camera.height, camera.width)
+    picture = Picture(*(torch.zeros(*size, *more).to(vertices) for more in ((3,), (), ())))
     for frame, (left, top) in enumerate(first.tolist()):
         place = (frame, slice(top, top + height), slice(left, left + width))
-        painted.colour[place] = window[frame, ..., :3]
-        painted.mask[place] = window[frame, ..., 3]
-        painted.shadow[place] = window[frame, ..., 4]
-    return painted
+        picture.colour[place] = window[frame, ..., :3]
+        picture.mask[place] = window[frame, ..., 3]
+        picture.shadow[place] = window[frame, ..., 4]
+    return picture
+
+
+def _dressed(
+    vertices: Float[Tensor, "frames vertices 3"], garb: Garb, looks: tuple[wp.array, wp.array]
+) -> tuple[Float[Tensor, "frames vertices 3"], Float[Tensor, "frames vertices 3"]]:
+    """Vertices with cloth on them, given cuts and materials, and their normals."""
+    worn, normals = torch.empty_like(vertices), torch.empty_like(vertices)
+    mesh = (_array(vertices, wp.vec3), _array(garb.faces, wp.vec3i))
+    around = (_array(garb.faces_of_vertices, wp.int32), _array(garb.starts, wp.int32))
+    surface = (_array(garb.places, wp.vec4), *looks)
+    results = (_array(worn, wp.vec3), _array(normals, wp.vec3))
+    shape = (len(vertices), vertices.shape[1])
+    _launch(dress, shape, str(vertices.device), *mesh, *around, *surface, *results)
+    return worn, normals
+
+
+def _nearest_faces(
+    corners: Float[Tensor, "frames vertices 3"], garb: Garb, height: int, width: int
+) -> wp.array:
+    """Keys of the nearest face of each sample, for vertices (x, y) [samples] and depth [m]."""
+    shape, device = (len(corners), len(garb.faces)), str(corners.device)
+    keys = wp.full((len(corners), height, width), EMPTY, dtype=wp.int64, device=device)
+    mesh = (_array(corners, wp.vec3), _array(garb.faces, wp.vec3i))
+    _launch(rasterise, shape, device, *mesh, keys)
+    return keys
+
+
+def _launch(kernel: wp.Kernel, shape: tuple[int, ...], device: str, *arguments: object) -> None:
+    wp.launch(kernel, dim=shape, inputs=list(arguments), device=device)
 
 
 def _corners(

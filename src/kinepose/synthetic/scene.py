@@ -38,6 +38,8 @@ from kinepose.synthetic.stage import Actor, film_camera, place
 from kinepose.synthetic.wardrobe import random_outfit
 
 LABEL_VERSION = 1
+_LONGEST_STAY = 1.7
+"""Of people who walk about: so brief that the median of 6 s does not show them [s]."""
 _RANGES = {
     "clips": (1, math.inf),
     "seconds": (0.0, 86400.0),
@@ -219,7 +221,7 @@ def _habits(motion: MotionConfig, moving: bool, in_place: bool) -> MotionConfig:
         return replace(motion, walks_between=0.0, locomotion=0.0)
     if moving:
         return motion
-    return replace(motion, walks_between=1.0, longest_stay=min(motion.longest_stay, 1.7))
+    return replace(motion, walks_between=1.0, longest_stay=min(motion.longest_stay, _LONGEST_STAY))
 
 
 def _bytes(values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
