@@ -56,18 +56,19 @@ def main(settings: Settings) -> None:
     }
     for name, loss in losses.items():
         parameters = [p for module in trained_modules(model, name) for p in module.parameters()]
-        seconds = [_seconds(loss, parameters) for _ in range(settings.runs + 1)][1:]
+        optimiser = torch.optim.Adam(parameters, lr=1e-6)
+        seconds = [_seconds(loss, optimiser) for _ in range(settings.runs + 1)][1:]
         print(
             f"{settings.preset} {name:9} {min(seconds):.3f} s, {statistics.median(seconds):.3f} s, "
             f"{max(seconds):.3f} s"
         )
 
 
-def _seconds(loss: Callable[[], Terms], parameters: list[torch.nn.Parameter]) -> float:
-    optimiser = torch.optim.Adam(parameters, lr=1e-6)
+def _seconds(loss: Callable[[], Terms], optimiser: torch.optim.Optimizer) -> float:
     started = time.perf_counter()
     sum(loss().values(), torch.zeros(())).backward()
     optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
     return time.perf_counter() - started
 
 
