@@ -34,7 +34,8 @@ def losses_over_steps(log: Sequence[dict[str, Any]]) -> Figure:
         lines = [line for line in log if line["loss"] == name]
         axes = figure.add_subplot(len(names), 1, index + 1)
         step = np.array([line["step"] for line in lines], float)
-        terms = [key for key in lines[0] if key not in ("step", "loss", "seconds", "total")]
+        keys = lines[0] | lines[-1]  # terms may join in the course of a run
+        terms = [key for key in keys if key not in ("step", "loss", "seconds", "total")]
         for term, colour in zip(["total", *terms], SERIES, strict=False):
             if term != "total" and len(terms) == 1:
                 continue
