@@ -18,6 +18,7 @@ from kinepose.data.pairs import PairBatch
 from kinepose.data.prior import LabelledBatch
 from kinepose.losses import (
     ImageTransform,
+    LossName,
     Terms,
     Weights,
     paired_loss,
@@ -49,7 +50,7 @@ def main(settings: Settings) -> None:
     pairs = PairBatch(images, images, images, torch.ones_like(images[:, :1]), torch.arange(count))
     labelled = LabelledBatch(images, torch.rand(count, 17, 2), torch.rand(count, 17, 3))
     turn = ImageTransform(torch.arange(count) % 2 == 0, torch.linspace(-0.5, 0.5, count))
-    losses: dict[str, Callable[[], Terms]] = {
+    losses: dict[LossName, Callable[[], Terms]] = {
         "prior": lambda: prior_loss(model, labelled),
         "paired": lambda: paired_loss(model, pairs, Weights()),
         "unpaired": lambda: unpaired_loss(model, pairs, turn, Weights()),

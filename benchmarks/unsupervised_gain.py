@@ -31,6 +31,8 @@ class Settings:
     """Compare 'prior' with 'unsupervised'."""
 
     output: Path
+    films: int = 24
+    test_films: int = 10
     iterations: int = 3000
     seeds: tuple[int, ...] = (0, 1, 2)
     threads: int = 1
@@ -38,8 +40,8 @@ class Settings:
 
 def main(settings: Settings) -> None:
     """Make films, train, and print the table."""
-    training = _films(settings.output / "train", clips=24, seconds=8.0, seed=100)
-    testing = _films(settings.output / "test", clips=10, seconds=6.0, seed=900)
+    training = _films(settings.output / "train", clips=settings.films, seconds=8.0, seed=100)
+    testing = _films(settings.output / "test", clips=settings.test_films, seconds=6.0, seed=900)
     rows: dict[str, list[tuple[float, float]]] = {"prior": [], "unsupervised": []}
     for seed in settings.seeds:
         for variant in rows:
