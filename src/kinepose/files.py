@@ -1,9 +1,11 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; and which of them are pictures."""
 
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from kinepose.data.background import (
     unknown_share,
 )
 from kinepose.data.people import Shot, Survey, crop_image, crops_around, people_in_film
-from kinepose.data.video import PICTURE_SUFFIXES, FilmInfo, Frame, Picture, film_info, read_frames
+from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames
 from kinepose.errors import BadInputError
+from kinepose.files import PICTURE_SUFFIXES
 
 SCHEMA = pa.schema(
     [

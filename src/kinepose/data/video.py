@@ -14,11 +14,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import PICTURE_SUFFIXES, replacing
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were films of a terminal."""
 

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from kinepose.geometry.rotations import rotation_about, unit
+
 DISTANCE = 3.0
 """From the camera to the pelvis [canonical]: T_c = (0, 0, DISTANCE). About 5 m for an adult."""
 HALF_SIDE = 0.7
@@ -47,7 +49,7 @@ def rotation_camera_from_canonical(
     Azimuth turns the person about C's z, elevation about the camera's x, roll about its z. Pairs
     (sin, cos) are normalised first; (0, 0) counts as angle 0.
     """
-    azimuth, elevation, roll = (_unit_pair(camera[..., i : i + 2]) for i in (0, 2, 4))
+    azimuth, elevation, roll = (camera[..., i : i + 2] for i in (0, 2, 4))
     front = camera.new_tensor([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
     return (
         _rotation(roll, axis=2) @ _rotation(elevation, axis=0) @ front @ _rotation(azimuth, axis=2)
@@ -101,19 +103,7 @@ def _smooth_floor(depth: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     return NEAREST_DEPTH + functional.softplus(depth - NEAREST_DEPTH, beta=20)
 
 
-def _unit_pair(pair: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
-    squared = pair.square().sum(-1, keepdim=True)
-    long_enough = squared > 1e-16
-    safe = torch.where(long_enough, squared, torch.ones_like(squared))
-    return torch.where(long_enough, pair * safe.rsqrt(), pair.new_tensor([0.0, 1.0]))
-
-
-def _rotation(angle: Float[Tensor, "*batch 2"], axis: int) -> Float[Tensor, "*batch 3 3"]:
-    """Right-handed rotation about axis 0 or 2 by an angle given as (sin, cos)."""
-    sine, cosine = angle.unbind(-1)
-    zero, one = torch.zeros_like(sine), torch.ones_like(sine)
-    if axis == 0:
-        rows = [[one, zero, zero], [zero, cosine, -sine], [zero, sine, cosine]]
-    else:
-        rows = [[cosine, -sine, zero], [sine, cosine, zero], [zero, zero, one]]
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+def _rotation(pair: Float[Tensor, "*batch 2"], axis: int) -> Float[Tensor, "*batch 3 3"]:
+    """By an angle given as (sin, cos), of any length; (0, 0) is angle 0."""
+    sine, cosine = unit(pair, fallback=pair.new_tensor([0.0, 1.0])).unbind(-1)
+    return rotation_about(axis, sine, cosine)

@@ -9,6 +9,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from kinepose.geometry.rotations import (
+    any_perpendicular,
+    rotation_about,
+    smallest_rotation,
+    unit,
+)
 from kinepose.geometry.skeleton import (
     FREE_JOINTS,
     LEFT_HIP,
@@ -76,7 +82,7 @@ def local_kinematics(
     z = unit(joints[..., NECK, :] - pelvis, fallback=joints.new_tensor([0.0, 0.0, 1.0]))
     along_trunk = (hip_line * z).sum(-1)
     level_hip_line = hip_line - along_trunk[..., None] * z
-    y = unit(level_hip_line, fallback=_any_perpendicular(z))
+    y = unit(level_hip_line, fallback=any_perpendicular(z))
     rotation = torch.stack([torch.linalg.cross(y, z), y, z], dim=-1)
     hip_angle = torch.atan2(along_trunk, (level_hip_line * y).sum(-1))
 
@@ -129,51 +135,10 @@ def stature(joints: Float[Tensor, "*batch 17 3"]) -> Float[Tensor, "*batch"]:
     return length
 
 
-def unit(
-    vectors: Float[Tensor, "*#batch 3"],
-    fallback: Float[Tensor, "*#batch 3"],
-    shortest: float = 1e-8,
-) -> Float[Tensor, "*batch 3"]:
-    """Vectors scaled to length 1; where one is no longer than `shortest`, the fallback instead."""
-    squared = vectors.square().sum(-1, keepdim=True)
-    long_enough = squared > shortest**2
-    safe = torch.where(long_enough, squared, torch.ones_like(squared))
-    return torch.where(long_enough, vectors * safe.rsqrt(), fallback)
-
-
-def smallest_rotation(
-    start: Float[Tensor, "*#batch 3"], end: Float[Tensor, "*#batch 3"]
-) -> Float[Tensor, "*batch 3 3"]:
-    """The rotation by the smallest angle that takes the unit vector `start` to `end`.
-
-    It is the half turn about `start` followed by the half turn about the bisector of the two, and
-    so a true rotation even at the antipode, where the bisector is any perpendicular: there, and as
-    near to it as rounding leaves the sum of the two without a direction.
-    """
-    shortest = torch.finfo(start.dtype).eps ** 0.5
-    bisector = unit(start + end, fallback=_any_perpendicular(start), shortest=shortest)
-    return _half_turn(bisector) @ _half_turn(start)
-
-
-def _half_turn(axis: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    return 2 * axis[..., :, None] * axis[..., None, :] - torch.eye(3).to(axis)
-
-
-def _any_perpendicular(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    """A unit vector at a right angle to each unit vector."""
-    smallest = vectors.abs().argmin(dim=-1)
-    axis = torch.nn.functional.one_hot(smallest, 3).to(vectors)
-    perpendicular = torch.linalg.cross(vectors, axis)
-    return perpendicular / perpendicular.norm(dim=-1, keepdim=True)
-
-
 def _root_frames(
     hip_angle: Float[Tensor, "*batch"],
 ) -> dict[int, Float[Tensor, "*batch 3 3"]]:
     """Frames of the joints placed by the canonical rule: the hips turn with the hip line."""
-    zero, one = torch.zeros_like(hip_angle), torch.ones_like(hip_angle)
-    cosine, sine = hip_angle.cos(), hip_angle.sin()
-    rows = [[one, zero, zero], [zero, cosine, -sine], [zero, sine, cosine]]
-    about_x = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    about_x = rotation_about(0, hip_angle.sin(), hip_angle.cos())
     identity = torch.eye(3).to(hip_angle).expand_as(about_x)
     return {PELVIS: identity, NECK: identity, LEFT_HIP: about_x, RIGHT_HIP: about_x}

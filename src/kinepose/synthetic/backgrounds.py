@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from kinepose.errors import BadInputError
+from kinepose.files import PICTURE_SUFFIXES
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _ATLAS_SIZE, _ATLAS_CELLS = 1024, 64
 _LARGEST_SIDE = 1024
 """Photographs are kept in memory no larger than this [px]."""
@@ -81,7 +81,7 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder of photographs.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         raise BadInputError(
             f"{folder}: no photographs (jpg, png, bmp, webp or tif) in this folder."
