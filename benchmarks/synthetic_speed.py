@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from kinepose.config import MotionConfig, SynthesizeConfig
+from kinepose.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import load_body, random_person
 from kinepose.synthetic.choreography import random_motion
 from kinepose.synthetic.garb import make_garb
@@ -68,8 +68,11 @@ def act() -> Actor:
 def picture(actor: Actor, size: int) -> None:
     """The same person in the same clothes."""
     generator = np.random.default_rng(0)
-    camera = film_camera(generator, actor, size, FPS, moving=True)
-    outfit, light = random_outfit(generator, "film"), random_light(generator, "film")
+    camera = film_camera(generator, actor, size, FPS, moving=True, scene=SceneConfig())
+    outfit, light = (
+        random_outfit(generator, "film", SceneConfig()),
+        random_light(generator, "film", SceneConfig()),
+    )
     render(actor.vertices, make_garb(load_body()), [outfit], [light], camera)
 
 

@@ -3,7 +3,7 @@
 A default that is not the paper's, or that the paper leaves open, is explained in docs/method.md.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,17 @@ import tyro
 Films = Annotated[tuple[Path, ...], tyro.conf.Positional]
 Positional = Annotated[Path, tyro.conf.Positional]
 Detector = Literal["motion", "file", "rtdetr", "none"]
+Look = Literal["render", "film", "foreign"]
+Benchmark = Literal[
+    "h36m_train",
+    "h36m_all",
+    "h36m_frontal",
+    "h36m_64th",
+    "mpi_inf_3dhp_train",
+    "mpi_inf_3dhp_test",
+    "lsp",
+]
+"""What the licensed data sets train on, and the protocols by which they are scored."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,55 @@ class MotionConfig:
     """Largest factor by which a clip is made faster or slower."""
     perturbation: float = 6.0
     """Standard deviation of slow random offsets of the joints [degrees]."""
+    clips: Path | None = None
+    """Folder of clips of your own, with subfolders: .bvh (needs kinepose[motion]) or .npz of AMASS.
+    They are seen in addition to the package's 15."""
+    only: tuple[str, ...] = ()
+    """Which of the package's clips may be seen; none means all."""
+    apart: bool = False
+    """Whether each film shows one of the package's clips, the next in turn, and nothing else."""
+
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """Where synthetic people are, how they are lit and filmed: what is drawn at random, how far."""
+
+    backgrounds: Path | None = None
+    """Folder of photographs to stand people before; procedural scenes without it."""
+    clutter: float = 5.0
+    """Things in a procedural scene, on average."""
+    distance: Range = (4.0, 6.5)
+    """From the camera to where the person is on average [m]."""
+    height: Range = (0.6, 2.2)
+    """Of the camera above the floor [m]."""
+    roll: float = 1.7
+    """Standard deviation of the camera's roll [degrees]."""
+    zoom: float = 0.08
+    """How much a moving camera zooms, as standard deviation of the focal length's logarithm."""
+    shake: float = 0.015
+    """How much a moving camera trembles: standard deviation of where it looks [m]."""
+    sun: Range = (30.0, 80.0)
+    """Height of the sun above the horizon [degrees]."""
+    softness: Range = (0.0, 1.0)
+    """Of light and shadow: 0 is a bare sun, 1 an overcast sky."""
+    warmth: float = 0.08
+    """Standard deviation of the light's tint, from blue to orange."""
+    exposure: Range = (0.7, 1.2)
+    """Brightness of the light."""
+    blur: Range = (0.2, 0.8)
+    """Of the lens [px]."""
+    noise: Range = (0.5, 4.0)
+    """Standard deviation of the sensor's noise [0 to 255]."""
+    compression: int = 18
+    """H.264's constant rate factor: 0 loses nothing, 51 most."""
+    occluders: float = 0.0
+    """Share of films in which an object hides a part of the person now and then."""
+    shutter: float = 0.0
+    """Share of the time from frame to frame that the shutter is open: motion blur, at three times
+    the cost."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +106,8 @@ class SynthesizeConfig:
 
     output: Path
     """Folder for films/*.mp4, labels/*.npz and boxes.csv."""
+    name: str = "film"
+    """What the names of the films begin with."""
     clips: int = 8
     """How many films, each of one person in one set of clothes."""
     seconds: float = 6.0
@@ -58,18 +120,47 @@ class SynthesizeConfig:
     """Whether the camera stands still; mixed alternates."""
     seed: int = 0
     """The same seed gives the same films."""
-    backgrounds: Path | None = None
-    """Folder of photographs to stand people before; procedural scenes without it."""
-    occluders: float = 0.0
-    """Share of films in which an object hides a part of the person now and then."""
-    shutter: float = 0.0
-    """Share of the time from frame to frame that the shutter is open: motion blur, at three times
-    the cost."""
     motion: MotionConfig = field(default_factory=MotionConfig)
-    look: Literal["render", "film"] = "film"
-    """'film' people look unlike the 20 renders of the prior: other light, shading, materials."""
+    scene: tyro.conf.OmitArgPrefixes[SceneConfig] = field(default_factory=SceneConfig)
+    look: Look = "film"
+    """'film' people look unlike the 20 renders of the prior: other light, shading, materials.
+    'foreign' people are jointed dolls, shaded as no other people here."""
     workers: int = 0
     """Processes; 0 means one a core."""
+
+
+TRAINING_MOTIONS = (
+    *("backflip", "cartwheel", "crawl", "dance_a", "getup_faceup", "punch"),
+    *("roll", "run", "spin", "spinkick", "walk"),
+)
+TEST_MOTIONS = ("dance_b", "getup_facedown", "jump", "kick")
+"""The package's clips: those of all training, and those of `synthworld`'s test unseen_motion."""
+
+
+@dataclass(frozen=True)
+class SynthworldConfig:
+    """Make the benchmark `synthworld`: films, labels and clips of all its splits."""
+
+    output: Path
+    """Folder for the benchmark."""
+    size: Literal["small", "full"] = "small"
+    """small: minutes on two cores; full: eight times as many films, longer and larger."""
+    workers: int = 0
+    """Processes; 0 means one a core."""
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Lay a licensed benchmark out as films, labels and boxes, as `synthesize` does its films."""
+
+    folder: Positional
+    """Of the data set as it was unpacked: see docs/data.md."""
+    benchmark: Benchmark
+    """What of it: a training set, or what a protocol scores."""
+    output: Path
+    """Folder for films, labels/*.npz and boxes.csv."""
+    subjects: tuple[str, ...] = ()
+    """Some people only, as S1 S5; none means all."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +271,33 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class StreamConfig:
+    """Renders for L_prior that never end, in place of the paper's 20."""
+
+    pool: int = 0
+    """How many renders are held at once; 0 means no stream."""
+    first: int = 512
+    """How many of them there are before training begins."""
+    renewed: float = 8.0
+    """New renders an iteration. They fill the pool, then replace the oldest."""
+    size: int = 128
+    """Side of the renders, which are a third wider than crops [px]."""
+    film: float = 0.8
+    """Share of people who look like those of films; the others look like the paper's renders."""
+    hidden: float = 0.15
+    """Share of pictures in which something hides a part of the person."""
+    noise: float = 0.04
+    """Largest standard deviation of a picture's noise, of 1."""
+    blur: float = 0.3
+    """Share of pictures that come from fewer pixels than they have."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    """Of which the light and the prints on clothes are used."""
+    workers: int = 1
+    """Processes that render; 0 renders between the iterations."""
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Train a model on clips: L_prior, L_P and L_UNP in turn, each with its own optimiser."""
 
@@ -188,12 +306,12 @@ class TrainConfig:
     clips: tuple[Path, ...] = ()
     """Folders that `prepare` wrote."""
     preset: str = "cpu"
-    """Where all other settings start from: paper or cpu."""
+    """Where all other settings start from: paper, cpu or kinepose."""
     variant: Literal["unsupervised", "prior", "weakly", "semi", "full"] = "unsupervised"
     """prior: the renders alone (lower bound); weakly: also full 2D labels; semi: also a share of
     3D labels; full: the renders and full 3D labels (upper bound)."""
-    labels: Path | None = None
-    """Folder of label files, opened by the variants weakly, semi and full only."""
+    labels: tuple[Path, ...] = ()
+    """Folders of label files, opened by the variants weakly, semi and full only."""
     label_share: float = 0.05
     """Share of the frames whose 3D labels the variant semi sees."""
     unpaired: bool = True
@@ -211,6 +329,10 @@ class TrainConfig:
 
     optimiser: Literal["adagrad", "adam"] = "adagrad"
     learning_rate: float = 1e-3
+    cooldown: float = 0.0
+    """Share of the iterations, the last ones, over which learning rates fall to nothing."""
+    bfloat16: bool = False
+    """Whether the networks compute in half precision; the transforms never do."""
     unpaired_rate: float = 0.1
     """Learning rate of L_UNP, relative to the others': it has no pixels to hold on to."""
     gradient_clip: float = 1.0
@@ -231,9 +353,11 @@ class TrainConfig:
     """How many labelled renders L_prior has."""
     prior_seed: int = 0
     """Which ones."""
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    """Further renders, made while training runs."""
     backgrounds: Path | None = None
-    """Folder of pictures for the renders' backgrounds and for B_r; without it, those of D_p mixed
-    with procedural ones."""
+    """Folder of pictures for the renders' backgrounds and for B_r, beside those of D_p and made-up
+    ones."""
     rotation: float = 30.0
     """Largest in-plane rotation of the renders and of T in L_UNP [degrees]."""
     crop_jitter: float = 0.0
@@ -268,6 +392,16 @@ CPU_MODEL = ModelConfig(
     decoder_widths=(48, 32, 12),
 )
 
+KINEPOSE_MODEL = replace(
+    CPU_MODEL,
+    image_size=96,
+    map_size=24,
+    backbone_widths=(32, 64, 128, 256),
+    backbone_depths=(2, 2, 2, 2),
+    branch_cells=3,
+    branch_width=512,
+)
+
 PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(output=Path("run"), preset="paper"),
     "cpu": TrainConfig(
@@ -277,6 +411,18 @@ PRESETS: dict[str, TrainConfig] = {
         learning_rate=5e-4,
         crop_jitter=0.15,
         model=CPU_MODEL,
+    ),
+    "kinepose": TrainConfig(
+        output=Path("run"),
+        preset="kinepose",
+        optimiser="adam",
+        cooldown=0.3,
+        bfloat16=True,
+        batch_size=32,
+        rotation=20.0,
+        crop_jitter=0.15,
+        stream=StreamConfig(pool=8192, motion=MotionConfig(only=TRAINING_MOTIONS)),
+        model=KINEPOSE_MODEL,
     ),
 }
 
@@ -290,7 +436,7 @@ class PredictConfig:
     run: Path
     """Folder of a trained run."""
     output: Path
-    """Folder for poses.npz and overlay.mp4."""
+    """Folder for poses.npz, overlay.mp4 and viewer.html."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     height: float = 1700.0
     """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
@@ -300,6 +446,9 @@ class PredictConfig:
     """Time from a frame to the one that lends the person's looks to that painting [s]."""
     overlay: bool = True
     """Whether to write overlay.mp4, or overlay/*.png for pictures."""
+    viewer: bool = True
+    """Whether to write viewer.html: the film beside 3D skeletons that can be turned, on one page
+    that needs no network; of a long film the first five minutes."""
     batch_size: int = 64
     device: str = "auto"
     """auto, cpu or cuda."""
@@ -312,9 +461,28 @@ class EvaluateConfig:
     poses: Positional
     """poses.npz, or the folder that `predict` wrote."""
     labels: Positional
-    """Label file (npz)."""
+    """Label file (npz); with --protocol, the folder of that data set."""
     output: Path
     """File for the scores (JSON)."""
+    protocol: Literal[Benchmark, "labels"] = "labels"
+    """Score as a benchmark does; POSES then has a folder for each recording, named as `convert`
+    names it."""
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Score a run on the benchmark `synthworld`."""
+
+    run: Positional
+    """Folder of a run."""
+    benchmark: Path
+    """Folder that `kinepose synthworld` made."""
+    output: Path
+    """File for the scores (JSON)."""
+    splits: tuple[str, ...] = ()
+    """Which splits; none means all tests. For tuning: validation."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
 
 
 @dataclass(frozen=True)

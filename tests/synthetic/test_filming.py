@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import MotionConfig, SynthesizeConfig
+from kinepose.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.choreography import random_motion
 from kinepose.synthetic.filming import detect, shoot
@@ -23,7 +23,9 @@ def actor() -> Actor:
 
 def film(actor: Actor, config: SynthesizeConfig) -> tuple[np.ndarray, np.ndarray]:
     """Pictures and masks, by a static camera."""
-    camera = film_camera(np.random.default_rng(0), actor, config.size, 10.0, moving=False)
+    camera = film_camera(
+        np.random.default_rng(0), actor, config.size, 10.0, moving=False, scene=SceneConfig()
+    )
     frames = shoot(np.random.default_rng(1), config, actor, camera, moving=False)
     pictures, masks = zip(*frames, strict=True)
     return np.stack(pictures), np.stack(masks)
@@ -47,7 +49,7 @@ def test_films_are_grainy_and_renders_are_not(actor):
 
 def test_an_occluder_hides_a_part(actor):
     _, masks = film(actor, FILM)
-    _, seen = film(actor, replace(FILM, occluders=1.0))
+    _, seen = film(actor, replace(FILM, scene=SceneConfig(occluders=1.0)))
     assert (seen <= masks + 1e-6).all()
     assert 0.2 * masks.sum() < seen.sum() < 0.98 * masks.sum()
     hidden = (masks > 0.5) & (seen < 0.5)
@@ -56,7 +58,7 @@ def test_an_occluder_hides_a_part(actor):
 
 def test_an_open_shutter_blurs_what_moves(actor):
     _, sharp = film(actor, FILM)
-    pictures, blurred = film(actor, replace(FILM, shutter=1.0))
+    pictures, blurred = film(actor, replace(FILM, scene=SceneConfig(shutter=1.0)))
     assert len(pictures) == 12, "labels stay those of the middle of the exposure"
 
     def soft(masks: np.ndarray) -> float:
@@ -69,7 +71,7 @@ def test_an_open_shutter_blurs_what_moves(actor):
 def test_what_stands_still_is_not_blurred(actor):
     statue = Actor(actor.vertices[:1].expand(4, -1, -1), actor.joints[:1].expand(4, -1, -1))
     _, sharp = film(statue, FILM)
-    _, open_long = film(statue, replace(FILM, shutter=1.0))
+    _, open_long = film(statue, replace(FILM, scene=SceneConfig(shutter=1.0)))
     np.testing.assert_allclose(open_long, sharp, atol=1e-6)
 
 
@@ -95,8 +97,10 @@ def test_boxes_stay_in_the_picture_and_nobody_has_none():
 
 
 def test_cameras_may_move_too(actor):
-    camera = film_camera(np.random.default_rng(0), actor, 48, 10.0, moving=True)
+    camera = film_camera(
+        np.random.default_rng(0), actor, 48, 10.0, moving=True, scene=SceneConfig()
+    )
     assert not torch.equal(camera.rotation[0], camera.rotation[-1])
-    config = replace(FILM, shutter=0.5, occluders=1.0)
+    config = replace(FILM, scene=SceneConfig(shutter=0.5, occluders=1.0))
     frames = list(shoot(np.random.default_rng(1), config, actor, camera, moving=True))
     assert len(frames) == 12

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import MotionConfig
+from kinepose.config import MotionConfig, SceneConfig
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, random_person
 from kinepose.synthetic.choreography import random_motion
@@ -46,14 +46,14 @@ def standing() -> torch.Tensor:
 
 def painted(**colours: tuple[float, float, float]) -> Outfit:
     """Clothes that lie on the skin, white but for those named."""
-    outfit = random_outfit(np.random.default_rng(0), "render")
+    outfit = random_outfit(np.random.default_rng(0), "render", SceneConfig())
     white = (1.0, 1.0, 1.0)
     materials = [Material(colours.get(covering.name.lower(), white)) for covering in Covering]
     return replace(outfit, materials=tuple(materials), cut=replace(outfit.cut, hat=10.0))
 
 
 def even_light() -> Light:
-    light = random_light(np.random.default_rng(0), "render")
+    light = random_light(np.random.default_rng(0), "render", SceneConfig())
     return replace(light, sun=(0.0, 0.0, 0.0), sky=(1.0, 1.0, 1.0), ground=(1.0, 1.0, 1.0))
 
 
@@ -179,7 +179,10 @@ def test_joints_lie_on_the_person():
         camera = random_cameras(6, height=64, width=64, seed=seed)
         pelvis = actor.joints[:, 0]
         camera = Camera(camera.rotation, camera.position + pelvis, camera.focal, 64, 64)
-        outfit, light = random_outfit(generator, "film"), random_light(generator, "film")
+        outfit, light = (
+            random_outfit(generator, "film", SceneConfig()),
+            random_light(generator, "film", SceneConfig()),
+        )
         picture = render(actor.vertices, garb, [outfit], [light], camera)
         pixels = to_picture(camera, to_camera(camera, actor.joints)).floor().long().numpy()
         for mask, joints in zip(picture.mask.numpy(), pixels, strict=True):
@@ -273,8 +276,8 @@ def test_each_frame_has_its_own_clothes_and_camera():
     garb = make_garb(load_body())
     camera = random_cameras(3, 24, 24)
     vertices, _ = pose_body(load_body(), ADULT, REST.expand(3, 13, 4))
-    outfits = [random_outfit(generator, "film") for _ in range(3)]
-    lights = [random_light(generator, "film") for _ in range(3)]
+    outfits = [random_outfit(generator, "film", SceneConfig()) for _ in range(3)]
+    lights = [random_light(generator, "film", SceneConfig()) for _ in range(3)]
     batch = render(vertices, garb, outfits, lights, camera)
     for i in range(3):
         part = slice(i, i + 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import MotionConfig, SynthesizeConfig
+from kinepose.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.data.detectors import read_boxes
 from kinepose.data.poses import read_labels
 from kinepose.data.video import film_info, read_frames
@@ -22,7 +22,8 @@ from kinepose.geometry.forward_kinematics import (
 )
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.metrics import p_mpjpe
-from kinepose.synthetic.scene import Renders, render_prior, synthesize
+from kinepose.synthetic.portraits import Renders, render_prior
+from kinepose.synthetic.scene import synthesize
 
 FRAMES, SIZE = 8, 48
 TINY = SynthesizeConfig(
@@ -235,7 +236,7 @@ def test_bad_photographs_are_named_and_nothing_is_left(tmp_path, folder):
     if folder == "broken":
         (photographs / "broken.png").write_bytes(b"no picture")
     with pytest.raises(BadInputError, match=folder):
-        synthesize(replace(TINY, output=output, backgrounds=photographs))
+        synthesize(replace(TINY, output=output, scene=SceneConfig(backgrounds=photographs)))
     assert not output.exists()
 
 

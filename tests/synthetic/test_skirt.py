@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinepose.config import SceneConfig
 from kinepose.synthetic.body import RIG, load_body, pose_body, random_person
 from kinepose.synthetic.filming import dressed
 from kinepose.synthetic.light import random_light
@@ -12,6 +13,8 @@ from kinepose.synthetic.stage import Actor
 from kinepose.synthetic.wardrobe import Covering, Cut, Material, Outfit, Skirt
 
 CUT = Cut(collar=0.7, waist=0.2, hem=-0.05, shoe=-0.7, sleeve=0.5, hair=0.0, nape=0.7, hat=9.0)
+
+WHITE = np.ones((2, 2, 3), np.float32)
 
 
 def dancer(seed: int) -> Actor:
@@ -34,13 +37,13 @@ def picture(actor: Actor, skirt: Skirt, azimuth: float) -> torch.Tensor:
         Material((0.0, 0.0, 1.0)),
     )
     materials = {Covering.TOP: green, Covering.BOTTOM: blue}
-    outfit = Outfit(tuple(materials.get(covering, red) for covering in Covering), CUT, skirt)
+    outfit = Outfit(tuple(materials.get(covering, red) for covering in Covering), CUT, WHITE, skirt)
     garb, vertices = dressed(actor, outfit)
     target = actor.joints[:, 0]
     position = target + 4 * torch.tensor([[np.cos(azimuth), np.sin(azimuth), 0.0]]).float()
     rotation = look_at(position, target, torch.zeros(1))
     camera = Camera(rotation, position, torch.tensor([180.0]), 96, 96)
-    light = random_light(np.random.default_rng(0), "render")
+    light = random_light(np.random.default_rng(0), "render", SceneConfig())
     return render(vertices, garb, [outfit], [light], camera).colour[0]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import MotionConfig
+from kinepose.config import MotionConfig, SceneConfig
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.choreography import random_motion
 from kinepose.synthetic.motion import roam
@@ -44,7 +44,9 @@ def test_taller_people_take_longer_steps():
 @pytest.mark.parametrize("seed", range(6))
 def test_a_static_camera_stands_still_and_sees_people_well(seed):
     actor = random_actor(seed)
-    camera = film_camera(np.random.default_rng(seed), actor, 100, 10.0, moving=False)
+    camera = film_camera(
+        np.random.default_rng(seed), actor, 100, 10.0, moving=False, scene=SceneConfig()
+    )
     for part in (camera.rotation, camera.position, camera.focal):
         assert torch.equal(part, part[:1].expand_as(part))
     seen = to_camera(camera, actor.joints)
@@ -59,7 +61,9 @@ def test_a_static_camera_stands_still_and_sees_people_well(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_moving_camera_moves_and_keeps_people_in_view(seed):
     actor = random_actor(seed)
-    camera = film_camera(np.random.default_rng(seed), actor, 100, 10.0, moving=True)
+    camera = film_camera(
+        np.random.default_rng(seed), actor, 100, 10.0, moving=True, scene=SceneConfig()
+    )
     assert (camera.rotation[1:] - camera.rotation[:-1]).abs().amax((1, 2)).min() > 0
     assert camera.focal.std() > 0
     pelvis = to_picture(camera, to_camera(camera, actor.joints))[:, 0]
@@ -75,7 +79,9 @@ def test_a_static_camera_looks_from_where_the_way_lies_spread_out():
         actor.joints - actor.joints[:, :1] + ramp[:, None],
     )
     for seed in range(4):
-        camera = film_camera(np.random.default_rng(seed), actor, 100, 10.0, moving=False)
+        camera = film_camera(
+            np.random.default_rng(seed), actor, 100, 10.0, moving=False, scene=SceneConfig()
+        )
         assert camera.rotation[0, 0, 0].abs() > 0.7
 
 
@@ -97,7 +103,7 @@ def test_the_background_of_a_static_camera_is_still():
         48,
         48,
     )
-    frames = list(random_backdrop(np.random.default_rng(0), camera, False, None).frames())
+    frames = list(random_backdrop(np.random.default_rng(0), camera, False, SceneConfig()).frames())
     assert len(frames) == 5
     assert all(np.array_equal(frame, frames[0]) for frame in frames)
     assert frames[0].std() > 3

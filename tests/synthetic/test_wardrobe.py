@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from kinepose.config import SceneConfig
 from kinepose.synthetic.body import load_body
 from kinepose.synthetic.garb import make_garb
 from kinepose.synthetic.light import random_light
@@ -28,7 +29,13 @@ def test_faces_around_a_vertex_are_those_that_touch_it():
 def test_outfits_and_lights_differ_and_come_back_with_their_seed():
     def draw(seed: int) -> list:
         generator = np.random.default_rng(seed)
-        return [(random_outfit(generator, "film"), random_light(generator, "film")) for _ in "abc"]
+        return [
+            (
+                random_outfit(generator, "film", SceneConfig()),
+                random_light(generator, "film", SceneConfig()),
+            )
+            for _ in "abc"
+        ]
 
     assert draw(0) == draw(0)
     assert len(set(draw(0) + draw(1))) == 6
@@ -36,19 +43,23 @@ def test_outfits_and_lights_differ_and_come_back_with_their_seed():
 
 def test_renders_look_unlike_films():
     generator = np.random.default_rng(0)
-    renders = [random_outfit(generator, "render") for _ in range(20)]
-    films = [random_outfit(generator, "film") for _ in range(20)]
+    renders = [random_outfit(generator, "render", SceneConfig()) for _ in range(20)]
+    films = [random_outfit(generator, "film", SceneConfig()) for _ in range(20)]
     for outfit in renders:
         assert all(material.pattern == Pattern.PLAIN for material in outfit.materials)
         assert outfit.materials[Covering.TOP].wrinkles == 0
     patterns = {outfit.materials[Covering.TOP].pattern for outfit in films}
     assert patterns == set(Pattern)
-    assert random_light(generator, "render").shadow == 0 < random_light(generator, "film").shadow
+    assert (
+        random_light(generator, "render", SceneConfig()).shadow
+        == 0
+        < random_light(generator, "film", SceneConfig()).shadow
+    )
 
 
 def test_colours_are_colours():
     generator = np.random.default_rng(0)
     for _ in range(200):
-        for material in random_outfit(generator, "film").materials:
+        for material in random_outfit(generator, "film", SceneConfig()).materials:
             for colour in (material.colour, material.second_colour):
                 assert min(colour) >= 0 and max(colour) <= 1.05

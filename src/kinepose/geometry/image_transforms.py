@@ -85,15 +85,19 @@ def zoom_image(
     size: int,
     log_scale: Float[Tensor, " batch"] | None = None,
     shift: Float[Tensor, "batch 2"] | None = None,
+    angle: Float[Tensor, " batch"] | None = None,
     outside: Literal["border", "zeros"] = "zeros",
 ) -> Float[Tensor, "batch channels {size} {size}"]:
-    """Square pictures enlarged by exp(log_scale), then shifted [half sides], in a new size [px]."""
+    """Square pictures in a new size [px]: turned about their centre, enlarged, shifted.
+
+    In this order, by an angle, by exp(log_scale), and by a shift in half sides.
+    """
     count = len(images)
     log_scale = images.new_zeros(count) if log_scale is None else log_scale
     shift = images.new_zeros(count, 2) if shift is None else shift
-    shrink = (-log_scale).exp()[:, None, None]
-    linear = shrink * torch.eye(2).to(images)
-    output_to_input = torch.cat([linear, -shrink * shift[:, :, None]], dim=-1)
+    angle = images.new_zeros(count) if angle is None else angle
+    linear = (-log_scale).exp()[:, None, None] * _rotation(-angle)
+    output_to_input = torch.cat([linear, -linear @ shift[:, :, None]], dim=-1)
     return _resample(images, output_to_input, size, outside)
 
 
@@ -104,6 +108,17 @@ def zoom_joints2d(
 ) -> Float[Tensor, "*batch 17 2"]:
     """2D joints in the enlarged and shifted picture."""
     return log_scale.exp()[..., None, None] * joints2d + shift[..., None, :]
+
+
+def zoom_camera(
+    camera: Float[Tensor, "*batch 9"],
+    log_scale: Float[Tensor, "*batch"],
+    shift: Float[Tensor, "*batch 2"],
+) -> Float[Tensor, "*batch 9"]:
+    """The extended camera of the enlarged and shifted picture."""
+    scale = log_scale.exp()[..., None]
+    changed = [camera[..., 6:7] + log_scale[..., None], scale * camera[..., 7:9] + shift]
+    return torch.cat([camera[..., :6], *changed], dim=-1)
 
 
 def _resample(

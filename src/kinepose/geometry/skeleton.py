@@ -35,7 +35,8 @@ FREE_JOINTS = (2, 3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16)
 """The 13 joints with a unit vector of their own in v_k, in the order in which v_k holds them."""
 MIRRORED = (0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 14, 15, 16, 11, 12, 13)
 """For each joint its counterpart on the other side; joints on the midline are their own."""
-
+COMMON_JOINTS = (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16)
+"""The 14 that all benchmarks label at much the same place: without pelvis, spine and nose."""
 
 STATURE_CHAIN = (3, 2, NECK, 9, 10)
 """Joints whose lengths make the chain of stature: shin, thigh, trunk, neck to nose, nose to top."""

@@ -18,9 +18,13 @@ _LARGEST_SIDE = 1024
 
 
 def procedural_background(
-    generator: np.random.Generator, height: int, width: int, floor_line: float | None = None
+    generator: np.random.Generator,
+    height: int,
+    width: int,
+    floor_line: float | None = None,
+    clutter: float = 5.0,
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """A made-up scene: a textured wall or sky, a floor, and things in front of them.
+    """A made-up scene: a textured wall or sky, a floor, and about `clutter` things before them.
 
     `floor_line` says where the floor begins, as a share of the height from the top; else it is
     drawn at random, and some scenes have none.
@@ -31,7 +35,7 @@ def procedural_background(
     if floor_line is not None and floor_line < 1:
         top = int(np.clip(floor_line, 0.0, 1.0) * height)
         scene[top:] = _floor(generator, height - top, width)
-    for _ in range(generator.poisson(5)):
+    for _ in range(generator.poisson(clutter)):
         _put_thing(generator, scene, 1.0 if floor_line is None else floor_line)
     light = 1 + generator.uniform(0.1, 0.5) * _smooth_noise(generator, height, width, 2)
     tint = generator.uniform(0.5, 1.15) * generator.normal(1, 0.05, 3)

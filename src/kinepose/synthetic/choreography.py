@@ -1,8 +1,8 @@
 """What people do: motion capture, multiplied; and procedural motion within anatomical limits.
 
-The package carries 15 clips, 33 s in all (assets/README.md). They are mirrored, re-timed, strung
-together, their limbs are mixed, and they are perturbed; what they do not hold at all comes from
-smooth paths through random poses.
+The package carries 15 clips, 33 s in all (assets/README.md), and users may bring more. They are
+mirrored, re-timed, strung together, their limbs are mixed, and they are perturbed; what they do not
+hold at all comes from smooth paths through random poses.
 """
 
 import functools
@@ -18,7 +18,9 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from kinepose.config import MotionConfig
+from kinepose.errors import BadInputError
 from kinepose.synthetic.body import RIG
+from kinepose.synthetic.captured import clips_in
 from kinepose.synthetic.limits import LIMITS, clamp_to_limits, from_swing_twist, to_swing_twist
 from kinepose.synthetic.motion import CLIP_FPS, Motion, join, mirror, mix, part_of, resample, turn
 
@@ -31,17 +33,14 @@ _FLYING = ("backflip", "jump", "run", "spin", "spinkick")
 
 
 def random_motion(
-    generator: np.random.Generator,
-    frames: int,
-    fps: float,
-    config: MotionConfig,
-    clips: dict[str, Motion] | None = None,
+    generator: np.random.Generator, frames: int, fps: float, config: MotionConfig
 ) -> Motion:
     """A person doing one thing after another for a while, at any frame rate.
 
-    `clips` at CLIP_FPS stand in for the package's own.
+    Raises:
+        BadInputError: if a clip of the settings cannot be had.
     """
-    clips = captured_clips() if clips is None else clips
+    clips = _clips_of(config)
     seconds = (frames + 1) / fps
     motion: Motion | None = None
     while motion is None or len(motion.root) < seconds * CLIP_FPS:
@@ -69,6 +68,16 @@ def captured_clips() -> dict[str, Motion]:
             )
             for name in names
         }
+
+
+def _clips_of(config: MotionConfig) -> dict[str, Motion]:
+    """The clips that may be seen: the package's and the user's own."""
+    own = captured_clips()
+    unknown = sorted(set(config.only) - set(own))
+    if unknown:
+        raise BadInputError(f"--motion.only {unknown[0]}: the package has only {', '.join(own)}.")
+    clips = {name: own[name] for name in config.only or own}
+    return clips if config.clips is None else clips | clips_in(config.clips)
 
 
 def _random_part(

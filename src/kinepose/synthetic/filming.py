@@ -1,6 +1,6 @@
 """A camera's work: the pictures of someone on the stage, and what a detector makes of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
 
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from kinepose.config import SynthesizeConfig
 from kinepose.synthetic.body import load_body
+from kinepose.synthetic.doll import doll_vertices, random_doll, render_doll
 from kinepose.synthetic.garb import Garb, make_garb
-from kinepose.synthetic.light import random_light
+from kinepose.synthetic.light import Light, random_light
 from kinepose.synthetic.renderer import Camera, Picture, map_frames, render
 from kinepose.synthetic.skirt import hang_skirt
 from kinepose.synthetic.stage import Actor, random_backdrop, random_occluder
@@ -33,12 +34,12 @@ def shoot(
     moving: bool,
 ) -> Iterator[tuple[UInt8[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]]:
     """The frames of a film, and the share of each pixel that the person is seen in."""
-    blur, noise = generator.uniform(0.2, 0.8), generator.uniform(0.5, 4.0)
+    blur, noise = generator.uniform(*config.scene.blur), generator.uniform(*config.scene.noise)
     pictures = _pictures(generator, config, actor, camera, moving)
-    exposures = _EXPOSURES if config.shutter > 0 else 1
+    exposures = _EXPOSURES if config.scene.shutter > 0 else 1
     for moments in zip(*[pictures] * exposures, strict=True):
         image, mask = (np.mean(values, axis=0) for values in zip(*moments, strict=True))
-        if config.look == "film":
+        if config.look != "render":
             image = cv2.GaussianBlur(image, (0, 0), blur)
             grain = generator.standard_normal(image.shape, dtype=np.float32)
             image = cv2.scaleAdd(grain, noise, image)
@@ -53,24 +54,36 @@ def _pictures(
     moving: bool,
 ) -> Iterator[tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]]:
     """Pictures without blur and grain, and masks, of each moment that the film is exposed."""
-    outfit, light = random_outfit(generator, config.look), random_light(generator, config.look)
-    garb, vertices = dressed(actor, outfit)
-    if config.shutter > 0:
-        expose = partial(_moments, shutter=config.shutter)
+    light = random_light(generator, config.look, config.scene)
+    vertices, paint = _painter(generator, config, actor, light)
+    if config.scene.shutter > 0:
+        expose = partial(_moments, shutter=config.scene.shutter)
         vertices, camera = expose(vertices), map_frames(camera, expose)
-    behind = random_backdrop(generator, camera, moving, config.backgrounds).frames()
+    behind = random_backdrop(generator, camera, moving, config.scene).frames()
     before = None
-    if generator.random() < config.occluders:
+    if generator.random() < config.scene.occluders:
         before = random_occluder(generator, camera, moving).frames()
     for start in range(0, len(vertices), _CHUNK):
         part = slice(start, start + _CHUNK)
         view = map_frames(camera, itemgetter(part))
-        picture = render(vertices[part], garb, [outfit], [light], view)
+        picture = paint(vertices[part], camera=view)
         for frame, mask in enumerate(picture.mask.numpy()):
             image = _compose(picture, frame, next(behind), light.shadow)
             if before is not None:
                 image, mask = _hide(image, mask, next(before))
             yield image, mask
+
+
+def _painter(
+    generator: np.random.Generator, config: SynthesizeConfig, actor: Actor, light: Light
+) -> tuple[Float[Tensor, "frames vertices 3"], Callable[..., Picture]]:
+    """The vertices of a film's person, and what paints some frames of them."""
+    if config.look == "foreign":
+        doll = random_doll(generator)
+        return doll_vertices(actor, doll.girth), partial(render_doll, doll=doll, light=light)
+    outfit = random_outfit(generator, config.look, config.scene)
+    garb, vertices = dressed(actor, outfit)
+    return vertices, partial(render, garb=garb, outfits=[outfit], lights=[light])
 
 
 def dressed(actor: Actor, outfit: Outfit) -> tuple[Garb, Float[Tensor, "frames vertices 3"]]:

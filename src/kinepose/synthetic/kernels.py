@@ -103,7 +103,9 @@ def _thickness_at(place: wp.vec4, cut: _Cut, materials: wp.array(dtype=_Material
 
 @wp.func
 @no_type_check
-def _colour_at(material: _Material, place: wp.vec4) -> wp.vec3:
+def _colour_at(
+    material: _Material, place: wp.vec4, person: int, prints: wp.array3d(dtype=wp.vec3)
+) -> wp.vec3:
     """The material's colour at a place on the body at rest."""
     at = wp.vec3(place[0], place[1], place[2]) * material.frequency
     share = 0.0
@@ -116,6 +118,14 @@ def _colour_at(material: _Material, place: wp.vec4) -> wp.vec3:
         share = 0.5 * (wp.smoothstep(0.35, 0.65, across) + wp.smoothstep(0.35, 0.65, down))
     elif material.pattern == Pattern.PATCHES:
         share = wp.smoothstep(-0.1, 0.1, wp.noise(wp.rand_init(7), at))
+    elif material.pattern == Pattern.PRINT:
+        side = float(prints.shape[1])
+        across = wp.abs(2.0 * wp.frac(0.1 * (at[0] + 0.6 * at[1]) + 0.25) - 1.0)
+        down = wp.abs(2.0 * wp.frac(0.1 * at[2]) - 1.0)
+        last = prints.shape[1] - 1
+        row = wp.clamp(int(down * side), 0, last)
+        column = wp.clamp(int(across * side), 0, last)
+        return prints[person, row, column]
     return material.colour * (1.0 - share) + material.second_colour * share
 
 
@@ -224,6 +234,7 @@ def shade(
     places: wp.array(dtype=wp.vec4),
     cuts: wp.array(dtype=_Cut),
     materials: wp.array2d(dtype=_Material),
+    prints: wp.array3d(dtype=wp.vec3),
     lights: wp.array(dtype=_Light),
     sun_frames: wp.array(dtype=wp.mat44),
     eyes: wp.array(dtype=wp.vec3),
@@ -273,7 +284,8 @@ def shade(
                 material = materials[person, _covering_at(place, cuts[person])]
                 eye = wp.normalize(eyes[frame] - point)
                 sunlit = 1.0 - light.shadow * (1.0 - _sunlit(point, frame, sun_frames, sun_keys))
-                sample = _lit(material, place, normal, eye, light, sunlit)
+                bare = _colour_at(material, place, person, prints)
+                sample = _lit(material, bare, place, normal, eye, light, sunlit)
                 shaded = face
             if key < EMPTY:
                 colour += weight * sample
@@ -291,6 +303,7 @@ def shade(
 @no_type_check
 def _lit(
     material: _Material,
+    colour: wp.vec3,
     place: wp.vec4,
     smooth_normal: wp.vec3,
     eye: wp.vec3,
@@ -309,8 +322,7 @@ def _lit(
             wp.noise(wp.rand_init(13), at),
         )
         normal = wp.normalize(normal + folds * material.wrinkles)
-    colour = _colour_at(material, place)
-    colour = wp.vec3(
+    pigment = wp.vec3(
         wp.pow(colour[0], light.gamma),
         wp.pow(colour[1], light.gamma),
         wp.pow(colour[2], light.gamma),
@@ -321,7 +333,7 @@ def _lit(
     halfway = wp.normalize(light.direction + eye)
     highlight = wp.pow(wp.max(wp.dot(normal, halfway), 0.0), 24.0) * sunlit
     shine = light.sun * (highlight * material.gloss * light.gloss)
-    result = wp.cw_mul(colour, bright) + shine
+    result = wp.cw_mul(pigment, bright) + shine
     inverse = 1.0 / light.gamma
     return wp.vec3(
         wp.min(wp.pow(result[0], inverse), 1.0),

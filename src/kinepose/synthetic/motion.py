@@ -14,6 +14,8 @@ from torch import Tensor
 from kinepose.synthetic.limits import from_swing_twist, mirror_rotations, to_swing_twist
 
 CLIP_FPS = 30.0
+STEP_LEG = 0.83
+"""Length of the legs, thigh and shin, whose steps a motion's path holds [m]."""
 _CROSSFADE = 0.25
 """Time in which one motion becomes the next [s]."""
 _FASTEST = 2.0

@@ -7,6 +7,7 @@ centre of pixel i lies at i + 0.5 [px].
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 import warp as wp
 from jaxtyping import Float, Int
@@ -108,24 +109,27 @@ def render(
     worn, normals = _dressed(vertices, garb, looks)
 
     on_floor = worn - sun[:, None] * (worn[..., 2:] / sun[:, None, 2:])
-    seen, shadow = _corners(camera, worn), _corners(camera, on_floor)
+    seen, shadow = seen_by_camera(camera, worn), seen_by_camera(camera, on_floor)
     first, height, width = _window(camera, torch.cat([seen, shadow], dim=1))
     origin = torch.nn.functional.pad(first, (0, 1))[:, None].to(seen)
     seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
     sunlit, sun_frame = _seen_by_the_sun(worn, sun)
     nearest = (
-        _nearest_faces(seen, garb, SAMPLES * height, SAMPLES * width),
-        _nearest_faces(sunlit, garb, SHADOW_MAP, SHADOW_MAP),
-        _nearest_faces(shadow - origin, garb, height, width),
+        nearest_faces(seen, garb, SAMPLES * height, SAMPLES * width),
+        nearest_faces(sunlit, garb, SHADOW_MAP, SHADOW_MAP),
+        nearest_faces(shadow - origin, garb, height, width),
     )
     window = torch.empty(frames, height, width, 5).to(vertices)
     shape = (
         _array(garb.faces, wp.vec3i),
         *(_array(each, wp.vec3) for each in (seen, worn, normals)),
     )
-    surface = (_array(garb.places, wp.vec4), *looks, array_of(lights, device))
-    sight = (_array(sun_frame, wp.mat44), _array(camera.position, wp.vec3), wp.from_torch(window))
-    _launch(shade, (frames, height, width), device, *nearest, *shape, *surface, *sight)
+    prints = torch.tensor(np.stack([outfit.print for outfit in outfits])).to(vertices)
+    surface = (_array(garb.places, wp.vec4), *looks, _array(prints, wp.vec3))
+    sunlight = (array_of(lights, device), _array(sun_frame, wp.mat44))
+    sight = (*sunlight, _array(camera.position, wp.vec3), wp.from_torch(window))
+    keys = map(wp.from_torch, nearest)
+    _launch(shade, (frames, height, width), device, *keys, *shape, *surface, *sight)
 
     size = (frames, camera.height, camera.width)
     picture = Picture(*(torch.zeros(*size, *more).to(vertices) for more in ((3,), (), ())))
@@ -151,14 +155,19 @@ def _dressed(
     return worn, normals
 
 
-def _nearest_faces(
+def nearest_faces(
     corners: Float[Tensor, "frames vertices 3"], garb: Garb, height: int, width: int
-) -> wp.array:
-    """Keys of the nearest face of each sample, for vertices (x, y) [samples] and depth [m]."""
+) -> Int[Tensor, "frames {height} {width}"]:
+    """Keys of the nearest face of each sample, for vertices (x, y) [samples] and depth [m].
+
+    A key is EMPTY, or a depth whose bits of FACE_MASK are the face's number.
+    """
     shape, device = (len(corners), len(garb.faces)), str(corners.device)
-    keys = wp.full((len(corners), height, width), EMPTY, dtype=wp.int64, device=device)
+    keys = torch.full((len(corners), height, width), EMPTY.value, dtype=torch.int64).to(
+        corners.device
+    )
     mesh = (_array(corners, wp.vec3), _array(garb.faces, wp.vec3i))
-    _launch(rasterise, shape, device, *mesh, keys)
+    _launch(rasterise, shape, device, *mesh, wp.from_torch(keys))
     return keys
 
 
@@ -166,7 +175,7 @@ def _launch(kernel: wp.Kernel, shape: tuple[int, ...], device: str, *arguments: 
     wp.launch(kernel, dim=shape, inputs=list(arguments), device=device)
 
 
-def _corners(
+def seen_by_camera(
     camera: Camera, points: Float[Tensor, "frames points 3"]
 ) -> Float[Tensor, "frames points 3"]:
     """Where vertices are seen [px], and their depth [m]."""

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from kinepose.config import SceneConfig
 from kinepose.synthetic.backgrounds import (
     procedural_background,
     random_crop,
@@ -20,13 +20,11 @@ from kinepose.synthetic.backgrounds import (
     read_photographs,
 )
 from kinepose.synthetic.body import Person, load_body, pose_body
-from kinepose.synthetic.motion import Motion, heights_above_floor
+from kinepose.synthetic.motion import STEP_LEG, Motion, heights_above_floor
 from kinepose.synthetic.renderer import Camera, look_at
 
 _PANORAMA = 2.0
 """Side of the picture behind a moving camera, in sides of the film."""
-_STEP_LEG = 0.83
-"""Length of the legs whose steps a motion's path holds [m]."""
 
 
 _SMALLEST_PERSON = 0.4
@@ -49,7 +47,7 @@ def place(motion: Motion, person: Person, fps: float) -> Actor:
     """A person on the floor, taking steps that suit the length of the body."""
     vertices, joints = pose_body(load_body(), person, motion.rotations)
     thigh, shin = joints[0, 2] - joints[0, 1], joints[0, 3] - joints[0, 2]
-    path = motion.root * ((thigh.norm() + shin.norm()) / _STEP_LEG)
+    path = motion.root * ((thigh.norm() + shin.norm()) / STEP_LEG)
     lowest = vertices[..., 2].amin(1)
     height = heights_above_floor(lowest + path[:, 2], motion.flight, fps) - lowest
     path = torch.cat([path[:, :2], height[:, None]], dim=-1)
@@ -57,9 +55,14 @@ def place(motion: Motion, person: Person, fps: float) -> Actor:
 
 
 def film_camera(
-    generator: np.random.Generator, actor: Actor, size: int, fps: float, moving: bool
+    generator: np.random.Generator,
+    actor: Actor,
+    size: int,
+    fps: float,
+    moving: bool,
+    scene: SceneConfig,
 ) -> Camera:
-    """A camera at 4 to 6.5 m from where the person is on average, at a person's height.
+    """A camera around where the person is on average.
 
     A moving one follows lazily, shakes in the hand, and zooms now and then. A static one sees all
     places that the person goes to, from where these lie side by side.
@@ -69,21 +72,22 @@ def film_camera(
     middle = (pelvis.amin(0) + pelvis.amax(0)) / 2
     azimuths = generator.uniform(0, 2 * math.pi, _AZIMUTHS)
     azimuth = azimuths[0] if moving else min(azimuths, key=partial(_dwell, pelvis, fps))
-    distance, height = generator.uniform(4.0, 6.5), generator.uniform(0.6, 2.2)
+    distance, height = generator.uniform(*scene.distance), generator.uniform(*scene.height)
     offset = [distance * math.cos(azimuth), distance * math.sin(azimuth), 0.0]
     position = middle * middle.new_tensor([1.0, 1.0, 0.0]) + torch.tensor(offset)
     position[2] = height
     target = torch.tensor([middle[0], middle[1], 0.85 + float(generator.normal(0, 0.1))])
-    target, roll = target.expand(frames, 3), torch.full((frames,), generator.normal(0, 0.03))
+    target = target.expand(frames, 3)
+    roll = torch.full((frames,), math.radians(generator.normal(0, scene.roll)))
     position = position.expand(frames, 3)
     zoom = torch.ones(frames)
     if moving:
         follow = torch.from_numpy(gaussian_filter1d(pelvis.numpy(), 0.5 * fps, axis=0))
         target = torch.lerp(target, follow, float(generator.uniform(0.3, 1.0)))
         target = target + _drift(generator, frames, fps, (0.25, 0.25, 0.12))
-        target = target + _drift(generator, frames, 4 * fps, (0.015, 0.015, 0.015))
+        target = target + _drift(generator, frames, 4 * fps, (scene.shake,) * 3)
         roll = roll + _drift(generator, frames, fps, (0.02,))[:, 0]
-        zoom = (_drift(generator, frames, fps, (0.08,))[:, 0]).exp()
+        zoom = (_drift(generator, frames, fps, (scene.zoom,))[:, 0]).exp()
     rotation = look_at(position, target, roll.float())
     points = actor.joints.flatten(0, 1) if not moving else actor.joints[:1].flatten(0, 1)
     focal = generator.uniform(0.8, 1.0) * _widest_focal(points, position[:1], rotation[:1], size)
@@ -133,18 +137,18 @@ class Backdrop:
 
 
 def random_backdrop(
-    generator: np.random.Generator, camera: Camera, moving: bool, folder: Path | None
+    generator: np.random.Generator, camera: Camera, moving: bool, scene: SceneConfig
 ) -> Backdrop:
     """A photograph of the folder; or a made-up scene whose floor ends near the horizon."""
     side = _panorama(camera, moving)
-    if folder is not None:
-        photographs = read_photographs(folder)
+    if scene.backgrounds is not None:
+        photographs = read_photographs(scene.backgrounds)
         photograph = photographs[generator.integers(len(photographs))]
         return Backdrop(camera, random_crop(generator, photograph, side, side))
     up = float(camera.rotation[0, 2, 2])
     horizon = up / max(math.sqrt(1 - up**2), 0.1) * float(camera.focal[0])
     floor_line = 0.5 + (horizon + generator.uniform(0.02, 0.12) * camera.height) / side
-    return Backdrop(camera, procedural_background(generator, side, side, floor_line))
+    return Backdrop(camera, procedural_background(generator, side, side, floor_line, scene.clutter))
 
 
 def random_occluder(generator: np.random.Generator, camera: Camera, moving: bool) -> Backdrop:

@@ -6,12 +6,18 @@ functions of the place at rest; and cloth lies a few millimetres to centimetres 
 """
 
 import colorsys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
+from jaxtyping import Float
 
+from kinepose.config import SceneConfig
+from kinepose.synthetic.backgrounds import random_background
 from kinepose.synthetic.light import Vector
+
+_PRINT = 48
+"""Side of the pictures printed on cloth [px]."""
 
 
 class Covering(IntEnum):
@@ -33,6 +39,7 @@ class Pattern(IntEnum):
     STRIPES = 1
     CHECKS = 2
     PATCHES = 3
+    PRINT = 4
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,12 @@ class Outfit:
     materials: tuple[Material, ...]
     """In the order of Covering."""
     cut: Cut
+    print: Float[np.ndarray, "side side 3"] = field(compare=False)
+    """The picture on cloth of the pattern PRINT, 0 to 1."""
     skirt: Skirt | None = None
 
 
-def random_outfit(generator: np.random.Generator, look: str) -> Outfit:
+def random_outfit(generator: np.random.Generator, look: str, scene: SceneConfig) -> Outfit:
     """Clothes, hair and skin: for 'render' plain and matt, for 'film' with patterns and folds."""
     film = look == "film"
     skin = _skin(generator)
@@ -115,7 +124,9 @@ def random_outfit(generator: np.random.Generator, look: str) -> Outfit:
         cut = replace(cut, hem=-0.05)
     elif skirt is not None:
         cut = replace(cut, waist=0.0)
-    return Outfit(tuple(materials[covering] for covering in Covering), cut, skirt)
+    worn = tuple(materials[covering] for covering in Covering)
+    picture = random_background(generator, _PRINT, _PRINT, scene.backgrounds)
+    return Outfit(worn, cut, picture.astype(np.float32) / 255, skirt)
 
 
 def _random_skirt(generator: np.random.Generator) -> Skirt | None:
@@ -145,12 +156,12 @@ def _cloth(
     generator: np.random.Generator, film: bool, thickness: float, subdued: bool = False
 ) -> Material:
     patterned = film and generator.random() < (0.3 if subdued else 0.6)
-    patterns = (Pattern.STRIPES, Pattern.CHECKS, Pattern.PATCHES)
+    patterns = (Pattern.STRIPES, Pattern.CHECKS, Pattern.PATCHES, Pattern.PRINT)
     directions = ((0.0, 0.0, 1.0), (1.0, 0.3, 0.0), (0.5, 0.3, 0.8))
     return Material(
         colour=_colour(generator, 0.4 if subdued else 0.9),
         second_colour=_colour(generator, 0.9),
-        pattern=patterns[generator.integers(3)] if patterned else Pattern.PLAIN,
+        pattern=patterns[generator.integers(4)] if patterned else Pattern.PLAIN,
         frequency=float(np.exp(generator.uniform(np.log(5), np.log(25)))),
         direction=directions[generator.integers(3)],
         gloss=generator.uniform(0.0, 0.3),
