@@ -85,7 +85,7 @@ def _films(folder: Path, clips: int, seconds: float, seed: int) -> Path:
 
 def _truth(clips: Path) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
     """2D joints, 3D joints [mm] and rows of every fourth labelled frame."""
-    labels = read_clip_labels(clips.parent / "labels", read_clips([clips]), 1.0, seed=0)
+    labels = read_clip_labels([clips.parent / "labels"], read_clips([clips]), 1.0, seed=0)
     joints3d = STATURE * torch.from_numpy(labels.joints3d[::4]).double()
     return torch.from_numpy(labels.joints2d[::4]), joints3d, labels.rows[::4]
 

@@ -84,7 +84,8 @@ def clips(films, tmp_path_factory):
 @pytest.fixture(scope="session")
 def prior(tmp_path_factory):
     """A file of four labelled renders for TINY_MODEL."""
-    from kinepose.data.prior import render_prior_set, save_prior
+    from kinepose.data.prior import save_prior
+    from kinepose.data.stream import render_prior_set
 
     path = tmp_path_factory.mktemp("prior") / "prior.npz"
     save_prior(render_prior_set(4, seed=0, size=64), path)

@@ -73,8 +73,8 @@ def test_losses_take_turns_after_the_warm_up(config):
     ],
 )
 def test_variants_train_by_their_supervision(config, films, settings, losses):
-    labels = films / "labels" if settings.get("variant") in ("weakly", "semi", "full") else None
-    train(replace(config, labels=labels, warm_up=0, **settings))
+    labels = settings.get("variant") in ("weakly", "semi", "full") and (films / "labels",)
+    train(replace(config, labels=labels or (), warm_up=0, **settings))
     assert {line["loss"] for line in read_log(config.output)} == losses
 
 
@@ -196,7 +196,7 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"clips": ()}, "needs --clips"),
         ({"clips": (Path("nowhere"),)}, "nowhere"),
         ({"variant": "full"}, "--labels"),
-        ({"variant": "full", "labels": Path("nowhere")}, "nowhere"),
+        ({"variant": "full", "labels": (Path("nowhere"),)}, "nowhere"),
         ({"crop_jitter": 0.1, "model": replace(TINY_MODEL, extended_camera=False)}, "extended"),
         ({"device": "tpu"}, "tpu"),
         ({"batch_size": 0}, "--batch-size"),

@@ -56,6 +56,7 @@ class Model(nn.Module):
             )
         self.config = config
         self.backbone_config = backbone
+        self.half_precision = False
         self.pose_encoder = PoseEncoder(config, backbone)
         self.appearance_encoder = AppearanceEncoder(config)
         self.decoder = Decoder(config)
@@ -66,7 +67,8 @@ class Model(nn.Module):
 
     def predict(self, images: Float[Tensor, "batch 3 size size"]) -> Poses:
         """E_P, T_fk and T_c: what pose and camera a picture shows."""
-        parameters, camera = self.pose_encoder(images)
+        with self._precision(images):
+            parameters, camera = (output.float() for output in self.pose_encoder(images))
         if self.kinematics_network is None:
             joints3d = forward_kinematics(parameters)
         else:
@@ -89,7 +91,8 @@ class Model(nn.Module):
         self, images: Float[Tensor, "batch 3 size size"]
     ) -> Float[Tensor, "batch channels map_size map_size"]:
         """E_A: f_a."""
-        return self.appearance_encoder(images)
+        with self._precision(images):
+            return self.appearance_encoder(images).float()
 
     def paint(
         self,
@@ -98,7 +101,12 @@ class Model(nn.Module):
         background: Float[Tensor, "batch 3 size size"],
     ) -> Float[Tensor, "batch 3 size size"]:
         """T_m and D_I: the person of f_a in the pose of p_2D before a background."""
-        return self.decoder(self.maps(joints2d), appearance, background)
+        maps = self.maps(joints2d)
+        with self._precision(maps):
+            return self.decoder(maps, appearance, background).float()
+
+    def _precision(self, inputs: Tensor) -> torch.autocast:
+        return torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.half_precision)
 
 
 def new_model(config: ModelConfig) -> Model:

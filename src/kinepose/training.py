@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,23 +17,16 @@ from tqdm import tqdm
 
 from kinepose.checkpoint import Run, holds_run, restore, save
 from kinepose.config import TrainConfig
+from kinepose.data.augmentation import Augmentation, draw_renders
 from kinepose.data.labels import ClipLabels, draw_labelled, read_clip_labels
 from kinepose.data.pairs import ClipSet, PairBatch, draw_pairs, read_clips
-from kinepose.data.prior import (
-    Augmentation,
-    LabelledBatch,
-    PriorSet,
-    draw_renders,
-    load_prior,
-    plain_batch,
-    render_prior_set,
-    save_prior,
-)
+from kinepose.data.prior import LabelledBatch, PriorSet, load_prior, plain_batch, save_prior
 from kinepose.data.random_backgrounds import (
     BackgroundSource,
     draw_random_backgrounds,
     open_backgrounds,
 )
+from kinepose.data.stream import Stream, opened, render_prior_set
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.losses import (
     ImageTransform,
@@ -48,6 +42,7 @@ from kinepose.losses import (
 from kinepose.model import Model, choose_device, new_model
 from kinepose.pictures import save_pictures
 from kinepose.runs import read_log
+from kinepose.synthetic.portraits import MARGIN
 
 SMALLEST_SPREAD = 5e-3
 """Standard deviation of joints over different pictures, below which poses have become one: of p_2D
@@ -64,6 +59,7 @@ class Materials:
     backgrounds: BackgroundSource
     clips: ClipSet | None
     labels: ClipLabels | None
+    stream: Stream | None = None
 
 
 def train(config: TrainConfig) -> None:
@@ -78,10 +74,16 @@ def train(config: TrainConfig) -> None:
         torch.set_num_threads(config.threads)
     _check_settings(config)
     resumed = holds_run(config)
-    materials = _gather(config)
+    streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
+    with streaming as stream:
+        _train(config, replace(_gather(config), stream=stream), device, resumed)
+
+
+def _train(config: TrainConfig, materials: Materials, device: torch.device, resumed: bool) -> None:
     schedule = _schedule(config, materials)
     torch.manual_seed(config.seed)
     model = new_model(config.model).to(device)
+    model.half_precision = config.bfloat16
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     optimisers = {loss: _optimiser(config, model, loss) for loss in dict.fromkeys(schedule)}
     run = Run(config, model, optimisers)
@@ -153,6 +155,8 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, flo
             f"the last checkpoint is in {config.output}"
         )
     total.backward()
+    for group in optimiser.param_groups:
+        group["lr"] = _learning_rate(config, loss, run.step)
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
     if not math.isfinite(norm.item()):
         raise TrainingError(
@@ -168,7 +172,7 @@ def _terms(run: Run, materials: Materials, loss: LossName, generator: torch.Gene
     config, model, clips = run.config, run.model, materials.clips
     size, count = config.model.image_size, config.batch_size
     if loss == "prior":
-        return prior_loss(model, _on(model, _prior_batch(config, materials, generator)))
+        return prior_loss(model, _on(model, _prior_batch(run, materials, generator)))
     assert clips is not None
     if loss in ("joints2d", "joints3d"):
         assert materials.labels is not None
@@ -188,15 +192,20 @@ def _terms(run: Run, materials: Materials, loss: LossName, generator: torch.Gene
     return unpaired_loss(model, _on(model, pairs), _on(model, transform), weights)
 
 
-def _prior_batch(
-    config: TrainConfig, materials: Materials, generator: torch.Generator
-) -> LabelledBatch:
+def _prior_batch(run: Run, materials: Materials, generator: torch.Generator) -> LabelledBatch:
+    config = run.config
     size = config.model.image_size
     if config.overfit:
         return plain_batch(materials.prior, size)
     backgrounds = draw_random_backgrounds(materials.backgrounds, config.batch_size, size, generator)
     augmentation = Augmentation(math.radians(config.rotation), config.crop_jitter)
-    return draw_renders(materials.prior, backgrounds, augmentation, generator)
+    if materials.stream is None:
+        return draw_renders(materials.prior, backgrounds, augmentation, generator)
+    look = config.stream
+    augmentation = replace(
+        augmentation, margin=MARGIN, hidden=look.hidden, noise=look.noise, blur=look.blur
+    )
+    return draw_renders(materials.stream.at(run.step), backgrounds, augmentation, generator)
 
 
 def _gather(config: TrainConfig) -> Materials:
@@ -215,7 +224,7 @@ def _gather(config: TrainConfig) -> Materials:
     clips = read_clips(config.clips) if config.clips else None
     labels = None
     if config.variant in ("weakly", "semi", "full") and not config.overfit:
-        if clips is None or config.labels is None:
+        if clips is None or not config.labels:
             raise BadInputError(f"the variant {config.variant!r} needs --clips and --labels")
         share = config.label_share if config.variant == "semi" else 1.0
         labels = read_clip_labels(config.labels, clips, share, config.seed)
@@ -233,6 +242,8 @@ def _check_settings(config: TrainConfig) -> None:
             raise BadInputError(f"--{name.replace('_', '-')} must be at least {value}")
     if config.crop_jitter and not config.model.extended_camera:
         raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
+    if config.stream.pool and not config.model.extended_camera:
+        raise BadInputError("--stream.pool needs --model.extended-camera: crops fit the pose")
 
 
 def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
@@ -264,8 +275,15 @@ def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:
 def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
     parameters = [p for module in trained_modules(model, loss) for p in module.parameters()]
     kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
-    rate = config.unpaired_rate if loss == "unpaired" else 1.0
-    return kind(parameters, lr=rate * config.learning_rate)
+    return kind(parameters, lr=_learning_rate(config, loss, step=0))
+
+
+def _learning_rate(config: TrainConfig, loss: LossName, step: int) -> float:
+    """Constant, until it falls linearly over the last iterations if `cooldown` says so."""
+    rate = config.learning_rate * (config.unpaired_rate if loss == "unpaired" else 1.0)
+    if not config.cooldown:
+        return rate
+    return rate * min(1.0, (1 - step / config.iterations) / config.cooldown)
 
 
 def _on(model: Model, batch: Batch) -> Batch:

@@ -1,5 +1,6 @@
 """Labels of clips, for the supervised variants only; nothing else opens them (Sec. 4a)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,9 @@ class ClipLabels:
     """Which of them may be used in 3D, as indices into the arrays above."""
 
 
-def read_clip_labels(folder: Path, clips: ClipSet, share: float, seed: int) -> ClipLabels:
+def read_clip_labels(
+    folders: Sequence[Path], clips: ClipSet, share: float, seed: int
+) -> ClipLabels:
     """Labels FILM.npz for the rows of clips, by film, frame and track; a share of them in 3D.
 
     Raises:
@@ -39,8 +42,9 @@ def read_clip_labels(folder: Path, clips: ClipSet, share: float, seed: int) -> C
     crops = np.array(clips.table["crop"].to_pylist(), dtype=np.float32)
     rows, joints2d, joints3d = [], [], []
     for film in sorted(set(films)):
-        path = folder / f"{Path(film).stem}.npz"
-        if not path.is_file():
+        paths = [folder / f"{Path(film).stem}.npz" for folder in folders]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
             continue
         labels = read_labels(path)
         by_key = {key: i for i, key in enumerate(zip(labels.frame, labels.track, strict=True))}
@@ -59,7 +63,7 @@ def read_clip_labels(folder: Path, clips: ClipSet, share: float, seed: int) -> C
             joints2d.append(frame_to_crop(in_frame, torch.from_numpy(crops[film_rows])))
             joints3d.append(canonical_joints(torch.from_numpy(labels.joints3d[label_rows]))[0])
     if not rows:
-        raise BadInputError(f"no frame of the clips has a label in {folder}")
+        raise BadInputError(f"no frame of the clips has a label in {', '.join(map(str, folders))}")
     count = sum(map(len, rows))
     order = np.random.default_rng(seed).permutation(count)
     return ClipLabels(

@@ -1,6 +1,7 @@
 """Backgrounds for the renders of L_prior and B_r, the random backgrounds of L_UNP (Sec. 3.3)."""
 
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ class BackgroundSource:
     """Where random backgrounds come from."""
 
     pictures: tuple[UInt8[np.ndarray, "_ _ 3"], ...]
-    """Photographs, or made-up scenes."""
+    """Made-up scenes, and as many photographs if there are any, some of them several times."""
     clips: ClipSet | None
     """Clips whose backgrounds are known (D_p); if there are any, half of all come from them."""
 
@@ -32,17 +33,17 @@ class BackgroundSource:
 def open_backgrounds(
     folder: Path | None, clips: ClipSet | None, size: int, seed: int
 ) -> BackgroundSource:
-    """The photographs of a folder; without one, made-up scenes and the backgrounds of D_p.
+    """Made-up scenes, the backgrounds of D_p, and the photographs of a folder.
 
     Raises:
         BadInputError: if the folder holds no readable picture.
     """
-    if folder is not None:
-        return BackgroundSource(read_photographs(folder), None)
+    photographs = read_photographs(folder) if folder is not None else ()
     numbers = np.random.default_rng(seed)
     scenes = [procedural_background(numbers, 2 * size, 2 * size) for _ in range(PROCEDURAL_SCENES)]
+    repeated = islice(cycle(photographs), len(scenes)) if photographs else ()
     has_paired = clips is not None and len(clips.paired) > 0
-    return BackgroundSource(tuple(scenes), clips if has_paired else None)
+    return BackgroundSource((*scenes, *repeated), clips if has_paired else None)
 
 
 def draw_random_backgrounds(
