@@ -138,6 +138,7 @@ def test_overfit_score_is_zero_only_for_renders_known_by_heart(tmp_path, tiny_mo
     blank = PriorSet(
         image=rng.integers(0, 255, (4, size, size, 3), np.uint8),
         mask=np.full((4, size, size), 255, np.uint8),
+        shadow=np.zeros((4, size, size), np.uint8),
         joints2d=np.zeros((4, 17, 2), np.float32),
         joints3d=np.zeros((4, 17, 3), np.float32),
         camera=np.zeros((4, 9), np.float32),

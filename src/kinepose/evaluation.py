@@ -12,19 +12,37 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from kinepose.config import EvaluateConfig
+from kinepose.config import Benchmark, EvaluateConfig
+from kinepose.data.benchmarks import read_recordings
+from kinepose.data.lsp import read_lsp
 from kinepose.data.poses import FilmLabels, FilmPoses, read_labels, read_poses
 from kinepose.data.prior import load_prior, plain_batch
+from kinepose.data.recordings import film_labels
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.geometry.forward_kinematics import forward_kinematics, has_trunk, local_kinematics
-from kinepose.geometry.skeleton import JOINT_NAMES, PELVIS
-from kinepose.metrics import aligned, joint_errors, p_mpjpe, scaled
+from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES, PELVIS
+from kinepose.metrics import (
+    aligned,
+    auc,
+    by_action,
+    by_joint,
+    joint_errors,
+    n_pck,
+    p_mpjpe,
+    pck,
+    pckh,
+    scaled,
+    torso_pck,
+)
 from kinepose.model import load_model
 
 FORMAT_VERSION = 1
 STATURE = 1700.0
 """Height at which renders, whose labels are canonical, are scored [mm]."""
+ALL_JOINTS = tuple(range(len(JOINT_NAMES)))
+_ERRORS = ("mpjpe", "n_mpjpe", "p_mpjpe")
+_SHARES = ("pck", "auc", "n_pck")
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -35,15 +53,30 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     Raises:
         BadInputError: if a file cannot be read, or the two have no frame and track in common.
     """
+    protocol = config.protocol
+    if protocol == "labels":
+        scores = _score_film(config)
+        table = _film_table(scores)
+    elif protocol == "lsp":
+        scores = _score_lsp(config)
+        table = f"PCK at 0.2 torso {scores['torso_pck']:.1%}, PCKh {scores['pckh']:.1%}"
+    else:
+        scores = _score_recordings(config, protocol)
+        table = _benchmark_table(scores)
+    head = {"format_version": FORMAT_VERSION, "poses": config.poses.name}
+    head |= {"labels": config.labels.name, "protocol": protocol, "unit": "mm"}
+    with replacing(config.output) as temporary:
+        temporary.write_text(json.dumps({**head, **scores}, indent=2) + "\n")
+    print(table)
+    return {**head, **scores}
+
+
+def _score_film(config: EvaluateConfig) -> dict[str, Any]:
     poses, labels = read_poses(config.poses), read_labels(config.labels)
-    at_pose, at_label = _join(poses, labels, config)
+    at_pose, at_label = _join(poses, labels, config.poses, config.labels)
     truth = torch.from_numpy(labels.joints3d[at_label]).double()
     predicted = torch.from_numpy(poses.joints3d[at_pose]).double()
-    scores = {
-        "format_version": FORMAT_VERSION,
-        "poses": config.poses.name,
-        "labels": config.labels.name,
-        "unit": "mm",
+    return {
         "frames": {
             "labelled": len(labels.frame),
             "predicted": len(poses.frame),
@@ -60,10 +93,50 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
             "floor": {"p_mpjpe": score_floor(truth)},
         },
     }
-    with replacing(config.output) as temporary:
-        temporary.write_text(json.dumps(scores, indent=2) + "\n")
-    print(_table(scores))
-    return scores
+
+
+def _score_recordings(config: EvaluateConfig, protocol: Benchmark) -> dict[str, Any]:
+    """All recordings of a benchmark: over frames, over its actions, and action by action.
+
+    MPI-INF-3DHP is scored on its universal skeleton, HMR's protocol of Human3.6M on 14 joints.
+    """
+    predicted, truth, actions, labelled = [], [], [], 0
+    for recording in read_recordings(config.labels, protocol):
+        path = config.poses / recording.name
+        poses, labels = read_poses(path), film_labels(recording)
+        at_pose, at_label = _join(poses, labels, path, config.labels)
+        joints3d = labels.joints3d if recording.universal3d is None else recording.universal3d
+        predicted.append(torch.from_numpy(poses.joints3d[at_pose]).double())
+        truth.append(torch.from_numpy(joints3d[at_label]).double())
+        actions.append(recording.action[at_label])
+        labelled += len(labels.frame)
+    joints = COMMON_JOINTS if protocol == "h36m_frontal" else ALL_JOINTS
+    errors, shares = measure(torch.cat(predicted), torch.cat(truth), joints)
+    each = {name: error.mean(-1) for name, error in errors.items()} | shares
+    per_action = {name: by_action(values, np.concatenate(actions)) for name, values in each.items()}
+    matched = sum(map(len, truth))
+    return {
+        "frames": {"labelled": labelled, "matched": matched, "missing": labelled - matched},
+        **{name: values.mean().item() for name, values in each.items()},
+        "mean_of_actions": {
+            name: float(np.mean(list(values.values()))) for name, values in per_action.items()
+        },
+        "per_action": per_action,
+        "per_joint": {name: by_joint(error, joints) for name, error in errors.items()},
+    }
+
+
+def _score_lsp(config: EvaluateConfig) -> dict[str, Any]:
+    """2D joints of the test half; a picture without a pose counts as all wrong."""
+    test, poses = read_lsp(config.labels), read_poses(config.poses / "lsp")
+    truth = torch.from_numpy(test.joints2d).double()
+    predicted = torch.full_like(truth, torch.inf)
+    predicted[poses.frame] = torch.from_numpy(poses.joints2d).double()
+    return {
+        "frames": {"labelled": len(truth), "matched": len(np.unique(poses.frame))},
+        "torso_pck": torso_pck(predicted, truth).mean().item(),
+        "pckh": pckh(predicted, truth).mean().item(),
+    }
 
 
 @torch.inference_mode()
@@ -83,16 +156,36 @@ def score_overfit(run: Path) -> dict[str, float]:
 def score_poses(
     predicted: Float[Tensor, "poses 17 3"], truth: Float[Tensor, "poses 17 3"]
 ) -> dict[str, Any]:
-    """mpjpe, n_mpjpe and p_mpjpe, overall and joint by joint, in the unit of the input."""
+    """The metrics of `measure` overall, and the errors joint by joint too."""
+    errors, shares = measure(predicted, truth)
+    overall = {name: values.mean().item() for name, values in (errors | shares).items()}
+    return {**overall, "per_joint": {name: by_joint(error) for name, error in errors.items()}}
+
+
+def measure(
+    predicted: Float[Tensor, "poses 17 3"],
+    truth: Float[Tensor, "poses 17 3"],
+    joints: tuple[int, ...] = ALL_JOINTS,
+) -> tuple[dict[str, Float[Tensor, "poses joints"]], dict[str, Float[Tensor, " poses"]]]:
+    """Each pose's errors of the joints asked for [mm], and its shares of correct joints.
+
+    Pelvis at the origin: in Human3.6M it is the middle of the hips, HMR's origin. The shares are
+    of the 14 common joints whatever is asked for: pelvis, spine and nose lie elsewhere in 3DHP.
+    """
     predicted = predicted - predicted[:, [PELVIS]]
     truth = truth - truth[:, [PELVIS]]
+    shares = {
+        "pck": pck(predicted, truth),
+        "auc": auc(predicted, truth),
+        "n_pck": n_pck(predicted, truth),
+    }
+    predicted, truth = predicted[:, joints], truth[:, joints]
     errors = {
         "mpjpe": joint_errors(predicted, truth),
         "n_mpjpe": joint_errors(scaled(predicted, truth), truth),
         "p_mpjpe": joint_errors(aligned(predicted, truth), truth),
     }
-    overall = {name: error.mean().item() for name, error in errors.items()}
-    return {**overall, "per_joint": {name: _by_joint(error) for name, error in errors.items()}}
+    return errors, shares
 
 
 def score_mean_pose(truth: Float[Tensor, "poses 17 3"]) -> float:
@@ -115,11 +208,11 @@ def score_floor(truth: Float[Tensor, "poses 17 3"]) -> float:
 
 
 def _join(
-    poses: FilmPoses, labels: FilmLabels, config: EvaluateConfig
+    poses: FilmPoses, labels: FilmLabels, poses_path: Path, labels_path: Path
 ) -> tuple[Int64[np.ndarray, " matched"], Int64[np.ndarray, " matched"]]:
     """Rows of poses and of labels with the same frame and track."""
     keys = []
-    for path, rows in ((config.poses, poses), (config.labels, labels)):
+    for path, rows in ((poses_path, poses), (labels_path, labels)):
         pairs = np.stack([rows.track, rows.frame], axis=-1)
         key = np.ascontiguousarray(pairs).view([("track", np.int64), ("frame", np.int64)]).ravel()
         if len(np.unique(key)) != len(key):
@@ -128,7 +221,7 @@ def _join(
     common, at_pose, at_label = np.intersect1d(*keys, assume_unique=True, return_indices=True)
     if not len(common):
         raise BadInputError(
-            f"{config.poses} and {config.labels} have no frame in common: "
+            f"{poses_path} and {labels_path} have no frame in common: "
             f"{_span(poses)} against {_span(labels)}"
         )
     return at_pose, at_label
@@ -152,15 +245,11 @@ def _score_joints2d(
     return {
         "error_px": errors.mean().item(),
         "error_share_of_box": (errors / longer_side[:, None]).mean().item(),
-        "per_joint_px": _by_joint(errors),
+        "per_joint_px": by_joint(errors),
     }
 
 
-def _by_joint(errors: Float[Tensor, "poses 17"]) -> dict[str, float]:
-    return dict(zip(JOINT_NAMES, errors.mean(0).tolist(), strict=True))
-
-
-def _table(scores: dict[str, Any]) -> str:
+def _film_table(scores: dict[str, Any]) -> str:
     frames, joints2d, baselines = scores["frames"], scores["joints2d"], scores["baselines"]
     return "\n".join(
         [
@@ -169,7 +258,19 @@ def _table(scores: dict[str, Any]) -> str:
             f"{'poses':12}{scores['mpjpe']:9.1f}{scores['n_mpjpe']:9.1f}{scores['p_mpjpe']:9.1f}",
             f"{'mean pose':12}{'':18}{baselines['mean_pose']['p_mpjpe']:9.1f}",
             f"{'floor':12}{'':18}{baselines['floor']['p_mpjpe']:9.1f}",
+            f"PCK {scores['pck']:.1%}, AUC {scores['auc']:.1%}, N-PCK {scores['n_pck']:.1%}",
             f"2D error {joints2d['error_px']:.1f} px, "
             f"{joints2d['error_share_of_box']:.1%} of the person's box",
         ]
     )
+
+
+def _benchmark_table(scores: dict[str, Any]) -> str:
+    frames, actions = scores["frames"], scores["mean_of_actions"]
+    lines = [
+        f"{frames['matched']} of {frames['labelled']} labelled poses found",
+        f"{'mean over':12}{'frames':>9}{'actions':>9}",
+    ]
+    lines += [f"{name:12}{scores[name]:9.1f}{actions[name]:9.1f}  [mm]" for name in _ERRORS]
+    lines += [f"{name:12}{scores[name]:9.1%}{actions[name]:9.1%}" for name in _SHARES]
+    return "\n".join(lines)

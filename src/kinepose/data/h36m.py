@@ -1,0 +1,168 @@
+"""Human3.6M (Ionescu et al. 2014), as h36m-fetch or mmpose's preprocess_h36m.py lay it out.
+
+Pickles (mmpose's cameras.pkl, VideoPose3D's data_3d_h36m.npz) are never opened.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64, Shaped
+
+from kinepose.data.recordings import Recording, read_hdf5, select
+from kinepose.errors import BadInputError
+
+TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
+TEST_SUBJECTS = ("S9", "S11")
+FRONTAL_CAMERA = "60457274"
+JOINTS = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
+"""Of the 32 joints those that move: our 17, in our order."""
+STEPS = {"h36m_all": 1, "h36m_frontal": 5, "h36m_64th": 64}
+"""The protocols' names, and which frames each scores: every one, 5th or 64th."""
+
+_FPS = 50.0
+_RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
+_CORRUPT = {"S11_Directions-2", "S11_Directions"}
+"""One recording by h36m-fetch's name and by mmpose's, of which one film is broken: all drop it."""
+_MMPOSE_NAME = re.compile(r"(S\d+)_([A-Za-z]+)(_\d+)?\.(\d+)")
+
+
+def read_h36m(
+    folder: Path, subjects: tuple[str, ...] = TRAIN_SUBJECTS + TEST_SUBJECTS
+) -> Iterator[Recording]:
+    """The recordings of some subjects, in the order of their names.
+
+    Raises:
+        BadInputError: if the folder has neither layout, nothing of the subjects, or broken files.
+    """
+    annotated = sorted(folder.glob("processed/*/*/annot.h5"))
+    tables = sorted(folder.glob("annotation_body3d/fps*/h36m_*.npz"))
+    if not annotated and not tables:
+        raise BadInputError(
+            f"no Human3.6M in {folder}: expected processed/S9/Directions-1/annot.h5 (h36m-fetch) "
+            "or annotation_body3d/fps10/h36m_test.npz and images (mmpose); to be had from "
+            "vision.imar.ro/human3.6m"
+        )
+    found = False
+    for recording in _read_fetch(annotated, subjects) if annotated else _read_mmpose(tables):
+        if recording.subject in subjects and recording.name.rpartition("_")[0] not in _CORRUPT:
+            found = True
+            yield recording
+    if not found:
+        raise BadInputError(f"{folder} has nothing of the subjects {', '.join(subjects)}")
+
+
+def frames_of_protocol(recording: Recording, protocol: str) -> Recording | None:
+    """What a protocol scores of a recording; None if that is nothing.
+
+    What papers call protocol 2 may be each of them:
+    h36m_all: Martinez' and VideoPose3D's, all cameras, every frame, mean over 15 actions;
+    h36m_frontal: HMR's and SPIN's, the frontal camera, every 5th frame, 14 joints;
+    h36m_64th: all cameras, every 64th frame (Sun et al. 2017).
+
+    Raises:
+        BadInputError: if the data set was made without some of the frames.
+    """
+    if protocol == "h36m_frontal" and recording.camera != FRONTAL_CAMERA:
+        return None
+    step = STEPS[protocol]
+    rows = np.flatnonzero(recording.frame % step == 0)
+    wanted = np.arange(0, recording.frame[-1] + 1, step)
+    if not np.array_equal(recording.frame[rows], wanted):
+        raise BadInputError(
+            f"{recording.name} has {len(rows)} of the {len(wanted)} frames of {protocol}; extract "
+            "every frame (h36m-fetch: select_frame_indices_to_include; mmpose: --sample-rate 1)"
+        )
+    return select(recording, rows)
+
+
+def _read_fetch(paths: list[Path], subjects: tuple[str, ...]) -> Iterator[Recording]:
+    for path in paths:
+        folder = path.parent
+        if folder.parent.name not in subjects:
+            continue
+        cameras, frames, joints2d, joints3d = read_hdf5(
+            path, ("camera", "frame", "pose/2d", "pose/3d")
+        )
+        for camera in np.unique(cameras):
+            rows = np.flatnonzero(cameras == camera)
+            numbers = frames[rows].astype(np.int64)
+            pictures = folder / "imageSequence" / str(camera)
+            yield _recording(
+                folder.parent.name,
+                folder.name,
+                str(camera),
+                numbers - 1,
+                joints2d[rows][:, JOINTS].astype(np.float32),
+                joints3d[rows][:, JOINTS].astype(np.float32),
+                tuple(pictures / f"img_{number:06d}.jpg" for number in numbers),
+            )
+
+
+def _read_mmpose(tables: list[Path]) -> Iterator[Recording]:
+    """From the tables with most frames a second, if there are several."""
+    most = max(int(path.parent.name.removeprefix("fps")) for path in tables)
+    for path in tables:
+        if path.parent.name != f"fps{most}":
+            continue
+        names, joints2d, joints3d = _read_table(path)
+        folders = np.array([name.split("/")[-2] for name in names])
+        images = path.parents[2] / "images"
+        for folder in np.unique(folders):
+            parts = _MMPOSE_NAME.fullmatch(folder)
+            if parts is None:
+                raise BadInputError(f"{path} has pictures of an unknown recording: {folder}")
+            rows = np.flatnonzero(folders == folder)
+            yield _recording(
+                parts[1],
+                parts[2] + (parts[3] or "").replace("_", "-"),
+                parts[4],
+                np.array([int(Path(names[row]).stem[-6:]) - 1 for row in rows]),
+                joints2d[rows],
+                joints3d[rows],
+                tuple(images / names[row] for row in rows),
+            )
+
+
+def _read_table(
+    path: Path,
+) -> tuple[
+    Shaped[np.ndarray, " rows"],
+    Float32[np.ndarray, "rows 17 2"],
+    Float32[np.ndarray, "rows 17 3"],
+]:
+    """Names of pictures, 2D [px] and 3D [mm]. The last numbers are visibilities, all 1."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names, part, joints = arrays["imgname"], arrays["part"], arrays["S"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BadInputError(f"{path} is not mmpose's, or is broken: {error}") from error
+    if not len(names) == len(part) == len(joints):
+        raise BadInputError(f"{path} has {len(names)} pictures, but {len(joints)} poses")
+    metres = joints[..., :3]
+    return names, part[..., :2].astype(np.float32), (1000 * metres).astype(np.float32)
+
+
+def _recording(
+    subject: str,
+    sequence: str,
+    camera: str,
+    frame: Int64[np.ndarray, " frames"],
+    joints2d: Float32[np.ndarray, "frames 17 2"],
+    joints3d: Float32[np.ndarray, "frames 17 3"],
+    pictures: tuple[Path, ...],
+) -> Recording:
+    action = sequence.partition("-")[0]
+    return Recording(
+        name=f"{subject}_{sequence}_{camera}",
+        subject=subject,
+        camera=camera,
+        action=np.full(len(frame), _RENAMED.get(action, action)),
+        frame=frame,
+        joints2d=joints2d,
+        joints3d=joints3d,
+        fps=_FPS,
+        pictures=pictures,
+    )
