@@ -86,6 +86,7 @@ def test_poses_are_what_the_readme_promises(walk):
         assert list(poses["joint_names"])[:2] == ["pelvis", "right_hip"]
         assert poses["fps"] == 10
     assert (walk / "poses" / "overlay.mp4").stat().st_size > 0
+    assert "</html>" in (walk / "poses" / "viewer.html").read_text()
 
 
 def test_metrics_and_page_are_there(walk):

@@ -10,12 +10,15 @@ import tyro
 
 from kinepose.config import (
     PRESETS,
+    ConvertConfig,
     EvaluateConfig,
     InfoConfig,
     PredictConfig,
     PrepareConfig,
     ReportConfig,
+    ScoreConfig,
     SynthesizeConfig,
+    SynthworldConfig,
     TrainConfig,
 )
 from kinepose.errors import BadInputError, KineposeError
@@ -26,6 +29,20 @@ def synthesize(config: SynthesizeConfig) -> None:
     from kinepose.synthetic.scene import synthesize
 
     synthesize(config)
+
+
+def synthworld(config: SynthworldConfig) -> None:
+    """Make the benchmark."""
+    from kinepose.data.synthworld import make_synthworld
+
+    make_synthworld(config)
+
+
+def convert(config: ConvertConfig) -> None:
+    """Lay a benchmark out as films."""
+    from kinepose.data.benchmarks import convert
+
+    convert(config)
 
 
 def prepare(config: PrepareConfig) -> None:
@@ -48,10 +65,14 @@ def train(config: TrainConfig) -> None:
 
 
 def predict(config: PredictConfig) -> None:
-    """Find poses in a film."""
+    """Find poses in a film, and write the page to look at them."""
     from kinepose.prediction import predict
 
     predict(config)
+    if config.viewer:
+        from kinepose.viewer import write_viewer
+
+        write_viewer(config.film, config.output)
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -59,6 +80,13 @@ def evaluate(config: EvaluateConfig) -> None:
     from kinepose.evaluation import evaluate
 
     evaluate(config)
+
+
+def score(config: ScoreConfig) -> None:
+    """Score a run on the benchmark."""
+    from kinepose.scoring import score
+
+    score(config)
 
 
 def report(config: ReportConfig) -> None:
@@ -84,10 +112,13 @@ def info(config: InfoConfig) -> None:
 
 COMMANDS = {
     "synthesize": (synthesize, SynthesizeConfig),
+    "synthworld": (synthworld, SynthworldConfig),
+    "convert": (convert, ConvertConfig),
     "prepare": (prepare, PrepareConfig),
     "train": (train, TrainConfig),
     "predict": (predict, PredictConfig),
     "evaluate": (evaluate, EvaluateConfig),
+    "score": (score, ScoreConfig),
     "report": (report, ReportConfig),
     "info": (info, InfoConfig),
 }

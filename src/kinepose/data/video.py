@@ -108,8 +108,12 @@ def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
             yield frame
 
 
-def write_video(path: Path, frames: Iterable[Picture], fps: float) -> None:
+def write_video(
+    path: Path, frames: Iterable[Picture], fps: float, options: dict[str, str] | None = None
+) -> None:
     """Write frames as a film that every browser plays: H.264, 4:2:0; odd sizes lose a row.
+
+    The options are x264's.
 
     Raises:
         BadInputError: if there are no frames, or the disk is full.
@@ -124,6 +128,7 @@ def write_video(path: Path, frames: Iterable[Picture], fps: float) -> None:
                     rate = Fraction(fps).limit_denominator(1001)
                     stream = container.add_stream("libx264", rate=rate)
                     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                    stream.options = {**options} if options else {}
                 picture = np.ascontiguousarray(image[:height, :width])
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             if container is None or stream is None:
