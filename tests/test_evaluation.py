@@ -14,8 +14,8 @@ from kinepose.data.prior import PriorSet, plain_batch, save_prior
 from kinepose.errors import BadInputError
 from kinepose.evaluation import (
     evaluate,
-    score_floor,
-    score_mean_pose,
+    floor_errors,
+    mean_pose_errors,
     score_overfit,
     score_poses,
 )
@@ -120,16 +120,16 @@ def test_per_joint_errors_average_to_the_overall_ones():
 
 def test_baselines():
     truth = bodies(20)
-    assert score_floor(truth) == pytest.approx(0, abs=1e-6)
+    assert floor_errors(truth).mean().item() == pytest.approx(0, abs=1e-6)
     longer_arms = truth.clone()
     longer_arms[:, [13, 16]] += 0.5 * (truth[:, [13, 16]] - truth[:, [12, 15]])
-    assert 5 < score_floor(longer_arms) < 60
+    assert 5 < floor_errors(longer_arms).mean() < 60
     # One pose, however turned, is its own mean.
     turns = roma.random_rotmat(10, dtype=torch.float64)
     same = truth[:1] @ turns.transpose(-1, -2)
-    assert score_mean_pose(same) == pytest.approx(0, abs=1e-6)
-    assert score_mean_pose(truth) > 100
-    assert np.isnan(score_mean_pose(torch.zeros(3, 17, 3, dtype=torch.float64)))
+    assert mean_pose_errors(same).mean().item() == pytest.approx(0, abs=1e-6)
+    assert mean_pose_errors(truth).mean() > 100
+    assert mean_pose_errors(torch.zeros(3, 17, 3, dtype=torch.float64)).isnan().all()
 
 
 def test_overfit_score_is_zero_only_for_renders_known_by_heart(tmp_path, tiny_model):

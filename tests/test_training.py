@@ -69,7 +69,7 @@ def test_losses_take_turns_after_the_warm_up(config):
         ({"unpaired": False}, {"prior", "paired"}),
         ({"variant": "weakly"}, {"prior", "paired", "unpaired", "joints2d"}),
         ({"variant": "semi"}, {"prior", "paired", "unpaired", "joints3d"}),
-        ({"variant": "full"}, {"prior", "joints3d"}),
+        ({"variant": "full"}, {"joints3d"}),
     ],
 )
 def test_variants_train_by_their_supervision(config, films, settings, losses):

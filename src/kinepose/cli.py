@@ -16,6 +16,7 @@ from kinepose.config import (
     PredictConfig,
     PrepareConfig,
     ReportConfig,
+    ReproduceConfig,
     ScoreConfig,
     SynthesizeConfig,
     SynthworldConfig,
@@ -89,6 +90,13 @@ def score(config: ScoreConfig) -> None:
     score(config)
 
 
+def reproduce(config: ReproduceConfig) -> None:
+    """Draw up the paper's tables."""
+    from kinepose.reproduction import reproduce
+
+    reproduce(config)
+
+
 def report(config: ReportConfig) -> None:
     """Draw a run."""
     from kinepose.report import write_report
@@ -119,6 +127,7 @@ COMMANDS = {
     "predict": (predict, PredictConfig),
     "evaluate": (evaluate, EvaluateConfig),
     "score": (score, ScoreConfig),
+    "reproduce": (reproduce, ReproduceConfig),
     "report": (report, ReportConfig),
     "info": (info, InfoConfig),
 }

@@ -307,9 +307,11 @@ class TrainConfig:
     """Folders that `prepare` wrote."""
     preset: str = "cpu"
     """Where all other settings start from: paper, cpu or kinepose."""
+    start: Path | None = None
+    """A run whose weights to begin with, as the paper's fine-tuning does with its base model."""
     variant: Literal["unsupervised", "prior", "weakly", "semi", "full"] = "unsupervised"
     """prior: the renders alone (lower bound); weakly: also full 2D labels; semi: also a share of
-    3D labels; full: the renders and full 3D labels (upper bound)."""
+    3D labels; full: full 3D labels alone, after the warm-up (upper bound)."""
     labels: tuple[Path, ...] = ()
     """Folders of label files, opened by the variants weakly, semi and full only."""
     label_share: float = 0.05
@@ -495,6 +497,34 @@ class ReportConfig:
     """The page."""
     poses: Path | None = None
     """Folder that `predict` wrote, for overlays and 3D skeletons; looked for beside the run."""
+
+
+@dataclass(frozen=True)
+class ReproduceConfig:
+    """The rows of the paper's Tables 2, 3 and 4: train, score, and draw up one table."""
+
+    output: Path
+    """Folder for the runs, tables.md, table.csv and bars.png; what it holds is not made again."""
+    benchmark: Literal["synthworld", "h36m", "mpi_inf_3dhp"] = "synthworld"
+    folder: Path | None = None
+    """Of the data set as it was unpacked; for synthworld where it lies or is to be made, which is
+    under --output by default."""
+    size: Literal["tiny", "small", "full"] = "small"
+    """Of synthworld."""
+    more: tuple[Path, ...] = ()
+    """Folders of unlabelled clips that the base models see as well, as the paper's YTube; the row
+    unseen sees nothing else."""
+    preset: str = "cpu"
+    """Of all rows."""
+    iterations: int = 3000
+    """Of every row, all its stages together."""
+    rows: tuple[str, ...] = ()
+    """Some rows only; none means all. The tables show all rows that are finished."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 0
+    """Threads of the processor; 0 means all."""
 
 
 @dataclass(frozen=True)

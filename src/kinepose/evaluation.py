@@ -89,8 +89,8 @@ def _score_film(config: EvaluateConfig) -> dict[str, Any]:
             poses.joints2d[at_pose], labels.joints2d[at_label], poses.box[at_pose]
         ),
         "baselines": {
-            "mean_pose": {"p_mpjpe": score_mean_pose(truth)},
-            "floor": {"p_mpjpe": score_floor(truth)},
+            "mean_pose": {"p_mpjpe": mean_pose_errors(truth).mean().item()},
+            "floor": {"p_mpjpe": floor_errors(truth).mean().item()},
         },
     }
 
@@ -150,7 +150,10 @@ def score_overfit(run: Path) -> dict[str, float]:
     batch = plain_batch(load_prior(run / "prior.npz"), model.config.image_size)
     truth = STATURE * batch.joints3d.double()
     predicted = model.predict(batch.images).joints3d.double()
-    return {"p_mpjpe": p_mpjpe(predicted, truth).mean().item(), "floor": score_floor(truth)}
+    return {
+        "p_mpjpe": p_mpjpe(predicted, truth).mean().item(),
+        "floor": floor_errors(truth).mean().item(),
+    }
 
 
 def score_poses(
@@ -188,23 +191,36 @@ def measure(
     return errors, shares
 
 
-def score_mean_pose(truth: Float[Tensor, "poses 17 3"]) -> float:
+def baseline_errors(
+    truth: Float[Tensor, "poses 17 3"], prior: Float[Tensor, "renders 17 3"]
+) -> dict[str, Float[Tensor, " poses"]]:
+    """P-MPJPE of what every table must be read beside, pose by pose [unit of the truth].
+
+    The mean pose, the nearest of the prior's poses chosen by the label, and the floor.
+    """
+    nearest = torch.stack([p_mpjpe(pose.expand_as(truth), truth) for pose in prior]).amin(0)
+    return {
+        "mean_pose": mean_pose_errors(truth),
+        "nearest_prior": nearest,
+        "floor": floor_errors(truth),
+    }
+
+
+def mean_pose_errors(truth: Float[Tensor, "poses 17 3"]) -> Float[Tensor, " poses"]:
     """P-MPJPE of the one pose that is the mean of the labels: what looking at nothing gives.
 
-    The mean is taken in the canonical frame, in which all people face the same way.
+    The mean is taken in the canonical frame, in which all people face the same way; nan if no pose
+    has a trunk.
     """
     _, rotation = local_kinematics(truth)
-    usable = has_trunk(truth)
-    if not usable.any():
-        return float("nan")
     canonical = (truth - truth[:, [PELVIS]]) @ rotation
-    return p_mpjpe(canonical[usable].mean(0).expand_as(truth), truth).mean().item()
+    return p_mpjpe(canonical[has_trunk(truth)].mean(0).expand_as(truth), truth)
 
 
-def score_floor(truth: Float[Tensor, "poses 17 3"]) -> float:
+def floor_errors(truth: Float[Tensor, "poses 17 3"]) -> Float[Tensor, " poses"]:
     """P-MPJPE of forward_kinematics(local_kinematics(truth)): our bone lengths, true directions."""
     parameters, _ = local_kinematics(truth)
-    return p_mpjpe(forward_kinematics(parameters), truth).mean().item()
+    return p_mpjpe(forward_kinematics(parameters), truth)
 
 
 def _join(

@@ -14,7 +14,7 @@ from kinepose.data.labels import read_clip_labels
 from kinepose.data.pairs import load_images, read_clips
 from kinepose.data.prior import load_prior
 from kinepose.data.synthworld import TESTS, describe, read_synthworld
-from kinepose.evaluation import STATURE, score_floor, score_mean_pose
+from kinepose.evaluation import STATURE, baseline_errors
 from kinepose.files import replacing
 from kinepose.metrics import p_mpjpe
 from kinepose.model import Model, choose_device, load_model
@@ -59,7 +59,6 @@ def score_split(model: Model, split: Path, prior: Float[Tensor, "renders 17 3"])
     predicted = STATURE * torch.cat([poses.joints3d for poses in batches]).double().cpu()
     joints2d = torch.cat([poses.joints2d for poses in batches]).cpu()
     errors = p_mpjpe(predicted, truth)
-    nearest = torch.stack([p_mpjpe(pose.expand_as(truth), truth) for pose in prior]).amin(0)
     distance = (joints2d - torch.from_numpy(labels.joints2d)).norm(dim=-1).mean(-1) / 2
     return {
         "frames": len(truth),
@@ -69,9 +68,8 @@ def score_split(model: Model, split: Path, prior: Float[Tensor, "renders 17 3"])
             motion: errors[motions == motion].mean().item() for motion in np.unique(motions)
         },
         "baselines": {
-            "mean_pose": score_mean_pose(truth),
-            "nearest_prior": _mean_of_motions(nearest, motions),
-            "floor": score_floor(truth),
+            name: _mean_of_motions(error, motions)
+            for name, error in baseline_errors(truth, prior).items()
         },
     }
 

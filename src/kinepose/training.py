@@ -39,7 +39,7 @@ from kinepose.losses import (
     trained_modules,
     unpaired_loss,
 )
-from kinepose.model import Model, choose_device, new_model
+from kinepose.model import Model, choose_device, load_model, new_model
 from kinepose.pictures import save_pictures
 from kinepose.runs import read_log
 from kinepose.synthetic.portraits import MARGIN
@@ -82,7 +82,7 @@ def train(config: TrainConfig) -> None:
 def _train(config: TrainConfig, materials: Materials, device: torch.device, resumed: bool) -> None:
     schedule = _schedule(config, materials)
     torch.manual_seed(config.seed)
-    model = new_model(config.model).to(device)
+    model = _first_model(config).to(device)
     model.half_precision = config.bfloat16
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     optimisers = {loss: _optimiser(config, model, loss) for loss in dict.fromkeys(schedule)}
@@ -95,6 +95,16 @@ def _train(config: TrainConfig, materials: Materials, device: torch.device, resu
         save_prior(materials.prior, config.output / "prior.npz")
         save(run)
     _loop(run, materials, schedule)
+
+
+def _first_model(config: TrainConfig) -> Model:
+    """From noise, from pretrained weights, or where another run has come to."""
+    if config.start is None:
+        return new_model(config.model)
+    model = load_model(config.start)
+    if model.config != config.model:
+        raise BadInputError(f"--start {config.start}: the run has another model than --model says")
+    return model
 
 
 def _loop(run: Run, materials: Materials, schedule: list[LossName]) -> None:
@@ -252,7 +262,7 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
     if config.overfit or config.variant == "prior":
         return ["prior"]
     if config.variant == "full":
-        return ["prior", "joints3d"]
+        return ["joints3d"]
     if clips is None:
         raise BadInputError(f"the variant {config.variant!r} needs --clips")
     if not len(clips.paired):
