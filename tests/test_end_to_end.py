@@ -82,6 +82,8 @@ def test_poses_are_what_the_readme_promises(walk):
         assert poses["joints2d"].shape == (rows, 17, 2)
         assert poses["joints3d"].shape == (rows, 17, 3)
         assert np.abs(poses["joints3d"][:, 0]).max() == 0
+        assert poses["root"].shape == (rows, 3) and (poses["root"][:, 2] > 0).all()
+        assert poses["focal"] == pytest.approx(np.full(rows, 96 * 2**0.5))
         assert np.isfinite(poses["energy"]).all()
         assert list(poses["joint_names"])[:2] == ["pelvis", "right_hip"]
         assert poses["fps"] == 10

@@ -115,6 +115,44 @@ def test_joints2d_lie_near_the_person(both):
     assert np.ptp(poses.joints2d[:, :, 1], axis=1).max() < 1.4 * 80
 
 
+def shown(poses, size):
+    """Where a pinhole camera of that focal length sees joints3d about root [px]."""
+    joints = poses.joints3d + poses.root[:, None]
+    focal = poses.focal[:, None, None]
+    return focal * joints[..., :2] / joints[..., 2:] + np.reshape(size, (-1, 1, 2)) / 2
+
+
+def test_the_camera_would_show_the_people_where_the_picture_does(both):
+    _, poses = both
+    np.testing.assert_allclose(poses.focal, np.hypot(WIDTH, HEIGHT), rtol=1e-6)
+    missed = np.linalg.norm(shown(poses, [WIDTH, HEIGHT]) - poses.joints2d, axis=-1)
+    assert missed.mean() < 2  # people are 70 px tall, and T_c always 3 canonical units away
+    assert (poses.root[:, 2] > 500).all()
+    walker = poses.root[poses.track == 3]
+    assert walker[-1, 0] > walker[0, 0] + 200  # the one who walks to the right
+
+
+def test_a_longer_lens_puts_people_farther_away(both, film, run, boxes, tmp_path):
+    _, poses = both
+    settings = {"energy": False, "overlay": False, "formats": ("csv", "trc")}
+    people = PeopleConfig(detector="file", boxes=boxes)
+    far = predicted(film, run, tmp_path, focal=1600.0, people=people, **settings)
+    assert (far.focal == 1600).all()
+    np.testing.assert_allclose(far.root[:, 2] / poses.root[:, 2], 10, rtol=0.1)
+    names = ["poses.csv", "poses.npz", "track_3.trc", "track_8.trc"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_pictures_have_a_focal_length_each(run, tmp_path):
+    for name, size in (("a.png", (96, 128)), ("b.png", (300, 400))):
+        cv2.imwrite(str(tmp_path / name), cv2.resize(frame_image(5), size))
+    people = PeopleConfig(detector="none")
+    poses = predicted(tmp_path, run, tmp_path / "out", people=people, overlay=False)
+    np.testing.assert_allclose(poses.focal, [160, 500])
+    missed = np.linalg.norm(shown(poses, [[96, 128], [300, 400]]) - poses.joints2d, axis=-1)
+    assert (missed.mean(-1) < [3, 9]).all()
+
+
 def test_poses_do_not_depend_on_the_size_of_a_batch(both, film, run, boxes, tmp_path):
     _, poses = both
     people = PeopleConfig(detector="file", boxes=boxes)

@@ -45,6 +45,8 @@ def write_people(folder, frames=FRAMES, fps=FPS, energy=True):
         box=np.tile(np.float32([60, 30, 140, 120]), (len(rows), 1)),
         joints2d=rng.uniform(50, 110, (len(rows), 17, 2)).astype(np.float32),
         joints3d=joints3d.astype(np.float32),
+        root=np.tile(np.float32([0, 0, 5000]), (len(rows), 1)),
+        focal=np.full(len(rows), 500, np.float32),
         energy=(frame + 100 * track if energy else frame * np.nan).astype(np.float32),
         fps=np.array(fps, np.float32),
     )

@@ -12,6 +12,7 @@ from kinepose.config import (
     PRESETS,
     ConvertConfig,
     EvaluateConfig,
+    ExportConfig,
     InfoConfig,
     PredictConfig,
     PrepareConfig,
@@ -76,6 +77,16 @@ def predict(config: PredictConfig) -> None:
         write_viewer(config.film, config.output)
 
 
+def export(config: ExportConfig) -> None:
+    """Write poses in further formats."""
+    from kinepose.data.poses import read_poses
+    from kinepose.export import check_formats, export_poses
+
+    check_formats(config.formats, config.output)
+    for path in export_poses(read_poses(config.poses), config.formats, config.output):
+        print(path)
+
+
 def evaluate(config: EvaluateConfig) -> None:
     """Score poses."""
     from kinepose.evaluation import evaluate
@@ -125,6 +136,7 @@ COMMANDS = {
     "prepare": (prepare, PrepareConfig),
     "train": (train, TrainConfig),
     "predict": (predict, PredictConfig),
+    "export": (export, ExportConfig),
     "evaluate": (evaluate, EvaluateConfig),
     "score": (score, ScoreConfig),
     "reproduce": (reproduce, ReproduceConfig),

@@ -13,6 +13,7 @@ Films = Annotated[tuple[Path, ...], tyro.conf.Positional]
 Positional = Annotated[Path, tyro.conf.Positional]
 Detector = Literal["motion", "file", "rtdetr", "none"]
 Look = Literal["render", "film", "foreign"]
+Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
 Benchmark = Literal[
     "h36m_train",
     "h36m_all",
@@ -438,10 +439,15 @@ class PredictConfig:
     run: Path
     """Folder of a trained run."""
     output: Path
-    """Folder for poses.npz, overlay.mp4 and viewer.html."""
+    """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     height: float = 1700.0
     """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
+    focal: float | None = None
+    """Focal length of the film's camera [px of the film]; unless told, the picture's diagonal."""
+    formats: tuple[Format, ...] = ("npz",)
+    """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
+    kinepose[formats]) are one file a person."""
     energy: bool = True
     """Whether to score each pose by L_UNP's disagreement with itself, painted in grey."""
     energy_gap: float = 1.0
@@ -454,6 +460,18 @@ class PredictConfig:
     batch_size: int = 64
     device: str = "auto"
     """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write poses in further formats."""
+
+    poses: Positional
+    """poses.npz, or the folder that `predict` wrote."""
+    output: Path
+    """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
+    formats: tuple[Format, ...]
+    """Which; c3d needs kinepose[formats]."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,22 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kinepose.errors import BadInputError
+
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+def check_folder(folder: Path) -> None:
+    """Whether files can be written into a folder that may not exist yet: before long work.
+
+    Raises:
+        BadInputError: if not.
+    """
+    exists = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not exists.is_dir():
+        raise BadInputError(f"cannot write into {folder}: {exists} is no folder")
+    if not os.access(exists, os.W_OK | os.X_OK):
+        raise BadInputError(f"cannot write into {folder}: {exists} may not be written to")
 
 
 @contextmanager

@@ -11,19 +11,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64, UInt8
+from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.config import PredictConfig
 from kinepose.data.people import Survey, crop_image, people_in_film
-from kinepose.data.poses import FilmPoses, write_poses
+from kinepose.data.poses import FilmPoses
 from kinepose.data.video import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.drawing import overlay_frame
 from kinepose.errors import BadInputError
+from kinepose.export import check_formats, export_poses
 from kinepose.files import replacing
 from kinepose.geometry.camera_projection import rotation_camera_from_canonical
 from kinepose.geometry.crops import crop_to_frame
+from kinepose.geometry.film_camera import assumed_focal, locate, turn_to_film
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
@@ -44,20 +46,26 @@ class Rows:
 
 
 def predict(config: PredictConfig) -> None:
-    """Write poses.npz and the overlay of a film, a picture or a folder of pictures.
+    """Write the poses and the overlay of a film, a picture or a folder of pictures.
 
-    joints3d are R_c p_3D times `height`, in the axes of a camera that looks at the pelvis: the
-    film's own but for the angle between its line of sight and the person, which an unknown focal
-    length hides.
+    joints3d are R_c p_3D times `height`, turned by the ray through the pelvis into the axes of the
+    film's camera; root is where they would have to be for that camera to show them where joints2d
+    are. Both hold as far as the focal length does.
 
     Raises:
-        BadInputError: if the film or the run cannot be read, or nobody is found.
+        BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
+            of range.
     """
+    _check_range("--height", config.height, "mm")
+    if config.focal is not None:
+        _check_range("--focal", config.focal, "px")
+    formats = ("npz", *config.formats)
+    check_formats(formats, config.output)
     device = choose_device(config.device)
     model = load_model(config.run, device)
     rows = _rows(people_in_film(config.film, config.people))
     poses = _predict_rows(model, device, config, rows)
-    write_poses(config.output / "poses.npz", poses)
+    export_poses(poses, formats, config.output)
     if config.overlay and is_pictures(config.film):
         _write_overlay_pictures(config, poses)
     elif config.overlay:
@@ -66,6 +74,11 @@ def predict(config: PredictConfig) -> None:
         f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
         f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
     )
+
+
+def _check_range(name: str, value: float, unit: str) -> None:
+    if not 1 <= value <= 1e6:
+        raise BadInputError(f"{name} must be from 1 to 1e6 {unit}, not {value:g}")
 
 
 def _rows(survey: Survey) -> Rows:
@@ -92,7 +105,8 @@ def _predict_rows(
         sources = source_rows(rows.track, rows.time, config.energy_gap)
     else:
         sources = np.arange(count)
-    crops = _crops(config.film, rows, model.config.image_size)
+    sizes = torch.empty(count, 2, dtype=torch.float64)
+    crops = _crops(config.film, rows, model.config.image_size, sizes)
     with tqdm(total=count, desc="poses", unit="pose", leave=False) as progress:
         for batch, images, lent in batches_with_sources(crops, sources, config.batch_size):
             targets = _to_tensor(images, device)
@@ -108,14 +122,30 @@ def _predict_rows(
         rows.track,
         rows.box.astype(np.float32),
         joints2d,
-        joints3d,
+        *_in_film(joints2d, joints3d, sizes, config.focal),
         energies,
         np.array(film_info(config.film).fps, np.float32),
     )
 
 
+def _in_film(
+    joints2d: Float32[np.ndarray, "rows 17 2"],
+    joints3d: Float32[np.ndarray, "rows 17 3"],
+    sizes: Float64[Tensor, "rows 2"],
+    focal: float | None,
+) -> tuple[
+    Float32[np.ndarray, "rows 17 3"], Float32[np.ndarray, "rows 3"], Float32[np.ndarray, " rows"]
+]:
+    """joints3d in the film camera's axes and root [mm], and the focal length they rest on [px]."""
+    lengths = assumed_focal(sizes) if focal is None else torch.full_like(sizes[:, 0], focal)
+    in_picture = (torch.from_numpy(joints2d).double(), lengths, sizes / 2)
+    turned = turn_to_film(torch.from_numpy(joints3d).double(), *in_picture)
+    root = locate(turned, *in_picture)
+    return turned.float().numpy(), root.float().numpy(), lengths.float().numpy()
+
+
 def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]:
-    """p_3D in camera axes, pelvis at 0, the chain of stature as long as `height`."""
+    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`."""
     rotation = rotation_camera_from_canonical(poses.camera)
     joints = poses.joints3d - poses.joints3d[:, :1]
     scale = height / stature(joints).clamp(min=1e-6)
@@ -168,10 +198,15 @@ def batches_with_sources(
             held = {r: crop for r, crop in held.items() if last_turn[r] >= done}
 
 
-def _crops(film: Path, rows: Rows, size: int) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+def _crops(
+    film: Path, rows: Rows, size: int, sizes: Float64[Tensor, "rows 2"]
+) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+    """The crop of each row; notes in `sizes` how wide and high its frame is [px]."""
     row = 0
     for frame in read_frames(film):
+        height, width, _ = frame.image.shape
         while row < len(rows.frame) and rows.frame[row] == frame.index:
+            sizes[row] = torch.tensor([width, height])
             yield crop_image(frame.image, rows.crop[row], size)
             row += 1
 

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from kinepose.geometry.forward_kinematics import (
     PARAMETERS,
+    bone_frames,
     canonical_joints,
     forward_kinematics,
     has_trunk,
@@ -535,3 +536,18 @@ def test_gradients():
     assert torch.autograd.gradcheck(
         smallest_rotation, (start.requires_grad_(), end.requires_grad_())
     )
+
+
+def test_bone_frames_are_rotations_that_take_rest_directions_to_bones():
+    parameters = torch.randn(50, 40, generator=torch.Generator().manual_seed(5)).double()
+    rotation = torch.from_numpy(Rotation.random(50, rng=5).as_matrix())
+    joints = 1700 * forward_kinematics(parameters) @ rotation.mT + 300
+    frames = bone_frames(joints)
+    identity = torch.eye(3).expand(50, 17, 3, 3)
+    np.testing.assert_allclose(frames @ frames.mT, identity, atol=1e-9)
+    for rest, (parent, joint) in zip(REST, BONES, strict=True):
+        bone = joints[:, AT[joint]] - joints[:, AT[parent]]
+        turned = frames[:, AT[joint]] @ torch.from_numpy(rest)
+        np.testing.assert_allclose(turned, unit(bone, bone), atol=1e-9)
+    hip_line = joints[:, AT["left_hip"]] - joints[:, AT["right_hip"]]
+    np.testing.assert_allclose(frames[:, AT["left_hip"], :, 1], unit(hip_line, bone), atol=1e-9)

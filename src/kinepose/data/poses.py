@@ -14,7 +14,10 @@ from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
 
+POSES_VERSION = 2
+"""Since 2 there are root and focal, and joints3d are turned into the film camera's axes."""
 FORMAT_VERSION = 1
+"""Of labels."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class FilmPoses:
     """[px] of the film."""
     joints3d: Float32[np.ndarray, "rows 17 3"]
     """[mm] in the film camera's axes (x right, y down, z away), pelvis at 0."""
+    root: Float32[np.ndarray, "rows 3"]
+    """The pelvis in the film camera's frame [mm], the camera at the origin: an estimate."""
+    focal: Float32[np.ndarray, " rows"]
+    """Of the camera, as given or assumed [px]; rows differ where pictures differ in size."""
     energy: Float32[np.ndarray, " rows"]
     """L_UNP's disagreement; nan where it was not asked for."""
     fps: Float32[np.ndarray, ""]
@@ -57,7 +64,7 @@ def write_poses(path: Path, poses: FilmPoses) -> None:
         np.savez_compressed(
             temporary,
             joint_names=np.array(JOINT_NAMES),
-            format_version=np.int64(FORMAT_VERSION),
+            format_version=np.int64(POSES_VERSION),
             **arrays,
         )
 
@@ -69,7 +76,10 @@ def read_poses(path: Path) -> FilmPoses:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
     path = path / "poses.npz" if path.is_dir() else path
-    return FilmPoses(**_read(path, [field.name for field in fields(FilmPoses)], "poses"))
+    poses = FilmPoses(**_read(path, FilmPoses, "poses", POSES_VERSION))
+    if not (np.isfinite(poses.root).all() and (poses.focal > 0).all()):
+        raise BadInputError(f"{path} holds a root or a focal length that cannot be")
+    return poses
 
 
 def read_labels(path: Path) -> FilmLabels:
@@ -78,7 +88,7 @@ def read_labels(path: Path) -> FilmLabels:
     Raises:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
-    return FilmLabels(**_read(path, [field.name for field in fields(FilmLabels)], "labels"))
+    return FilmLabels(**_read(path, FilmLabels, "labels", FORMAT_VERSION))
 
 
 def describe_poses(path: Path) -> str:
@@ -107,22 +117,30 @@ def describe_poses(path: Path) -> str:
     return "\n".join(lines)
 
 
-def _read(path: Path, names: list[str], kind: str) -> dict[str, np.ndarray]:
+def _read(
+    path: Path, rows: type[FilmPoses] | type[FilmLabels], kind: str, version: int
+) -> dict[str, np.ndarray]:
+    names = [field.name for field in fields(rows)]
     if not path.is_file():
         raise BadInputError(f"no file of {kind} at {path}")
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = set(archive.files) if isinstance(archive, np.lib.npyio.NpzFile) else set()
+            if rows is FilmLabels and "energy" in held:
+                raise BadInputError(f"{path} holds poses, not labels")
             missing = {*names, "joint_names", "format_version"} - held
             if missing:
-                raise BadInputError(f"{path} does not hold {kind}: no {', '.join(sorted(missing))}")
+                listed = ", ".join(sorted(missing))
+                raise BadInputError(
+                    f"{path} does not hold {kind}: no {listed} (format version {version})"
+                )
             arrays = {name: archive[name] for name in (*names, "joint_names", "format_version")}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{path} is no npz file of {kind}, or is broken: {error}") from error
-    version, joint_names = arrays.pop("format_version"), arrays.pop("joint_names")
-    if version.item() != FORMAT_VERSION:
+    held_version, joint_names = arrays.pop("format_version"), arrays.pop("joint_names")
+    if held_version.item() != version:
         raise BadInputError(
-            f"{path} has format version {version}; this kinepose reads {FORMAT_VERSION}"
+            f"{path} has format version {held_version}; this kinepose reads {version}"
         )
     if tuple(joint_names.tolist()) != JOINT_NAMES:
         raise BadInputError(f"{path} names other joints than Human3.6M's 17: {joint_names}")

@@ -99,6 +99,22 @@ def local_kinematics(
     return torch.cat([hip_angle[..., None], *directions], dim=-1), rotation
 
 
+def bone_frames(
+    joints: Float[Tensor, "*batch 17 3"], skeleton: Skeleton = STANDARD_SKELETON
+) -> Float[Tensor, "*batch 17 3 3"]:
+    """F_j of each joint, in the frame of the joints: it turns with the bone that ends in j.
+
+    No joint shows how a bone turns about its own length: as T_fk has it.
+    """
+    parameters, rotation = local_kinematics(joints, skeleton)
+    directions = parameters[..., 1:].unflatten(-1, (len(FREE_JOINTS), 3))
+    turns = smallest_rotation(directions.new_tensor(skeleton.rest_directions), directions)
+    frames = {joint: rotation @ F for joint, F in _root_frames(parameters[..., 0]).items()}
+    for index, joint in enumerate(FREE_JOINTS):
+        frames[joint] = frames[PARENTS[joint]] @ turns[..., index, :, :]
+    return torch.stack([frames[joint] for joint in range(len(PARENTS))], dim=-3)
+
+
 def has_trunk(joints: Float[Tensor, "*batch 17 3"]) -> Bool[Tensor, "*batch"]:
     """Whether a pose defines a canonical frame: finite, a trunk, and a hip line not along it."""
     pelvis = (joints[..., LEFT_HIP, :] + joints[..., RIGHT_HIP, :]) / 2
