@@ -6,6 +6,7 @@ Both are npz files of plain arrays, one row a person and frame; no pickle is eve
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -52,14 +53,7 @@ class FilmLabels:
 
 def write_poses(path: Path, poses: FilmPoses) -> None:
     """Write poses.npz."""
-    arrays = {field.name: getattr(poses, field.name) for field in fields(poses)}
-    with replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            joint_names=np.array(JOINT_NAMES),
-            format_version=np.int64(FORMAT_VERSION),
-            **arrays,
-        )
+    write_arrays(path, {field.name: getattr(poses, field.name) for field in fields(poses)})
 
 
 def read_poses(path: Path) -> FilmPoses:
@@ -69,7 +63,7 @@ def read_poses(path: Path) -> FilmPoses:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
     path = path / "poses.npz" if path.is_dir() else path
-    return FilmPoses(**_read(path, [field.name for field in fields(FilmPoses)], "poses"))
+    return FilmPoses(**read_arrays(path, [field.name for field in fields(FilmPoses)], "poses"))
 
 
 def read_labels(path: Path) -> FilmLabels:
@@ -78,7 +72,7 @@ def read_labels(path: Path) -> FilmLabels:
     Raises:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
-    return FilmLabels(**_read(path, [field.name for field in fields(FilmLabels)], "labels"))
+    return FilmLabels(**read_arrays(path, [field.name for field in fields(FilmLabels)], "labels"))
 
 
 def describe_poses(path: Path) -> str:
@@ -107,7 +101,23 @@ def describe_poses(path: Path) -> str:
     return "\n".join(lines)
 
 
-def _read(path: Path, names: list[str], kind: str) -> dict[str, np.ndarray]:
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays with joints among them, and whose joints and of which version they are."""
+    with replacing(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            joint_names=np.array(JOINT_NAMES),
+            format_version=np.int64(FORMAT_VERSION),
+            **arrays,
+        )
+
+
+def read_arrays(path: Path, names: list[str], kind: str) -> dict[str, np.ndarray]:
+    """The arrays of these names, joints2d and joints3d among them; `kind` says what is missed.
+
+    Raises:
+        BadInputError: if they are not there, or of another version or skeleton, or not finite.
+    """
     if not path.is_file():
         raise BadInputError(f"no file of {kind} at {path}")
     try:
