@@ -12,6 +12,7 @@ from kinepose.config import (
     PRESETS,
     ConvertConfig,
     EvaluateConfig,
+    FiguresConfig,
     InfoConfig,
     PredictConfig,
     PrepareConfig,
@@ -89,6 +90,13 @@ def score(config: ScoreConfig) -> None:
     score(config)
 
 
+def figures(config: FiguresConfig) -> None:
+    """Draw a scored run."""
+    from kinepose.paper_figures import draw_figures
+
+    draw_figures(config)
+
+
 def report(config: ReportConfig) -> None:
     """Draw a run."""
     from kinepose.report import write_report
@@ -119,6 +127,7 @@ COMMANDS = {
     "predict": (predict, PredictConfig),
     "evaluate": (evaluate, EvaluateConfig),
     "score": (score, ScoreConfig),
+    "figures": (figures, FiguresConfig),
     "report": (report, ReportConfig),
     "info": (info, InfoConfig),
 }
