@@ -160,5 +160,5 @@ def test_energy_against_error_shows_every_frame_and_what_keeping_the_surest_give
     assert kept.lines[0].get_ydata().tolist() == [10, 15, 20]
     np.testing.assert_allclose(kept.lines[0].get_xdata(), [100 / 3, 200 / 3, 100])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == [r"seen world, $\rho$ = +1.00", r"unseen look, $\rho$ = -0.25"]
+    assert labels == [r"seen world, $\rho = +1.00$", r"unseen look, $\rho = -0.25$"]
     assert "[mm]" in scatter.get_ylabel() and "[mm]" in kept.get_ylabel()

@@ -94,7 +94,7 @@ def test_poses_page_has_a_row_a_split_and_frames_the_failures(scored):
 
 def test_energy_chart_says_by_split_whether_energy_ranks_errors(scored):
     labels = [text.get_text() for text in energy_chart(scored).legends[0].get_texts()]
-    assert [label.split(" = ")[1] for label in labels] == ["+1.00", "-1.00"]
+    assert [label.split(" = ")[1] for label in labels] == ["+1.00$", "-1.00$"]
 
 
 def test_what_a_decoder_is_needed_for_is_drawn_only_with_one(scored, tmp_path, capsys):

@@ -138,7 +138,7 @@ def energy_against_error(
     for name, colour in zip(rho, SERIES, strict=False):
         rows = np.flatnonzero(split == name)
         rows = rows[np.argsort(energy[rows], kind="stable")]
-        label = rf"{name.replace('_', ' ')}, $\rho$ = {rho[name]:+.2f}"
+        label = rf"{name.replace('_', ' ')}, $\rho = {rho[name]:+.2f}$"
         scatter.plot(energy[rows], error[rows], ".", color=colour, ms=3, alpha=0.35, mew=0)
         count = np.arange(1, len(rows) + 1)
         shown = count >= 0.05 * len(rows)

@@ -205,18 +205,21 @@ def rows_at_quantiles(errors: Float[np.ndarray, " frames"]) -> Int64[np.ndarray,
 def paint_transfers(model: Model, split: Split, examples: Examples) -> Transfers:
     """The pose of one, the clothes of another, the background of a third: the paper's Fig. 3.
 
-    The poses are those of the split's first examples, which are right enough to be told apart from
-    the painting; clothes and backgrounds come from the middle frames of films with backgrounds,
-    evenly spread in the order of their names.
+    The poses are those of the split's first examples, the least wrong ones, so that the painting is
+    judged. Clothes and backgrounds come from the middle frames of other films (where there are
+    any) that have backgrounds, evenly spread in the order of their names.
     """
     films, paired = split.of_labelled("film"), split.of_labelled("paired")
-    middles = [np.flatnonzero(films == film) for film in np.unique(films[paired])]
-    spread = np.linspace(0, len(middles) - 1, _PEOPLE + _PLACES).round().astype(int)
-    chosen = split.labels.rows[[middles[i][len(middles[i]) // 2] for i in spread]]
-    poses = split.labels.rows[examples.row[:_POSES]]
+    poses = examples.row[:_POSES]
+    still = np.unique(films[paired])
+    others = np.setdiff1d(still, films[poses])
+    among = others if len(others) else still
+    spread = np.linspace(0, len(among) - 1, _PEOPLE + _PLACES).round().astype(int)
+    frames = [np.flatnonzero(films == film) for film in among[spread]]
+    chosen = split.labels.rows[[rows[len(rows) // 2] for rows in frames]]
     size, device = model.config.image_size, next(model.parameters()).device
     images = (
-        load_images(split.clips, poses, size),
+        load_images(split.clips, split.labels.rows[poses], size),
         load_images(split.clips, chosen[:_PEOPLE], size),
         load_images(split.clips, chosen[_PEOPLE:], size, "background"),
     )
