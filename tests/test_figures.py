@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from kinepose import figures
-from kinepose.drawing import LEFT, MIDLINES, RIGHT, draw_skeleton, overlay_frame, skeleton_view
+from kinepose.drawing import (
+    LEFT,
+    MIDLINES,
+    RIGHT,
+    TRUTH,
+    draw_skeleton,
+    overlay_frame,
+    skeleton_view,
+)
 from kinepose.geometry.skeleton import JOINT_NAMES
 
 LEFT_WRIST, RIGHT_WRIST, HEAD = 13, 16, 10
@@ -37,6 +45,14 @@ def test_a_skeleton_has_its_sides_colours_where_its_joints_are():
     assert pixel(picture, joints2d[RIGHT_WRIST]) == list(RIGHT)
     assert pixel(picture, joints2d[HEAD]) == list(MIDLINES[1])
     assert pixel(picture, (5, 5)) == [90, 90, 90]
+
+
+def test_the_truth_is_green_behind_what_is_predicted():
+    truth = standing() * [-1, 1, 1] + [0, 60, 0]
+    view = skeleton_view([(0, standing())], 440, 0.0, half_extent=1100.0, truth=truth)
+    for joint in (LEFT_WRIST, RIGHT_WRIST):
+        assert pixel(view, truth[joint, :2] / 5 + 220) == list(TRUTH)
+    assert pixel(view, standing()[LEFT_WRIST, :2] / 5 + 220) == list(LEFT)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
@@ -79,63 +95,6 @@ def test_an_overlay_is_of_a_size_that_can_be_looked_at(size, shown):
     assert max(picture.shape) <= 3 * 720
 
 
-def test_reconstruction_rows_lay_pictures_out_in_order():
-    count = 3
-    plain = [np.full((count, 16, 16, 3), 40 * i, np.uint8) for i in range(1, 5)]
-    maps = np.zeros((count, 33, 4, 4), np.uint8)
-    page = figures.reconstruction_rows(plain[0], plain[1], plain[2], maps, plain[3])
-    step = figures.CELL + figures.GAP
-    assert page.shape == (
-        figures.HEADING + figures.GAP + count * step, figures.GAP + 5 * step, 3,
-    )  # fmt: skip
-    middle = page[-step // 2, figures.GAP + figures.CELL // 2 :: step, 0]
-    assert middle.tolist() == [40, 80, 120, int(0.35 * 80), 160]
-
-
-def test_transfer_grid_has_poses_in_rows_and_clothes_in_columns():
-    poses = np.full((2, 8, 8, 3), 10, np.uint8)
-    people = np.full((3, 8, 8, 3), 20, np.uint8)
-    transfers = np.zeros((2, 3, 8, 8, 3), np.uint8)
-    transfers[:] = (100 + 10 * np.arange(2)[:, None] + np.arange(3))[..., None, None, None]
-    page = figures.transfer_grid(poses, people, np.full((8, 8, 3), 30, np.uint8), transfers)
-    step, half = figures.CELL + figures.GAP, figures.CELL // 2
-    rows = (
-        figures.HEADING
-        + figures.GAP
-        + half
-        + step * np.arange(3)
-        + 2 * figures.GAP * np.array([0, 1, 1])
-    )
-    columns = figures.GAP + half + step * np.arange(4) + 2 * figures.GAP * np.array([0, 1, 1, 1])
-    seen = page[np.ix_(rows, columns)][..., 0]
-    assert seen.tolist() == [[30, 20, 20, 20], [10, 100, 101, 102], [10, 110, 111, 112]]
-
-
-def test_maps_glow_in_the_colour_of_their_side():
-    maps = np.zeros((33, 7, 7), np.uint8)
-    maps[LEFT_WRIST, :3, :3] = 255
-    maps[RIGHT_WRIST, 4:, 4:] = 255
-    picture = figures.maps_on_image(np.zeros((14, 14, 3), np.uint8), maps).astype(int)
-    cell = figures.CELL // 7
-    left, right = (
-        picture[cell + cell // 2][cell + cell // 2],
-        picture[-2 * cell + cell // 2][-2 * cell + cell // 2],
-    )
-    np.testing.assert_allclose(left, 0.85 * np.array(LEFT), atol=2)
-    np.testing.assert_allclose(right, 0.85 * np.array(RIGHT), atol=2)
-    assert figures.separate_maps(maps).ndim == 3
-
-
-def test_joints_on_images_and_two_views():
-    joints2d = (standing()[:, :2] / 1000).astype(np.float32)
-    page = figures.joints_on_images(np.zeros((7, 32, 32, 3), np.uint8), np.stack([joints2d] * 7))
-    wrist = (joints2d[LEFT_WRIST] + 1) / 2 * figures.CELL + figures.GAP
-    assert pixel(page, wrist) == list(LEFT)
-    views = figures.skeletons_from_two_views(standing()[None].repeat(3, 0), ["0 s", "1 s", "2 s"])
-    step = figures.CELL + figures.GAP
-    assert views.shape == (figures.GAP + 2 * step, figures.GAP + 3 * step, 3)
-
-
 def svg(figure):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg")
@@ -169,3 +128,37 @@ def test_energy_and_errors_by_joint():
     bars = figures.errors_by_joint({name: float(i) for i, name in enumerate(JOINT_NAMES)})
     assert [patch.get_width() for patch in bars.axes[0].patches] == list(range(16, -1, -1))
     assert svg(bars).tag.endswith("svg")
+
+
+def test_bars_show_the_mean_of_each_row_its_seeds_and_the_baselines():
+    names, values = ["prior only", "D_p", "full 3D"], [[150.0, 170.0], [120.0], []]
+    figure = figures.bars_with_seeds(names, values, {"mean pose": 151.0, "floor": 13.8})
+    axes = figure.axes[0]
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths[:2] == [160, 120] and np.isnan(widths[2])
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
+    ticks = dict(zip(names, axes.get_yticks(), strict=True))
+    assert ticks["prior only"] > ticks["D_p"] > ticks["full 3D"], "from top to bottom"
+    seeds = {line.get_ydata()[0]: list(line.get_xdata()) for line in axes.lines[:2]}
+    assert seeds == {ticks["prior only"]: [150, 170], ticks["D_p"]: [120]}
+    lines = {line.get_label(): line.get_xdata()[0] for line in axes.lines[3:]}
+    assert lines == {"mean pose: 151.0": 151.0, "floor: 13.8": 13.8}
+    assert [text.get_text() for text in axes.texts] == ["160.0", "120.0", "not run"]
+    assert "[mm]" in axes.get_xlabel()
+    assert svg(figure).tag.endswith("svg")
+
+
+def test_energy_against_error_shows_every_frame_and_what_keeping_the_surest_gives():
+    energy = np.array([0.3, 0.1, 0.2, 0.9, 0.5])
+    error = np.array([30.0, 10.0, 20.0, 70.0, 50.0])
+    split = np.array(["seen_world"] * 3 + ["unseen_look"] * 2)
+    rho = {"seen_world": 1.0, "unseen_look": -0.25}
+    figure = figures.energy_against_error(energy, error, split, rho)
+    scatter, kept = figure.axes
+    shown = [line.get_xydata().tolist() for line in scatter.lines]
+    assert shown == [[[0.1, 10], [0.2, 20], [0.3, 30]], [[0.5, 50], [0.9, 70]]]
+    assert kept.lines[0].get_ydata().tolist() == [10, 15, 20]
+    np.testing.assert_allclose(kept.lines[0].get_xdata(), [100 / 3, 200 / 3, 100])
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [r"seen world, $\rho = +1.00$", r"unseen look, $\rho = -0.25$"]
+    assert "[mm]" in scatter.get_ylabel() and "[mm]" in kept.get_ylabel()

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinepose.metrics import aligned, mpjpe, n_mpjpe, p_mpjpe, scaled
+from kinepose.metrics import aligned, mpjpe, n_mpjpe, p_mpjpe, rank_correlation, scaled
 
 CROSS = torch.tensor(
     [[0.0, 0, 0], [10, 0, 0], [-10, 0, 0], [0, 10, 0], [0, -10, 0], [0, 0, 10], [0, 0, -10]],
@@ -129,3 +129,13 @@ def test_any_batch_shape():
         torch.testing.assert_close(
             metric(predicted, truth)[1, 2], metric(predicted[1, 2], truth[1, 2])
         )
+
+
+def test_rank_correlation_by_hand():
+    ranks = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    other = np.array([2.0, 1.0, 4.0, 3.0, 50.0])  # 1 - 6 (1 + 1 + 1 + 1 + 0) / (5 (25 - 1))
+    assert rank_correlation(ranks, other) == pytest.approx(0.8)
+    assert rank_correlation(ranks, -(ranks**3)) == pytest.approx(-1)
+    for unknown in (np.full(5, 3.0), np.array([1, 2, 3, 4, np.nan])):
+        assert math.isnan(rank_correlation(ranks, unknown))
+    assert math.isnan(rank_correlation(ranks[:1], other[:1]))

@@ -13,6 +13,7 @@ from kinepose.config import (
     ConvertConfig,
     EvaluateConfig,
     ExportConfig,
+    FiguresConfig,
     InfoConfig,
     PredictConfig,
     PrepareConfig,
@@ -108,6 +109,13 @@ def reproduce(config: ReproduceConfig) -> None:
     reproduce(config)
 
 
+def figures(config: FiguresConfig) -> None:
+    """Draw a scored run."""
+    from kinepose.paper_figures import draw_figures
+
+    draw_figures(config)
+
+
 def report(config: ReportConfig) -> None:
     """Draw a run."""
     from kinepose.report import write_report
@@ -140,6 +148,7 @@ COMMANDS = {
     "evaluate": (evaluate, EvaluateConfig),
     "score": (score, ScoreConfig),
     "reproduce": (reproduce, ReproduceConfig),
+    "figures": (figures, FiguresConfig),
     "report": (report, ReportConfig),
     "info": (info, InfoConfig),
 }

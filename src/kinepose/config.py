@@ -498,11 +498,21 @@ class ScoreConfig:
     benchmark: Path
     """Folder that `kinepose synthworld` made."""
     output: Path
-    """File for the scores (JSON)."""
+    """File for the scores (JSON). Beside it, with the suffix .npz, lie the arrays for `figures`."""
     splits: tuple[str, ...] = ()
     """Which splits; none means all tests. For tuning: validation."""
     device: str = "auto"
     """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class FiguresConfig:
+    """Draw the paper's figures of a scored run: maps, transfer, poses, energy against error."""
+
+    scores: Positional
+    """File that `score` wrote."""
+    output: Path
+    """Folder for the PNG files."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ MIDLINES: tuple[Colour, ...] = (
 OUTLINE: Colour = (25, 28, 35)
 PAPER: Colour = (38, 42, 51)
 FLOOR: Colour = (62, 68, 80)
+TRUTH: Colour = (120, 210, 90)
 
 SHOWN_HEIGHT = (480, 720)
 """Overlays are no lower and no higher than this, and no wider than twice that [px]."""
@@ -39,11 +40,12 @@ def draw_skeleton(
     person: int = 0,
     width: int | None = None,
     depth: Float[np.ndarray, " 17"] | None = None,
+    colour: Colour | None = None,
 ) -> None:
     """Paint a skeleton whose joints are in px from the picture's top left corner.
 
     Lines are as wide as suits the skeleton's own size unless told. With a depth, away from the
-    viewer, the far limbs are painted first.
+    viewer, the far limbs are painted first. A colour takes the place of those of the sides.
     """
     extent = float(np.ptp(joints2d, axis=0).max())
     if not np.isfinite(extent):
@@ -54,9 +56,9 @@ def draw_skeleton(
         order.sort(key=lambda limb: -float(depth[list(limb)].mean()))
     for parent, joint in order:
         _line(picture, joints2d[parent], joints2d[joint], OUTLINE, 2 * width + 1)
-        _line(picture, joints2d[parent], joints2d[joint], _colour(joint, person), width)
+        _line(picture, joints2d[parent], joints2d[joint], colour or _colour(joint, person), width)
         for end in (parent, joint):
-            _dot(picture, joints2d[end], _colour(end, person), 0.9 * width)
+            _dot(picture, joints2d[end], colour or _colour(end, person), 0.9 * width)
 
 
 def draw_box(picture: Picture, box: Float[np.ndarray, " 4"], person: int = 0) -> None:
@@ -72,22 +74,25 @@ def skeleton_view(
     turn: float,
     half_extent: float,
     title: str = "",
+    truth: Float[np.ndarray, "17 3"] | None = None,
 ) -> Picture:
     """3D skeletons in camera axes (x right, y down, z away), seen in parallel projection.
 
     `turn` [degrees] walks the viewer around them about the vertical: 0 is the film camera's view,
     90 the view from where its right is. Each of the (person, joints) has its pelvis in the middle
-    of a column of its own; half_extent, in the joints' unit, is half the height shown.
+    of a column of its own; half_extent, in the joints' unit, is half the height shown. The truth
+    about a single person is green, behind it.
     """
     view = np.full((size, size, 3), PAPER, np.uint8)
-    scale = size / 2 / half_extent
-    cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    scale, width = size / 2 / half_extent, max(1, size // 110)
     for column, (person, joints) in enumerate(poses):
         middle = np.array([(column + 0.5) / len(poses) * size, size / 2])
-        x, y, z = joints.T
-        seen = np.stack([x * cosine + z * sine, y], axis=-1) * scale + middle
-        _shadow(view, seen, middle, size / len(poses))
-        draw_skeleton(view, seen, person, max(1, size // 110), z * cosine - x * sine)
+        seen, depth = _seen_from(joints, turn)
+        _shadow(view, seen * scale + middle, middle, size / len(poses))
+        if truth is not None:
+            behind = _seen_from(truth, turn)[0] * scale + middle
+            draw_skeleton(view, behind, width=max(1, width - 1), colour=TRUTH)
+        draw_skeleton(view, seen * scale + middle, person, width, depth)
     if title:
         write(view, title, (size // 30, size // 14), size / 800)
     return view
@@ -107,11 +112,24 @@ def midline(person: int) -> Colour:
     return MIDLINES[person % len(MIDLINES)]
 
 
-def _colour(joint: int, person: int) -> Colour:
-    name = JOINT_NAMES[joint]
-    if name.startswith("left_"):
+def side_colour(joint: str, middle: Colour) -> Colour:
+    """The colour of a joint's side of the body; `middle` for those on the midline."""
+    if joint.startswith("left_"):
         return LEFT
-    return RIGHT if name.startswith("right_") else midline(person)
+    return RIGHT if joint.startswith("right_") else middle
+
+
+def _colour(joint: int, person: int) -> Colour:
+    return side_colour(JOINT_NAMES[joint], midline(person))
+
+
+def _seen_from(
+    joints: Float[np.ndarray, "17 3"], turn: float
+) -> tuple[Float[np.ndarray, "17 2"], Float[np.ndarray, " 17"]]:
+    """Where joints are seen by a viewer who walked around them, and how far away."""
+    cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    x, y, z = joints.T
+    return np.stack([x * cosine + z * sine, y], axis=-1), z * cosine - x * sine
 
 
 def _shadow(

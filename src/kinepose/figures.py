@@ -1,27 +1,15 @@
-"""One function for each figure, from arrays alone.
+"""One function for each figure with axes, from arrays alone; mosaics.py has those of pictures."""
 
-Pictures come and go as uint8 [*, H, W, 3] RGB; what has axes comes as a matplotlib Figure.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kinepose.drawing import LEFT, MIDLINES, RIGHT, Colour, draw_skeleton, skeleton_view, write
-from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
+from kinepose.drawing import side_colour
 
-Picture = UInt8[np.ndarray, "height width 3"]
-Pictures = UInt8[np.ndarray, "count size size 3"]
-
-CELL = 168
-"""Side of a small picture in a mosaic [px]."""
-GAP = 6
-HEADING = 30
 INK = "#20242c"
 SERIES = ("#1f6fb4", "#d9730d", "#3a8f4d", "#a04db0", "#8a8f99")
 
@@ -83,7 +71,7 @@ def errors_by_joint(errors: dict[str, float], unit: str = "mm") -> Figure:
         [name.replace("_", " ") for name in names],
         [errors[name] for name in names],
         height=0.7,
-        color=["#{:02x}{:02x}{:02x}".format(*_side(name, (138, 143, 153))) for name in names],
+        color=["#{:02x}{:02x}{:02x}".format(*side_colour(name, (138, 143, 153))) for name in names],
     )
     axes.bar_label(bars, fmt="%.0f", padding=3, fontsize=8, color=INK)
     axes.set_xlabel(f"[{unit}]")
@@ -92,91 +80,80 @@ def errors_by_joint(errors: dict[str, float], unit: str = "mm") -> Figure:
     return figure
 
 
-def reconstruction_rows(
-    source: Pictures,
-    target: Pictures,
-    background: Pictures,
-    maps: UInt8[np.ndarray, "count 33 rows columns"],
-    reconstruction: Pictures,
-) -> Picture:
-    """A row a pair: who (I_s), in which pose (I_t), where (B_t), the maps between, and I^_t."""
-    between = np.stack([maps_on_image(image, own) for image, own in zip(target, maps, strict=True)])
-    columns = {
-        "source": source,
-        "target": target,
-        "background": background,
-        "maps of target": between,
-        "reconstruction": reconstruction,
-    }
-    rows = [
-        np.stack([_cell(image) for image in row]) for row in zip(*columns.values(), strict=True)
-    ]
-    return _mosaic(rows, list(columns))
+def bars_with_seeds(
+    names: Sequence[str],
+    values: Sequence[Sequence[float]],
+    baselines: Mapping[str, float],
+    measure: str = "P-MPJPE [mm]",
+) -> Figure:
+    """A bar for the mean of each row, a dot for each of its seeds, a line for each baseline.
 
-
-def transfer_grid(
-    pose_images: UInt8[np.ndarray, "poses size size 3"],
-    appearance_images: UInt8[np.ndarray, "people size size 3"],
-    background: UInt8[np.ndarray, "size size 3"],
-    transfers: UInt8[np.ndarray, "poses people size size 3"],
-) -> Picture:
-    """The paper's Fig. 3: the pose of each row, the clothes of each column, one background."""
-    top = [_cell(background), *(_cell(image) for image in appearance_images)]
-    rows = [np.stack(top)]
-    for pose, painted in zip(pose_images, transfers, strict=True):
-        rows.append(np.stack([_cell(pose), *(_cell(image) for image in painted)]))
-    headings = ["background", *["clothes of"] * len(appearance_images)]
-    return _mosaic(rows, headings, side="pose of", framed_edges=True)
-
-
-def joints_on_images(images: Pictures, joints2d: Float[np.ndarray, "count 17 2"]) -> Picture:
-    """2D skeletons on crops; joints from -1 to 1 across each."""
-    cells = []
-    for image, joints in zip(images, joints2d, strict=True):
-        cell = _cell(image)
-        draw_skeleton(cell, (joints + 1) / 2 * CELL, width=2)
-        cells.append(cell)
-    return _mosaic(_in_rows(cells, columns=5))
-
-
-def maps_on_image(
-    image: UInt8[np.ndarray, "size size 3"], maps: UInt8[np.ndarray, "33 rows columns"]
-) -> UInt8[np.ndarray, "cell cell 3"]:
-    """The paper's Fig. 2A: heatmaps and affinity maps glow over the darkened picture."""
-    joints = [*range(len(JOINT_NAMES)), *(child for _, child in LIMBS)]
-    glow = np.zeros((CELL, CELL, 3))
-    for joint, one in zip(joints, maps, strict=True):
-        colour = np.array(_side(JOINT_NAMES[joint], MIDLINES[0]))
-        share = cv2.resize(one, (CELL, CELL), interpolation=cv2.INTER_LINEAR)[..., None] / 255
-        glow = np.maximum(glow, share * colour)
-    return np.clip(0.35 * _cell(image) + 0.85 * glow, 0, 255).astype(np.uint8)
-
-
-def separate_maps(maps: UInt8[np.ndarray, "33 rows columns"]) -> Picture:
-    """All 33 maps of one picture side by side: 17 heatmaps, then 16 affinity maps."""
-    cells = []
-    for one in maps:
-        shaded = cv2.applyColorMap(
-            cv2.resize(one, (80, 80), interpolation=cv2.INTER_NEAREST), cv2.COLORMAP_MAGMA
+    A row without values yet keeps its place.
+    """
+    figure = Figure(figsize=(7, 1.1 + 0.36 * len(names)), layout="constrained")
+    axes = figure.add_subplot()
+    place = np.arange(len(names))[::-1]
+    means = [float(np.mean(row)) if len(row) else np.nan for row in values]
+    axes.barh(place, means, height=0.66, color=SERIES[0], alpha=0.35)
+    for y, row, mean in zip(place, values, means, strict=True):
+        axes.plot(row, np.full(len(row), y), "o", color=SERIES[0], ms=4, mec="white", mew=0.5)
+        text, x = (f"{mean:.1f}", max(row)) if len(row) else ("not run", 0.0)
+        axes.annotate(
+            text,
+            (x, y),
+            (7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=INK,
+            bbox={"fc": "white", "ec": "none", "alpha": 0.85, "pad": 0.8},
         )
-        cells.append(cv2.cvtColor(shaded, cv2.COLOR_BGR2RGB))
-    return _mosaic(_in_rows(cells, columns=11))
+    for (name, value), colour in zip(baselines.items(), SERIES[1:], strict=False):
+        axes.axvline(value, color=colour, lw=1.3, ls="--", label=f"{name}: {value:.1f}")
+    axes.set_yticks(place, names)
+    axes.set_xlabel(measure)
+    axes.set_ylim(-0.5, len(names) - 0.5)
+    axes.margins(x=0.1)
+    axes.set_xlim(left=0)
+    _plain(axes)
+    axes.grid(False, axis="y")
+    if baselines:
+        figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=8)
+    return figure
 
 
-def skeletons_from_two_views(
-    joints3d: Float[np.ndarray, "count 17 3"], labels: Sequence[str]
-) -> Picture:
-    """3D skeletons in camera axes, pelvis at 0: as filmed, and below it from the side."""
-    half_extent = 1.05 * float(np.abs(joints3d).max())
-    rows = []
-    for turn in (0.0, 90.0):
-        cells = [skeleton_view([(0, joints)], CELL, turn, half_extent) for joints in joints3d]
-        rows.append(np.stack(cells))
-    for cell, label in zip(rows[0], labels, strict=True):
-        write(cell, label, (8, 18), 0.42)
-    write(rows[0][0], "as filmed", (8, CELL - 8), 0.42)
-    write(rows[1][0], "from the side", (8, CELL - 8), 0.42)
-    return _mosaic(rows)
+def energy_against_error(
+    energy: Float[np.ndarray, " frames"],
+    error: Float[np.ndarray, " frames"],
+    split: Shaped[np.ndarray, " frames"],
+    rho: Mapping[str, float],
+) -> Figure:
+    """Does energy rank failures? Each frame, and the error of what is kept if it decides.
+
+    On the right the frames of highest energy are left out, more and more: a curve that falls says
+    that energy finds failures, a flat one that it does not. `rho` is Spearman's, by split.
+    """
+    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    scatter, kept = figure.subplots(1, 2)
+    for name, colour in zip(rho, SERIES, strict=False):
+        rows = np.flatnonzero(split == name)
+        rows = rows[np.argsort(energy[rows], kind="stable")]
+        label = rf"{name.replace('_', ' ')}, $\rho = {rho[name]:+.2f}$"
+        scatter.plot(energy[rows], error[rows], ".", color=colour, ms=3, alpha=0.35, mew=0)
+        count = np.arange(1, len(rows) + 1)
+        shown = count >= 0.05 * len(rows)
+        mean = np.cumsum(error[rows]) / count
+        kept.plot(100 * (count / len(rows))[shown], mean[shown], color=colour, lw=1.4, label=label)
+    scatter.set_xlabel("energy")
+    scatter.set_ylabel("P-MPJPE of the frame [mm]")
+    scatter.set_ylim(bottom=0)
+    kept.set_xlabel("kept: the frames of lowest energy [%]")
+    kept.set_ylabel("mean P-MPJPE of these [mm]")
+    kept.invert_xaxis()
+    for axes in (scatter, kept):
+        _plain(axes)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return figure
 
 
 def _averaged(
@@ -197,50 +174,3 @@ def _plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.xaxis.label.set(fontsize=9, color=INK)
     axes.yaxis.label.set(fontsize=9, color=INK)
-
-
-def _side(name: str, midline: Colour) -> Colour:
-    """The colour of a joint's side of the body."""
-    if name.startswith("left_"):
-        return LEFT
-    return RIGHT if name.startswith("right_") else midline
-
-
-def _cell(image: UInt8[np.ndarray, "size size 3"]) -> UInt8[np.ndarray, "cell cell 3"]:
-    larger = image.shape[0] > CELL
-    return cv2.resize(
-        image, (CELL, CELL), interpolation=cv2.INTER_AREA if larger else cv2.INTER_CUBIC
-    )
-
-
-def _in_rows(
-    cells: list[UInt8[np.ndarray, "cell cell 3"]], columns: int
-) -> list[UInt8[np.ndarray, "_ cell cell 3"]]:
-    return [np.stack(cells[i : i + columns]) for i in range(0, len(cells), columns)]
-
-
-def _mosaic(
-    rows: Sequence[UInt8[np.ndarray, "_ cell cell 3"]],
-    headings: Sequence[str] = (),
-    side: str = "",
-    framed_edges: bool = False,
-) -> Picture:
-    """Pictures on white in rows; the first row and column stand apart where they are inputs."""
-    cell = rows[0].shape[1]
-    top = HEADING if headings else 0
-    apart = 2 * GAP if framed_edges else 0
-    step = cell + GAP
-    width = GAP + step * max(len(row) for row in rows) + apart
-    page = np.full((top + GAP + step * len(rows) + apart, width, 3), 255, np.uint8)
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            y, x = top + GAP + i * step + apart * (i > 0), GAP + j * step + apart * (j > 0)
-            page[y : y + cell, x : x + cell] = picture
-            if side and j == 0 and i > 0:
-                write(page[y : y + cell, x : x + cell], side, (6, cell - 8), 0.42)
-    for j, heading in enumerate(headings):
-        x = GAP + j * step + apart * (j > 0)
-        cv2.putText(
-            page, heading, (x, 21), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (32, 36, 44), 1, cv2.LINE_AA
-        )
-    return page

@@ -11,6 +11,7 @@ import numpy as np
 import roma
 import torch
 from jaxtyping import Float, Shaped
+from scipy.stats import spearmanr
 from torch import Tensor
 
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES
@@ -113,6 +114,14 @@ def by_action(
 ) -> dict[str, float]:
     """Mean over the poses of each action, in alphabetical order."""
     return {str(action): values[actions == action].mean().item() for action in np.unique(actions)}
+
+
+def rank_correlation(x: Shaped[np.ndarray, " n"], y: Shaped[np.ndarray, " n"]) -> float:
+    """Spearman's rho; nan where one of the two is constant, or not known everywhere."""
+    known = np.isfinite(x).all() and np.isfinite(y).all()
+    if len(x) < 2 or not known or not np.ptp(x) or not np.ptp(y):
+        return float("nan")
+    return float(spearmanr(x, y).statistic)
 
 
 def joint_errors(

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
-from kinepose import figures
+from kinepose import figures, mosaics
 from kinepose.config import ReportConfig
 from kinepose.data.poses import FilmPoses, describe_poses, read_poses
 from kinepose.data.video import film_info, picture_paths, read_frames
@@ -139,25 +139,19 @@ def _training_pictures(run: Path) -> dict[str, Any] | None:
         return None
     rows = slice(RECONSTRUCTIONS)
     names = ("source", "target", "background", "maps", "reconstruction")
-    transfers = arrays["transfers"]
     return {
         "step": int(arrays["step"]),
         "reconstructions": _png(
-            figures.reconstruction_rows(*(arrays[name][rows] for name in names))
+            mosaics.reconstruction_rows(*(arrays[name][rows] for name in names))
         ),
-        "joints": _png(figures.joints_on_images(arrays["target"], arrays["joints2d"])),
-        "maps": _png(figures.separate_maps(arrays["maps"][0])),
-        "transfers": [
-            _png(
-                figures.transfer_grid(
-                    arrays["pose_images"],
-                    arrays["appearance_images"],
-                    background,
-                    transfers[:, :, index],
-                )
+        "joints": _png(mosaics.joints_on_images(arrays["target"], arrays["joints2d"])),
+        "maps": _png(mosaics.separate_maps(arrays["maps"][0])),
+        "transfers": _png(
+            mosaics.transfer_grid(
+                *(arrays[f"{name}_images"] for name in ("pose", "appearance", "background")),
+                arrays["transfers"],
             )
-            for index, background in enumerate(arrays["background_images"])
-        ],
+        ),
     }
 
 
@@ -184,7 +178,7 @@ def _skeletons(poses: FilmPoses | None) -> str | None:
         f"{poses.frame[row] / poses.fps:.1f} s" if poses.fps else f"picture {poses.frame[row] + 1}"
         for row in rows
     ]
-    return _png(figures.skeletons_from_two_views(poses.joints3d[rows], labels))
+    return _png(mosaics.skeletons_from_two_views(poses.joints3d[rows], labels))
 
 
 def _energy(poses: FilmPoses | None) -> str | None:

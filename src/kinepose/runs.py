@@ -35,6 +35,17 @@ def read_run_config(folder: Path) -> dict[str, Any]:
     return described
 
 
+def paints_people(described: dict[str, Any]) -> bool:
+    """Whether a run's config.json says that D_I was trained: no other decoder's energy has meaning.
+
+    Renders and labels leave it as it was made, and so does a warm-up that never ends.
+    """
+    train = described.get("train", {})
+    painting = train.get("variant") in ("unsupervised", "weakly", "semi")
+    warm = train.get("iterations", 0) > train.get("warm_up", 0)
+    return painting and warm and not train.get("overfit")
+
+
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log.jsonl; one that was cut short is passed over."""
     path = folder / "log.jsonl"

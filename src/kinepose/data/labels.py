@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
 
 from kinepose.data.pairs import ClipSet, load_images
 from kinepose.data.poses import read_labels
@@ -14,6 +15,8 @@ from kinepose.data.prior import LabelledBatch
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.geometry.forward_kinematics import canonical_joints, has_trunk
+from kinepose.geometry.rotations import smallest_rotation, unit
+from kinepose.geometry.skeleton import PELVIS
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class ClipLabels:
     """From -1 to 1 across the crop."""
     joints3d: Float32[np.ndarray, "labelled 17 3"]
     """The body's own joints in the frame C [canonical]."""
+    rotation: Float32[np.ndarray, "labelled 3 3"]
+    """From C to the axes of a camera that looks at the pelvis, in which `predict` gives poses."""
     has_joints3d: Int64[np.ndarray, " with_3d"]
     """Which of them may be used in 3D, as indices into the arrays above."""
 
@@ -40,7 +45,7 @@ def read_clip_labels(
     films = clips.table["film"].to_numpy()
     frames, tracks = clips.table["frame"].to_numpy(), clips.table["track"].to_numpy()
     crops = np.array(clips.table["crop"].to_pylist(), dtype=np.float32)
-    rows, joints2d, joints3d = [], [], []
+    rows, joints2d, joints3d, rotations = [], [], [], []
     for film in sorted(set(films)):
         paths = [folder / f"{Path(film).stem}.npz" for folder in folders]
         path = next((path for path in paths if path.is_file()), None)
@@ -61,7 +66,10 @@ def read_clip_labels(
             rows.append(film_rows)
             in_frame = torch.from_numpy(labels.joints2d[label_rows])
             joints2d.append(frame_to_crop(in_frame, torch.from_numpy(crops[film_rows])))
-            joints3d.append(canonical_joints(torch.from_numpy(labels.joints3d[label_rows]))[0])
+            in_camera = torch.from_numpy(labels.joints3d[label_rows])
+            canonical, rotation = canonical_joints(in_camera)
+            joints3d.append(canonical)
+            rotations.append(_turned_to(in_camera[:, PELVIS]) @ rotation)
     if not rows:
         raise BadInputError(f"no frame of the clips has a label in {', '.join(map(str, folders))}")
     count = sum(map(len, rows))
@@ -70,6 +78,7 @@ def read_clip_labels(
         np.concatenate(rows),
         torch.cat(joints2d).numpy(),
         torch.cat(joints3d).numpy(),
+        torch.cat(rotations).numpy(),
         np.sort(order[: max(1, round(share * count))]),
     )
 
@@ -90,3 +99,9 @@ def draw_labelled(
         torch.from_numpy(labels.joints2d[chosen]),
         torch.from_numpy(labels.joints3d[chosen]),
     )
+
+
+def _turned_to(points: Float[Tensor, "rows 3"]) -> Float[Tensor, "rows 3 3"]:
+    """From a camera's axes to those of one in its place that looks at a point."""
+    ahead = points.new_tensor([0.0, 0.0, 1.0])
+    return smallest_rotation(unit(points, fallback=ahead), ahead)

@@ -6,6 +6,7 @@ Both are npz files of plain arrays, one row a person and frame; no pickle is eve
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -60,13 +61,7 @@ class FilmLabels:
 def write_poses(path: Path, poses: FilmPoses) -> None:
     """Write poses.npz."""
     arrays = {field.name: getattr(poses, field.name) for field in fields(poses)}
-    with replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            joint_names=np.array(JOINT_NAMES),
-            format_version=np.int64(POSES_VERSION),
-            **arrays,
-        )
+    write_arrays(path, arrays, POSES_VERSION)
 
 
 def read_poses(path: Path) -> FilmPoses:
@@ -76,7 +71,8 @@ def read_poses(path: Path) -> FilmPoses:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
     path = path / "poses.npz" if path.is_dir() else path
-    poses = FilmPoses(**_read(path, FilmPoses, "poses", POSES_VERSION))
+    names = [field.name for field in fields(FilmPoses)]
+    poses = FilmPoses(**read_arrays(path, names, "poses", POSES_VERSION))
     if not (np.isfinite(poses.root).all() and (poses.focal > 0).all()):
         raise BadInputError(f"{path} holds a root or a focal length that cannot be")
     return poses
@@ -88,7 +84,8 @@ def read_labels(path: Path) -> FilmLabels:
     Raises:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
-    return FilmLabels(**_read(path, FilmLabels, "labels", FORMAT_VERSION))
+    names = [field.name for field in fields(FilmLabels)]
+    return FilmLabels(**read_arrays(path, names, "labels", FORMAT_VERSION))
 
 
 def describe_poses(path: Path) -> str:
@@ -117,16 +114,29 @@ def describe_poses(path: Path) -> str:
     return "\n".join(lines)
 
 
-def _read(
-    path: Path, rows: type[FilmPoses] | type[FilmLabels], kind: str, version: int
-) -> dict[str, np.ndarray]:
-    names = [field.name for field in fields(rows)]
+def write_arrays(path: Path, arrays: dict[str, Any], version: int) -> None:
+    """Write arrays with joints among them, and whose joints and of which version they are."""
+    with replacing(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            joint_names=np.array(JOINT_NAMES),
+            format_version=np.int64(version),
+            **arrays,
+        )
+
+
+def read_arrays(path: Path, names: list[str], kind: str, version: int) -> dict[str, np.ndarray]:
+    """The arrays of these names, joints2d and joints3d among them; `kind` says what is missed.
+
+    Raises:
+        BadInputError: if they are not there, or of another version or skeleton, or not finite.
+    """
     if not path.is_file():
         raise BadInputError(f"no file of {kind} at {path}")
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = set(archive.files) if isinstance(archive, np.lib.npyio.NpzFile) else set()
-            if rows is FilmLabels and "energy" in held:
+            if kind == "labels" and "energy" in held:
                 raise BadInputError(f"{path} holds poses, not labels")
             missing = {*names, "joint_names", "format_version"} - held
             if missing:
