@@ -1,6 +1,7 @@
 """What each loss is, and what moves and what stays when it trains."""
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from kinepose.data.pairs import PairBatch
 from kinepose.data.prior import LabelledBatch
 from kinepose.geometry.image_transforms import flip_image
 from kinepose.losses import (
+    LANDMARK_MAPS,
     ImageTransform,
     Weights,
     energy,
@@ -172,3 +174,25 @@ def test_a_flip_alone_is_its_own_inverse():
     flip = ImageTransform(torch.ones(4, dtype=torch.bool), torch.zeros(4))
     images = pictures(8)
     assert torch.allclose(flip.apply(images), flip_image(images), atol=1e-5)
+
+
+def test_landmarks_are_told_where_joints_are_and_forgiven_those_outside(tiny_model, labelled):
+    """A loop over the cells adds up how surprised the maps are."""
+    inside = replace(labelled, joints2d=labelled.joints2d * 0.5)
+    poses = tiny_model.predict(inside.images)
+    terms = joints2d_loss(tiny_model, inside)
+    size, total = poses.landmarks.shape[-1], 0.0
+    for picture in range(4):
+        for joint in range(17):
+            x, y = inside.joints2d[picture, joint].tolist()
+            weights = {}
+            for row in range(size):
+                for column in range(size):
+                    dx, dy = (2 * column + 1) / size - 1 - x, (2 * row + 1) / size - 1 - y
+                    weights[row, column] = math.exp(-(dx**2 + dy**2) / (2 * 0.1**2))
+            for cell, weight in weights.items():
+                said = poses.landmarks[picture, joint][cell].item()
+                total -= weight / sum(weights.values()) * said
+    assert terms["landmarks"].item() == pytest.approx(LANDMARK_MAPS * total / (4 * 17), rel=1e-4)
+    outside = replace(labelled, joints2d=labelled.joints2d + 5)
+    assert joints2d_loss(tiny_model, outside)["landmarks"].item() < 1e-6

@@ -249,6 +249,10 @@ class ModelConfig:
     branch_width: int = 1024
     """Hidden width of the two fully connected branches, for v_k and for c."""
 
+    landmarks: int = 0
+    """Channels of the maps in which E_P finds the joints before its branches; 0: none, as in the
+    paper."""
+
     appearance_widths: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 512, 512, 512, 512)
     """Channels of E_A's ten convolutions; the last is f_a's."""
     appearance_dropout: float = 0.0
@@ -390,19 +394,10 @@ CPU_MODEL = ModelConfig(
     backbone_block="basic",
     branch_cells=4,
     branch_width=256,
+    landmarks=48,
     appearance_widths=(16, 16, 32, 32, 32, 32, 32, 32, 32, 32),
     pose_feature_width=32,
     decoder_widths=(48, 32, 12),
-)
-
-KINEPOSE_MODEL = replace(
-    CPU_MODEL,
-    image_size=96,
-    map_size=24,
-    backbone_widths=(32, 64, 128, 256),
-    backbone_depths=(2, 2, 2, 2),
-    branch_cells=3,
-    branch_width=512,
 )
 
 PRESETS: dict[str, TrainConfig] = {
@@ -420,12 +415,10 @@ PRESETS: dict[str, TrainConfig] = {
         preset="kinepose",
         optimiser="adam",
         cooldown=0.3,
-        bfloat16=True,
-        batch_size=32,
         rotation=20.0,
         crop_jitter=0.15,
-        stream=StreamConfig(pool=8192, motion=MotionConfig(only=TRAINING_MOTIONS)),
-        model=KINEPOSE_MODEL,
+        stream=StreamConfig(pool=8192, renewed=4.0, motion=MotionConfig(only=TRAINING_MOTIONS)),
+        model=CPU_MODEL,
     ),
 }
 

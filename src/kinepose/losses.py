@@ -20,7 +20,14 @@ from kinepose.geometry.image_transforms import (
     rotate_image,
     rotate_joints2d,
 )
-from kinepose.model import Model
+from kinepose.geometry.spatial_maps import heatmaps, pixel_centres
+from kinepose.model import Model, Poses
+from kinepose.networks.landmarks import centres
+
+LANDMARK_MAPS = 0.05
+"""Weight of the landmarks' maps: a cross-entropy of some 3 nats beside distances of some 0.1."""
+_FAR_OUTSIDE = 1e-4
+"""Sum of a heatmap below which its joint counts as outside the picture: no map can show it."""
 
 LossName = Literal["prior", "paired", "unpaired", "joints2d", "joints3d"]
 Terms = dict[str, Float[Tensor, ""]]
@@ -63,15 +70,26 @@ def prior_loss(model: Model, batch: LabelledBatch) -> Terms:
     'full 3D'.
     """
     poses = model.predict(batch.images)
-    return {
-        "joints3d": _difference(poses.joints3d, batch.joints3d),
-        "joints2d": _difference(poses.joints2d, batch.joints2d),
-    }
+    difference = _difference(poses.joints3d, batch.joints3d)
+    return {"joints3d": difference, **_joints2d_terms(model, poses, batch.joints2d)}
 
 
 def joints2d_loss(model: Model, batch: LabelledBatch) -> Terms:
     """Supervision of p_2D alone, of the variant 'weakly' (Sec. 4a)."""
-    return {"joints2d": _difference(model.predict(batch.images).joints2d, batch.joints2d)}
+    return _joints2d_terms(model, model.predict(batch.images), batch.joints2d)
+
+
+def _joints2d_terms(model: Model, poses: Poses, joints2d: Float[Tensor, "batch 17 2"]) -> Terms:
+    """Of p_2D, and of the landmarks of an E_P that has them: their maps and their centres."""
+    terms = {"joints2d": _difference(poses.joints2d, joints2d)}
+    if poses.landmarks is not None:
+        places = pixel_centres(*poses.landmarks.shape[-2:]).to(joints2d)
+        wanted = heatmaps(joints2d, places, model.config.sigma)
+        wanted = wanted / wanted.sum((-1, -2), keepdim=True).clamp(min=_FAR_OUTSIDE)
+        surprise = -(wanted * poses.landmarks).sum((-1, -2)).mean()
+        terms["landmarks"] = LANDMARK_MAPS * surprise
+        terms["centres"] = _difference(centres(poses.landmarks), joints2d)
+    return terms
 
 
 def paired_loss(model: Model, batch: PairBatch, weights: Weights) -> Terms:

@@ -41,6 +41,8 @@ class Poses:
     """p_3D [canonical]"""
     joints2d: Float[Tensor, "batch 17 2"]
     """p_2D, from -1 to 1 across the crop."""
+    landmarks: Float[Tensor, "batch 17 rows columns"] | None = None
+    """Log probability of where each joint is seen, if E_P has landmarks."""
 
 
 class Model(nn.Module):
@@ -68,12 +70,13 @@ class Model(nn.Module):
     def predict(self, images: Float[Tensor, "batch 3 size size"]) -> Poses:
         """E_P, T_fk and T_c: what pose and camera a picture shows."""
         with self._precision(images):
-            parameters, camera = (output.float() for output in self.pose_encoder(images))
+            parameters, camera, landmarks = self.pose_encoder(images)
+        parameters, camera = parameters.float(), camera.float()
         if self.kinematics_network is None:
             joints3d = forward_kinematics(parameters)
         else:
             joints3d = self.kinematics_network(parameters).unflatten(-1, (17, 3))
-        return Poses(parameters, camera, joints3d, project(joints3d, camera))
+        return Poses(parameters, camera, joints3d, project(joints3d, camera), landmarks)
 
     def maps(
         self, joints2d: Float[Tensor, "batch 17 2"]

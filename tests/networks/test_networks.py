@@ -3,12 +3,13 @@ import torch
 from torch import nn
 from transformers import Dinov2Config, Dinov2Model, ResNetConfig, ResNetForImageClassification
 
-from kinepose.config import ModelConfig
+from kinepose.config import CPU_MODEL, ModelConfig
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import STANDARD_SKELETON
 from kinepose.model import new_model
 from kinepose.networks.appearance_encoder import AppearanceEncoder
 from kinepose.networks.decoder import Decoder
+from kinepose.networks.landmarks import centres
 from kinepose.networks.pose_encoder import PoseEncoder, backbone_config
 
 PAPER = ModelConfig(pretrained=None)
@@ -24,16 +25,34 @@ def test_pose_encoder_is_resnet50_up_to_res4f_and_nothing_after_it():
     assert parameters(encoder.backbone) == 25_557_032 - 14_964_736 - 2_049_000
     images = torch.rand(1, 3, 224, 224)
     assert encoder.backbone(images).feature_maps[-1].shape == (1, 1024, 14, 14)
-    v_k, camera = encoder(images)
+    v_k, camera, landmarks = encoder(images)
+    assert landmarks is None
     assert v_k.shape == (1, 40)
     assert camera.shape == (1, 6)
 
 
 def test_pose_encoder_starts_near_the_rest_pose_seen_from_the_front():
-    v_k, camera = PoseEncoder(PAPER, backbone_config(PAPER))(torch.rand(2, 3, 64, 64))
+    v_k, camera, _ = PoseEncoder(PAPER, backbone_config(PAPER))(torch.rand(2, 3, 64, 64))
     rest = torch.tensor(STANDARD_SKELETON.rest_directions).flatten()
     assert (v_k[:, 1:] - rest).abs().max() < 0.1
     assert (camera - torch.tensor([0.0, 1.0] * 3)).abs().max() < 0.1
+
+
+def test_landmarks_are_probabilities_over_the_finest_stage():
+    encoder = PoseEncoder(CPU_MODEL, backbone_config(CPU_MODEL))
+    _, camera, landmarks = encoder(torch.rand(2, 3, 64, 64))
+    assert camera.shape == (2, 9)
+    assert landmarks.shape == (2, 17, 16, 16)
+    torch.testing.assert_close(landmarks.exp().sum((2, 3)), torch.ones(2, 17))
+
+
+def test_centres_are_where_the_maps_say():
+    maps = torch.full((1, 3, 4, 8), -torch.inf)
+    maps[0, 0, 3, 0] = 0.0  # bottom left
+    maps[0, 1, 0, 7] = maps[0, 1, 0, 5] = torch.tensor(0.5).log()  # between two cells of the top
+    maps[0, 2] = -torch.tensor(32.0).log()
+    expected = torch.tensor([[[-7 / 8, 3 / 4], [5 / 8, -3 / 4], [0.0, 0.0]]])
+    torch.testing.assert_close(centres(maps), expected)
 
 
 def test_appearance_encoder_has_ten_convolutions_to_512_x_14_x_14():

@@ -24,9 +24,9 @@ def spatial_maps(
     """
     height, width = (size, size) if isinstance(size, int) else size
     pixels = pixel_centres(height, width).to(joints2d)
-    heatmaps = _heatmaps(joints2d, pixels, sigma)
+    joint_maps = heatmaps(joints2d, pixels, sigma)
     affinity_maps = _affinity_maps(joints2d, pixels, limb_width, limb_reach)
-    return torch.cat([heatmaps, affinity_maps], dim=-3)
+    return torch.cat([joint_maps, affinity_maps], dim=-3)
 
 
 def pixel_centres(height: int, width: int) -> Float[Tensor, "height width 2"]:
@@ -36,10 +36,10 @@ def pixel_centres(height: int, width: int) -> Float[Tensor, "height width 2"]:
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
-def _heatmaps(
+def heatmaps(
     joints2d: Float[Tensor, "*batch 17 2"], pixels: Float[Tensor, "height width 2"], sigma: float
 ) -> Float[Tensor, "*batch 17 height width"]:
-    """f_hm(u) = exp(-|u - p|^2 / (2 sigma^2))."""
+    """f_hm(u) = exp(-|u - p|^2 / (2 sigma^2)), at the places u."""
     offsets = pixels - joints2d[..., None, None, :]
     return (-0.5 * offsets.square().sum(-1) / sigma**2).exp()
 

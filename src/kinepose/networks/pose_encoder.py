@@ -13,6 +13,7 @@ from kinepose.config import ModelConfig
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import STANDARD_SKELETON
 from kinepose.networks.blocks import group_norm
+from kinepose.networks.landmarks import JOINTS, Landmarks, centres
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,6 +36,10 @@ class PoseEncoder(nn.Module):
         front = torch.tensor([0.0, 1.0] * 3 + [0.0] * 3)[: 9 if config.extended_camera else 6]
         self.pool = nn.AdaptiveAvgPool2d(config.branch_cells)
         inputs = features * config.branch_cells**2
+        self.landmarks = None
+        if config.landmarks:
+            self.landmarks = Landmarks(self.backbone.channels, config.landmarks)
+            inputs += 3 * JOINTS
         self.parameters_branch = _branch(
             inputs, config.branch_width, start=torch.cat([torch.zeros(1), rest])
         )
@@ -42,13 +47,21 @@ class PoseEncoder(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "batch 3 size size"]
-    ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch camera"]]:
-        """Local kinematics v_k and camera c of pictures in 0 to 1."""
+    ) -> tuple[
+        Float[Tensor, "batch 40"],
+        Float[Tensor, "batch camera"],
+        Float[Tensor, "batch 17 rows columns"] | None,
+    ]:
+        """v_k and c of pictures in 0 to 1; and the maps of the landmarks, if it has them."""
         mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
         std = images.new_tensor(IMAGENET_STD)[:, None, None]
-        features = self.backbone(pixel_values=(images - mean) / std).feature_maps[-1]
-        pooled = self.pool(features).flatten(1)
-        return self.parameters_branch(pooled), self.camera_branch(pooled)
+        features = self.backbone(pixel_values=(images - mean) / std).feature_maps
+        seen, maps = self.pool(features[-1]).flatten(1), None
+        if self.landmarks is not None:
+            maps = self.landmarks(features)
+            certainty = maps.flatten(2).amax(-1).exp()
+            seen = torch.cat([seen, centres(maps).flatten(1), certainty], dim=1)
+        return self.parameters_branch(seen), self.camera_branch(seen), maps
 
     def train(self, mode: bool = True) -> "PoseEncoder":
         """As for any module, but batch norm stays as it is in evaluation."""
@@ -67,12 +80,13 @@ def backbone_config(config: ModelConfig) -> PretrainedConfig:
     """
     if config.backbone != "resnet":
         return _from_hub(AutoConfig.from_pretrained, config.backbone)
+    last = len(config.backbone_widths)
     described: dict[str, Any] = {
         "embedding_size": config.backbone_stem,
         "hidden_sizes": list(config.backbone_widths),
         "depths": list(config.backbone_depths),
         "layer_type": config.backbone_block,
-        "out_features": [f"stage{len(config.backbone_widths)}"],
+        "out_features": [f"stage{n}" for n in range(1 if config.landmarks else last, last + 1)],
     }
     return ResNetConfig(**described)
 
