@@ -3,7 +3,7 @@
 A default that is not the paper's, or that the paper leaves open, is explained in docs/method.md.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
