@@ -218,6 +218,11 @@ def test_renders_come_back_with_their_seed(renders):
         ({"motion": MotionConfig(speed=0.5)}, "--motion.speed 0.5"),
         ({"motion": MotionConfig(standing=1.5)}, "--motion.standing 1.5"),
         ({"motion": MotionConfig(longest_stay=0.0)}, "--motion.longest-stay 0.0"),
+        ({"motion": MotionConfig(longest_stay=float("inf"))}, "--motion.longest-stay inf"),
+        ({"motion": MotionConfig(only=("fly",))}, "motion.only fly"),
+        ({"scene": SceneConfig(shutter=2.0)}, "--shutter 2.0"),
+        ({"scene": SceneConfig(distance=(6.0, 4.0))}, "--distance.*the smaller one first"),
+        ({"scene": SceneConfig(exposure=(float("nan"), 1.0))}, "--exposure"),
     ],
 )
 def test_bad_settings_are_named_and_nothing_is_left(tmp_path, changes, message):

@@ -92,7 +92,10 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
         )
     photographs = []
     for path in paths:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        try:
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        except cv2.error:  # a header that speaks of more than 2^30 pixels
+            picture = None
         if picture is None:
             raise BadInputError(f"{path}: not a picture that can be read; remove or replace it.")
         shrink = _LARGEST_SIDE / max(picture.shape[:2])
