@@ -64,7 +64,7 @@ def film_camera(
 ) -> Camera:
     """A camera around where the person is on average.
 
-    A moving one follows lazily, shakes in the hand, and zooms now and then. A static one sees all
+    A moving one follows lazily, sways in the hand, and zooms now and then. A static one sees all
     places that the person goes to, from where these lie side by side.
     """
     frames = len(actor.joints)
