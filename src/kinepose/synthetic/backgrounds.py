@@ -56,10 +56,8 @@ def random_object(
     """
     start = (side - film) / 2
     x = start + film * generator.uniform(0.3, 0.7)
-    top, foot = (
-        start + film * generator.uniform(0.45, 0.6),
-        start + film * generator.uniform(0.75, 1),
-    )
+    top = start + film * generator.uniform(0.45, 0.6)
+    foot = start + film * generator.uniform(0.75, 1)
     radius = film * generator.uniform(0.04, 0.12)
     shape = np.zeros((side, side), np.uint8)
     kind = generator.integers(3)

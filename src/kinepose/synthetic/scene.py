@@ -1,4 +1,4 @@
-"""People in places, seen by a camera: labelled films, and the renders of the prior (L_prior)."""
+"""People in places, filmed: a film, its exact labels, and what a detector makes of it."""
 
 import csv
 import math
@@ -127,9 +127,9 @@ def _alone(config: SynthesizeConfig, index: int) -> tuple[SynthesizeConfig, str]
         return config, f"{config.name}_{index:04d}"
     names = config.motion.only or tuple(sorted(captured_clips()))
     name = names[index % len(names)]
-    alone = replace(config.motion, clips=None, only=(name,))
-    habits = replace(alone, captured=1.0, mixed=0.0, procedural=0.0)
-    return replace(config, motion=habits), f"{config.name}_{name}_{index:04d}"
+    motion = replace(config.motion, clips=None, only=(name,))
+    motion = replace(motion, captured=1.0, mixed=0.0, procedural=0.0)
+    return replace(config, motion=motion), f"{config.name}_{name}_{index:04d}"
 
 
 def _habits(motion: MotionConfig, moving: bool, in_place: bool) -> MotionConfig:
