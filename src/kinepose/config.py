@@ -79,7 +79,7 @@ class SceneConfig:
     zoom: float = 0.08
     """How much a moving camera zooms, as standard deviation of the focal length's logarithm."""
     shake: float = 0.015
-    """How much a moving camera trembles: standard deviation of where it looks [m]."""
+    """How much a moving camera sways in the hand: standard deviation of where it looks [m]."""
     sun: Range = (30.0, 80.0)
     """Height of the sun above the horizon [degrees]."""
     softness: Range = (0.0, 1.0)
@@ -144,8 +144,9 @@ class SynthworldConfig:
 
     output: Path
     """Folder for the benchmark."""
-    size: Literal["small", "full"] = "small"
-    """small: minutes on two cores; full: eight times as many films, longer and larger."""
+    size: Literal["tiny", "small", "full"] = "small"
+    """tiny: seconds, to see that all works, too small for figures; small: minutes on two cores;
+    full: eight times as many films, longer and larger."""
     workers: int = 0
     """Processes; 0 means one a core."""
 
@@ -290,7 +291,7 @@ class StreamConfig:
     film: float = 0.8
     """Share of people who look like those of films; the others look like the paper's renders."""
     hidden: float = 0.15
-    """Share of pictures in which something hides a part of the person."""
+    """Share of pictures with a thing in them that, one in three times, hides some of the person."""
     noise: float = 0.04
     """Largest standard deviation of a picture's noise, of 1."""
     blur: float = 0.3

@@ -90,6 +90,8 @@ def _train(config: TrainConfig, materials: Materials, device: torch.device, resu
     if resumed:
         restore(run)
     else:
+        if materials.stream is not None:
+            materials.stream.at(0)  # before anything is written: a clip may be no human's
         config.output.mkdir(parents=True, exist_ok=True)
         (config.output / "log.jsonl").unlink(missing_ok=True)
         save_prior(materials.prior, config.output / "prior.npz")

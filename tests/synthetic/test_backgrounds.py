@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -76,6 +79,15 @@ def test_a_broken_photograph_is_named(tmp_path):
     with pytest.raises(BadInputError, match=r"broken\.jpg: not a picture") as caught:
         read_photographs(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_photograph_too_large_to_read_is_named(tmp_path):
+    """200,000 px a side, says its header."""
+    header = struct.pack(">4sIIBBBBB", b"IHDR", 200_000, 200_000, 8, 2, 0, 0, 0)
+    checked = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "vast.png").write_bytes(b"\x89PNG\r\n\x1a\n" + checked)
+    with pytest.raises(BadInputError, match=r"vast\.png: not a picture"):
+        read_photographs(tmp_path)
 
 
 def test_no_photographs(tmp_path):

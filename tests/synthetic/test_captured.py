@@ -386,11 +386,29 @@ def bad_amass(**others: object):
     return write
 
 
-def amass_with_nan(folder: Path) -> None:
-    path = write_amass(folder / "clip.npz", captured_clips()["punch"])
-    poses = np.load(path)["poses"]
-    poses[3, 5] = np.nan
-    write_amass(path, captured_clips()["punch"], poses=poses)
+def amass_with(name: str, value: float):
+    """One number of the third frame is another."""
+
+    def write(folder: Path) -> None:
+        path = write_amass(folder / "clip.npz", captured_clips()["punch"])
+        changed = np.load(path)[name]
+        changed[3, 2] = value
+        write_amass(path, captured_clips()["punch"], **{name: changed})
+
+    return write
+
+
+def bvh_with(value: str, column: int):
+    """One number of the last frame is another."""
+
+    def write(folder: Path) -> None:
+        path = write_bvh(folder / "clip.bvh", captured_clips()["punch"], STYLES["cgspeed"])
+        *lines, last = path.read_text().splitlines()
+        numbers = last.split()
+        numbers[column] = value
+        path.write_text("\n".join([*lines, " ".join(numbers)]) + "\n")
+
+    return write
 
 
 @pytest.mark.parametrize(
@@ -408,7 +426,15 @@ def amass_with_nan(folder: Path) -> None:
         (bad_bvh("Frame Time: 0.033333\n", "Frame Time: 0.033333\nnan "), "not a BVH file|NaN"),
         (lambda folder: (folder / "a.bvh").write_bytes(bytes(range(256))), "not a BVH file"),
         (lambda folder: (folder / "a.bvh").write_text(""), "not a BVH file"),
-        (amass_with_nan, "NaN"),
+        *((bvh_with(value, column), "NaN") for value in ("nan", "inf") for column in (0, 9)),
+        (bvh_with("1e30", 0), "farther off than 100 km"),
+        (bad_bvh("Frame Time: 0.033333", "Frame Time: 0"), "not a BVH file"),
+        (bad_bvh("Frame Time: 0.033333", "Frame Time: 1e-320"), "not a BVH file"),
+        (bad_bvh("Frame Time: 0.033333", "Frame Time: 1e9"), "1e-09 frames a second"),
+        (bad_bvh("OFFSET 10.000000 -5", "OFFSET nan -5"), "the skeleton has NaN"),
+        *((amass_with("poses", value), "NaN") for value in (np.nan, np.inf)),
+        *((amass_with("trans", value), "NaN") for value in (np.nan, -np.inf)),
+        (amass_with("trans", 1e300), "farther off than 100 km"),
         (bad_amass(trans=None), "lacks trans"),
         (bad_amass(poses=None), "lacks poses"),
         (bad_amass(mocap_framerate=None), "lacks mocap_framerate"),
@@ -416,6 +442,7 @@ def amass_with_nan(folder: Path) -> None:
         (bad_amass(poses=np.zeros((64, 165))), "another body model: 165 numbers"),
         (bad_amass(surface_model_type="smplx"), "another body model, smplx"),
         (bad_amass(poses=np.zeros((63, 156))), "63 poses, but trans"),
+        (bad_amass(mocap_framerate=np.array([30.0, 60.0])), r"mocap_framerate \(2,\)"),
         (bad_amass(poses=np.zeros((0, 156)), trans=np.zeros((0, 3))), "no frames"),
         (bad_amass(poses=np.array([{"pickled": 1}], dtype=object)), "cannot|allow_pickle"),
         (lambda folder: (folder / "a.npz").write_bytes(pickle.dumps({"poses": 1})), "npz"),

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from kinepose.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.choreography import random_motion
 from kinepose.synthetic.filming import detect, shoot
+from kinepose.synthetic.renderer import to_camera, to_picture
 from kinepose.synthetic.stage import Actor, film_camera, place
 
 FILM = SynthesizeConfig(output=Path("films"), size=48, fps=10)
@@ -36,6 +38,33 @@ def test_one_picture_and_mask_a_frame(actor):
     assert pictures.shape == (12, 48, 48, 3) and pictures.dtype == np.uint8
     assert masks.min() == 0 and masks.max() == 1
     assert 0.005 < (masks > 0.5).mean() < 0.3
+
+
+@pytest.mark.parametrize("look", ["film", "foreign"])
+@pytest.mark.parametrize("moving", [False, True])
+def test_labelled_joints_lie_on_the_mask(actor, look, moving):
+    camera = film_camera(np.random.default_rng(0), actor, 96, 10.0, moving, SceneConfig())
+    config = replace(FILM, size=96, look=look)
+    frames = shoot(np.random.default_rng(1), config, actor, camera, moving)
+    joints2d = to_picture(camera, to_camera(camera, actor.joints)).floor().long().numpy()
+    inside = []
+    for (_, mask), joints in zip(frames, joints2d, strict=True):
+        x, y = joints[((joints >= 0) & (joints < 96)).all(1)].T
+        inside.append(cv2.dilate((mask > 0.3).astype(np.uint8), np.ones((3, 3), np.uint8))[y, x])
+    inside = np.concatenate(inside)
+    assert len(inside) > 150 and inside.mean() > 0.995
+
+
+def test_noise_and_blur_are_as_strong_as_the_settings_say(actor):
+    quiet = SceneConfig(noise=(0.0, 0.0), blur=(0.05, 0.05))
+    clean, _ = film(actor, replace(FILM, scene=quiet))
+    noisy, _ = film(actor, replace(FILM, scene=replace(quiet, noise=(6.0, 6.0))))
+    inside = (clean > 30) & (clean < 225)
+    grain = (noisy.astype(float) - clean)[inside]
+    assert abs(grain.mean()) < 0.2 and grain.std() == pytest.approx(6.0, rel=0.05)
+    soft, _ = film(actor, replace(FILM, scene=replace(quiet, blur=(2.0, 2.0))))
+    steps = [np.abs(np.diff(each.astype(int), axis=2)).mean() for each in (soft, clean)]
+    assert steps[0] < 0.6 * steps[1]
 
 
 def test_films_are_grainy_and_renders_are_not(actor):

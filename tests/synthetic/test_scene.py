@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -36,6 +37,14 @@ def films(tmp_path_factory) -> Path:
     """One film by a static camera, one by a moving one."""
     folder = tmp_path_factory.mktemp("world") / "tiny"
     synthesize(replace(TINY, output=folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dolls(tmp_path_factory) -> Path:
+    """The same of people who look foreign."""
+    folder = tmp_path_factory.mktemp("world") / "foreign"
+    synthesize(replace(TINY, output=folder, look="foreign"))
     return folder
 
 
@@ -74,16 +83,19 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path)
     for workers in (1, 2):
         words = ("synthesize", "--output", tmp_path / str(workers), "--workers", workers)
         small = ("--clips", 2, "--seconds", 0.8, "--size", 48, "--fps", 10, "--camera", "mixed")
-        command = [sys.executable, "-m", "kinepose", *map(str, (*words, *small))]
+        rest = ("--occluders", 1, "--shutter", 0.5)
+        command = [sys.executable, "-m", "kinepose", *map(str, (*words, *small, *rest))]
         subprocess.run(command, check=True, capture_output=True)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
+@pytest.mark.parametrize("look", ["film", "foreign"])
 def test_another_seed_gives_other_films_and_a_film_does_not_depend_on_those_before_it(
-    films, tmp_path
+    films, dolls, look, tmp_path
 ):
-    synthesize(replace(TINY, output=tmp_path / "one", clips=1))
-    synthesize(replace(TINY, output=tmp_path / "other", clips=1, seed=1))
+    films = dolls if look == "foreign" else films
+    synthesize(replace(TINY, output=tmp_path / "one", clips=1, look=look))
+    synthesize(replace(TINY, output=tmp_path / "other", clips=1, seed=1, look=look))
     name = "films/film_0000.mp4"
     assert contents(tmp_path / "one")[name] == contents(films)[name]
     assert contents(tmp_path / "other")[name] != contents(films)[name]
@@ -105,14 +117,55 @@ def test_labels_are_what_the_readers_expect(films):
     assert labels.fps == 10
 
 
-def test_labels_of_a_static_film_are_a_projection_of_each_other(films):
-    labels = read_labels(films / "labels/film_0000.npz")
-    x, y, z = np.moveaxis(labels.joints3d.astype(float), -1, 0)
-    expected = np.stack([x / z, y / z], axis=-1) * float(labels.focal) + SIZE / 2
-    np.testing.assert_allclose(labels.joints2d, expected, atol=1e-3)
-    assert z.min() > 1000, "[mm]"
+@pytest.mark.parametrize("film", [0, 1])
+@pytest.mark.parametrize("look", ["film", "foreign"])
+def test_labels_in_2d_are_opencvs_projection_of_those_in_3d(films, dolls, look, film):
+    """Static camera or moving; OpenCV's pixels have their centres at whole numbers."""
+    path = (dolls if look == "foreign" else films) / f"labels/film_{film:04d}.npz"
+    labels = read_labels(path)
+    lengths = np.load(path)["focal_by_frame"].astype(float)
+    assert (np.ptp(lengths) > 0) == (film == 1), "moving cameras zoom"
+    centre = SIZE / 2 - 0.5
+    for frame, focal in enumerate(lengths):
+        matrix = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
+        joints3d = labels.joints3d[frame].astype(float)
+        expected, _ = cv2.projectPoints(joints3d, np.zeros(3), np.zeros(3), matrix, None)
+        assert np.abs(labels.joints2d[frame] - (expected[:, 0] + 0.5)).max() < 1e-3
+    assert labels.joints3d[..., 2].min() > 1000, "[mm]"
     heights = np.linalg.norm(labels.joints3d[:, 10] - labels.joints3d[:, 0], axis=-1)
     assert 400 < heights.mean() < 1000, "from the pelvis to the top of the head [mm]"
+
+
+def test_left_is_left_in_the_camera_too(films, dolls):
+    """No label is of a mirror image: noses are before the neck, and knees bend backward."""
+    paths = [path for folder in (films, dolls) for path in (folder / "labels").iterdir()]
+    joints3d = np.concatenate([read_labels(path).joints3d for path in paths])
+    joints, _ = canonical_joints(torch.from_numpy(joints3d).double())
+    assert (joints[:, 9, 0] > joints[:, 8, 0]).all()
+    thighs, shins = (
+        torch.nn.functional.normalize(joints[:, end] - joints[:, start], dim=-1)
+        for end, start in (([2, 5], [1, 4]), ([3, 6], [2, 5]))
+    )
+    axes = torch.linalg.cross(thighs, shins)
+    bent = axes.norm(dim=-1) > 0.5
+    leftward = (axes * (joints[:, 4] - joints[:, 1])[:, None]).sum(-1)
+    assert bent.sum() > 5 and (leftward[bent] > 0).all()
+
+
+def test_compression_and_photographs_are_seen_in_films(tmp_path):
+    """Before a green wall, coarse and fine."""
+    (tmp_path / "wall").mkdir()
+    cv2.imwrite(str(tmp_path / "wall" / "green.png"), np.full((64, 64, 3), (30, 220, 30), np.uint8))
+    for name, rate in (("fine", 5), ("coarse", 45)):
+        scene = SceneConfig(backgrounds=tmp_path / "wall", compression=rate)
+        synthesize(replace(TINY, output=tmp_path / name, scene=scene))
+    sizes = [
+        (tmp_path / name / "films/film_0000.mp4").stat().st_size for name in ("fine", "coarse")
+    ]
+    assert sizes[0] > 2 * sizes[1]
+    for film in (0, 1):
+        red, green, blue = np.moveaxis(frames_of(tmp_path / "fine", film)[:, :4], -1, 0)
+        assert np.median(green - np.maximum(red, blue)) > 60
 
 
 @pytest.mark.parametrize("film", [0, 1])
@@ -218,6 +271,11 @@ def test_renders_come_back_with_their_seed(renders):
         ({"motion": MotionConfig(speed=0.5)}, "--motion.speed 0.5"),
         ({"motion": MotionConfig(standing=1.5)}, "--motion.standing 1.5"),
         ({"motion": MotionConfig(longest_stay=0.0)}, "--motion.longest-stay 0.0"),
+        ({"motion": MotionConfig(longest_stay=float("inf"))}, "--motion.longest-stay inf"),
+        ({"motion": MotionConfig(only=("fly",))}, "motion.only fly"),
+        ({"scene": SceneConfig(shutter=2.0)}, "--shutter 2.0"),
+        ({"scene": SceneConfig(distance=(6.0, 4.0))}, "--distance.*the smaller one first"),
+        ({"scene": SceneConfig(exposure=(float("nan"), 1.0))}, "--exposure"),
     ],
 )
 def test_bad_settings_are_named_and_nothing_is_left(tmp_path, changes, message):

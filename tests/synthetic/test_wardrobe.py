@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from kinepose.config import SceneConfig
 from kinepose.synthetic.body import load_body
 from kinepose.synthetic.garb import make_garb
-from kinepose.synthetic.light import random_light
+from kinepose.synthetic.light import Light, random_light
 from kinepose.synthetic.wardrobe import Covering, Pattern, random_outfit
 
 
@@ -55,6 +58,23 @@ def test_renders_look_unlike_films():
         == 0
         < random_light(generator, "film", SceneConfig()).shadow
     )
+
+
+def test_light_is_as_the_settings_say():
+    def light(**settings: object) -> Light:
+        plain = SceneConfig(sun=(30.0, 30.0), softness=(0.0, 0.0), warmth=0.0, exposure=(1.0, 1.0))
+        return random_light(np.random.default_rng(0), "film", replace(plain, **settings))
+
+    plain, high = light(), light(sun=(90.0, 90.0))
+    assert plain.direction[2] == pytest.approx(0.5) and high.direction[2] == pytest.approx(1.0)
+    assert len(set(plain.sun)) == len(set(plain.sky)) == 1, "grey"
+    bright = light(exposure=(2.0, 2.0))
+    assert bright.sun == pytest.approx([2 * each for each in plain.sun])
+    tinted = light(warmth=0.3)
+    assert (tinted.sun[0] - tinted.sun[2]) * (tinted.sky[2] - tinted.sky[0]) > 0
+    overcast = light(softness=(1.0, 1.0))
+    assert overcast.shadow < plain.shadow == 1.0
+    assert overcast.sun[0] < plain.sun[0] and overcast.sky[0] > plain.sky[0]
 
 
 def test_colours_are_colours():

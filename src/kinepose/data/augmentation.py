@@ -36,7 +36,7 @@ class Augmentation:
     colour: float = 0.4
     """Largest relative change of brightness, contrast and colour, of person and background each."""
     hidden: float = 0.0
-    """Share of pictures in which something hides a part of the person."""
+    """Share of pictures with a thing in them that, one in three times, hides some of the person."""
     noise: float = 0.0
     """Largest standard deviation of a picture's noise."""
     blur: float = 0.0

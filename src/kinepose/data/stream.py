@@ -5,6 +5,7 @@ pool holds at a step is decided by the seed and the step alone, so that a resume
 the same pictures; they are only rendered again.
 """
 
+import math
 import multiprocessing
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,9 +22,21 @@ from kinepose.geometry.camera_projection import fit_camera
 from kinepose.geometry.forward_kinematics import canonical_joints
 from kinepose.synthetic.portraits import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.scene import settle_process
+from kinepose.synthetic.settings import check_motion, check_ranges, check_scene
 
 _AHEAD = 4
 """Takes that each worker prepares before they are asked for."""
+_RANGES = {
+    "pool": (0.0, math.inf),
+    "first": (1.0, math.inf),
+    "renewed": (0.0, 1e6),
+    "size": (16.0, 4096.0),
+    "film": (0.0, 1.0),
+    "hidden": (0.0, 1.0),
+    "noise": (0.0, 1.0),
+    "blur": (0.0, 1.0),
+    "workers": (0.0, 1024.0),
+}
 
 
 def render_prior_set(count: int, seed: int, size: int) -> PriorSet:
@@ -49,6 +62,9 @@ class Stream:
     """The pool, and the processes that renew it; `opened` closes them."""
 
     def __init__(self, config: StreamConfig, seed: int) -> None:
+        check_ranges(config, _RANGES, "--stream.")
+        check_motion(config.motion, "--stream.motion.")
+        check_scene(config.scene, "--stream.scene.")
         self.config, self.seed = config, seed
         self.takes = max(config.pool // TAKE, 1)
         self.held = np.full(self.takes, -1)
@@ -61,7 +77,8 @@ class Stream:
 
     def at(self, step: int) -> PriorSet:
         """The pool at a step: filled while training goes on, then renewed from the oldest on."""
-        last = min(self.takes, self.config.first // TAKE) + int(step * self.config.renewed / TAKE)
+        first = min(self.takes, math.ceil(self.config.first / TAKE))
+        last = first + int(step * self.config.renewed / TAKE)
         wanted = range(max(last - self.takes, 0), last)
         missing = [number for number in wanted if self.held[number % self.takes] != number]
         for number in tqdm(missing, "renders", unit="take", disable=len(missing) < 10):
@@ -94,7 +111,12 @@ class Stream:
 
 @contextmanager
 def opened(config: StreamConfig, seed: int) -> Generator[Stream]:
-    """A stream whose processes end with the block."""
+    """A stream whose processes end with the block.
+
+    Raises:
+        BadInputError: if a setting is out of range; by `Stream.at`, if a clip or a photograph of
+            the settings cannot be used.
+    """
     stream = Stream(config, seed)
     try:
         yield stream

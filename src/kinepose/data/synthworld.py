@@ -31,15 +31,11 @@ from kinepose.synthetic.scene import synthesize
 
 VERSION = 1
 TESTS = ("seen_world", "unseen_motion", "unseen_look", "foreign_look", "moving_camera")
-CONTENT = {
-    "small": "",
-}
-"""Hash of the films, labels and boxes of each size, as first made."""
+CONTENT = {"small": "ce31a3a76c458a04"}
+"""Hash of the films, labels and boxes of a size, as first made."""
 
 PRIOR_SEED = 0
 """Of the 20 renders, which are those of `train` as well."""
-_SIZES = {"small": (1, 6.0, 12, 160), "full": (8, 8.0, 25, 256)}
-"""Factor on the number of films, their length [s], frames a second, and side [px]."""
 _EVERYTHING = MotionConfig(only=TRAINING_MOTIONS)
 _ONE_BY_ONE = MotionConfig(only=TRAINING_MOTIONS, apart=True)
 _OTHER_SCENES = SceneConfig(
@@ -54,6 +50,25 @@ _OTHER_SCENES = SceneConfig(
     noise=(5.0, 9.0),
     compression=28,
 )
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything."""
+
+    films: float
+    """Factor on the number of films."""
+    seconds: float
+    fps: int
+    side: int
+    """Of the films [px]."""
+
+
+SIZES = {
+    "tiny": Size(0.2, 2.0, 6, 64),
+    "small": Size(1.0, 6.0, 12, 160),
+    "full": Size(8.0, 8.0, 25, 256),
+}
 
 
 @dataclass(frozen=True)
@@ -89,15 +104,7 @@ def make_synthworld(config: SynthworldConfig) -> None:
         BadInputError: if the folder holds a benchmark of another version or size, or cannot be
             written.
     """
-    description = config.output / "synthworld.json"
-    described = {"version": VERSION, "size": config.size}
-    if description.is_file():
-        held = read_synthworld(config.output)
-        if {name: held[name] for name in described} != described:
-            raise BadInputError(
-                f"{config.output} holds synthworld {held['version']} {held['size']}: name another "
-                f"--output"
-            )
+    _claim(config)
     for name, split in SPLITS.items():
         recipe = _recipe(split, config, config.output / name)
         if not (recipe.output / "boxes.csv").is_file():
@@ -108,18 +115,55 @@ def make_synthworld(config: SynthworldConfig) -> None:
         clips = PrepareConfig(films, recipe.output / "clips", people, workers=config.workers)
         prepare(replace(clips, shortest_clip=1.0, crop_size=128))
     save_prior(render_prior_set(20, PRIOR_SEED, 192), config.output / "prior.npz")
-    described["content"] = content_hash(config.output)
-    with replacing(description) as temporary:
-        temporary.write_text(json.dumps(described, indent=1) + "\n")
-    print(describe(described))
+    print(describe(_write_description(config, content_hash(config.output))))
 
 
 def read_synthworld(benchmark: Path) -> dict[str, Any]:
     """Version, size and content hash of a benchmark on disk.
 
     Raises:
-        BadInputError: if there is none.
+        BadInputError: if there is none, or it was not finished.
     """
+    held = _read_description(benchmark)
+    if held["content"] is None:
+        raise BadInputError(f"{benchmark} is not finished; `kinepose synthworld` goes on with it")
+    return held
+
+
+def describe(held: dict[str, Any]) -> str:
+    """One line that says which benchmark figures were made on."""
+    published = CONTENT.get(held["size"])
+    if published is None:
+        standing = "no bytes of this size are published"
+    elif held["content"] == published:
+        standing = "as published"
+    else:
+        standing = "not the published bytes; say so beside figures"
+    name = f"synthworld {held['version']} {held['size']}"
+    return f"{name}, content {held['content']} ({standing})"
+
+
+def _claim(config: SynthworldConfig) -> None:
+    """Say at once which benchmark a folder is for, so that what is unfinished is not mixed."""
+    if not (config.output / "synthworld.json").is_file():
+        _write_description(config, None)
+        return
+    held = _read_description(config.output)
+    if (held["version"], held["size"]) != (VERSION, config.size):
+        raise BadInputError(
+            f"{config.output} holds synthworld {held['version']} {held['size']}: name another "
+            f"--output"
+        )
+
+
+def _write_description(config: SynthworldConfig, content: str | None) -> dict[str, Any]:
+    described = {"version": VERSION, "size": config.size, "content": content}
+    with replacing(config.output / "synthworld.json") as temporary:
+        temporary.write_text(json.dumps(described, indent=1) + "\n")
+    return described
+
+
+def _read_description(benchmark: Path) -> dict[str, Any]:
     try:
         held = json.loads((benchmark / "synthworld.json").read_text())
         return {name: held[name] for name in ("version", "size", "content")}
@@ -129,27 +173,15 @@ def read_synthworld(benchmark: Path) -> dict[str, Any]:
         ) from error
 
 
-def describe(held: dict[str, Any]) -> str:
-    """One line that says which benchmark figures were made on."""
-    published = CONTENT.get(held["size"])
-    standing = (
-        "as published"
-        if held["content"] == published
-        else "not the published bytes; say so beside figures"
-    )
-    name = f"synthworld {held['version']} {held['size']}"
-    return f"{name}, content {held['content']} ({standing})"
-
-
 def _recipe(split: Split, config: SynthworldConfig, folder: Path) -> SynthesizeConfig:
-    factor, seconds, fps, size = _SIZES[config.size]
+    size = SIZES[config.size]
     return SynthesizeConfig(
         folder,
         name=folder.name,
-        clips=factor * split.films,
-        seconds=seconds,
-        fps=fps,
-        size=size,
+        clips=round(size.films * split.films),
+        seconds=size.seconds,
+        fps=size.fps,
+        size=size.side,
         camera=split.camera,
         seed=split.seed,
         motion=split.motion,

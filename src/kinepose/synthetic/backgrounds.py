@@ -56,10 +56,8 @@ def random_object(
     """
     start = (side - film) / 2
     x = start + film * generator.uniform(0.3, 0.7)
-    top, foot = (
-        start + film * generator.uniform(0.45, 0.6),
-        start + film * generator.uniform(0.75, 1),
-    )
+    top = start + film * generator.uniform(0.45, 0.6)
+    foot = start + film * generator.uniform(0.75, 1)
     radius = film * generator.uniform(0.04, 0.12)
     shape = np.zeros((side, side), np.uint8)
     kind = generator.integers(3)
@@ -92,7 +90,10 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
         )
     photographs = []
     for path in paths:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        try:
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        except cv2.error:  # a header that speaks of more than 2^30 pixels
+            picture = None
         if picture is None:
             raise BadInputError(f"{path}: not a picture that can be read; remove or replace it.")
         shrink = _LARGEST_SIDE / max(picture.shape[:2])

@@ -83,8 +83,10 @@ def read_bvh(path: Path) -> Capture:
         raise BadInputError("BVH needs pybvh: pip install 'kinepose[motion]'.") from error
     try:
         bvh = read_bvh_file(path, world_up="+y")
-        root, rotations = bvh.to_rotmat()
-    except (OSError, ValueError, IndexError, TypeError) as error:
+        with np.errstate(invalid="ignore"):  # infinite angles; `retarget` names them
+            root, rotations = bvh.to_rotmat()
+        fps = float(bvh.fps)
+    except (OSError, ValueError, IndexError, TypeError, OverflowError) as error:
         raise BadInputError(f"not a BVH file that can be read: {error}") from error
     # Some collections, cgspeed's of CMU among them, begin with a frame without rotations.
     first = int(len(root) > 1 and np.allclose(rotations[0, 1:], np.eye(3), atol=1e-3))
@@ -95,7 +97,7 @@ def read_bvh(path: Path) -> Capture:
         torch.from_numpy(np.stack([node.offset for node in nodes])),
         torch.from_numpy(rotations[first:]),
         torch.from_numpy(root[first:]),
-        float(bvh.fps),
+        fps,
     )
 
 
@@ -124,7 +126,9 @@ def read_amass(path: Path) -> Capture:
             "where SMPL has 72 and SMPL-H 156."
         )
     if trans.shape != (len(poses), 3) or fps.size != 1:
-        raise BadInputError(f"{len(poses)} poses, but trans has the shape {trans.shape}.")
+        raise BadInputError(
+            f"{len(poses)} poses, but trans has the shape {trans.shape}, and {rate} {fps.shape}."
+        )
     joints = len(_SMPL_JOINTS)
     rotvecs = torch.from_numpy(poses[:, : 3 * joints]).unflatten(1, (joints, 3))
     return Capture(

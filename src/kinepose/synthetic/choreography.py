@@ -75,7 +75,7 @@ def _clips_of(config: MotionConfig) -> dict[str, Motion]:
     own = captured_clips()
     unknown = sorted(set(config.only) - set(own))
     if unknown:
-        raise BadInputError(f"--motion.only {unknown[0]}: the package has only {', '.join(own)}.")
+        raise BadInputError(f"motion.only {unknown[0]}: the package has only {', '.join(own)}.")
     clips = {name: own[name] for name in config.only or own}
     return clips if config.clips is None else clips | clips_in(config.clips)
 

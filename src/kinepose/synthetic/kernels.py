@@ -16,6 +16,7 @@ from kinepose.synthetic.light import Light, Vector
 from kinepose.synthetic.wardrobe import Covering, Cut, Material, Pattern
 
 wp.set_module_options({"enable_backward": False})
+wp.config.log_level = wp.LOG_WARNING  # else each process lists its devices
 
 SAMPLES = wp.constant(2)
 """Samples a pixel, across and down."""

@@ -41,6 +41,8 @@ _RIG_FROM = {
 """To the rig's axes from those whose y or z points up."""
 _UPRIGHT = 0.7
 """Least cosine between the trunk and each part of the legs of someone who stands."""
+_FARTHEST = 1e5
+"""From the origin of a capture [m]."""
 _LEAP_HEIGHT, _LEAP_TIME = 0.15, 0.7
 """Who leaps is off the ground by at least so much [m], for no longer than that [s]."""
 
@@ -71,9 +73,10 @@ def retarget(capture: Capture) -> Motion:
     """
     if not len(capture.root):
         raise BadInputError("no frames.")
-    if not (capture.rotations.isfinite().all() and capture.root.isfinite().all()):
-        raise BadInputError("a pose has NaN or infinity.")
-    if not 0 < capture.fps < 1e5:
+    numbers = (capture.rotations, capture.root, capture.offsets)
+    if not all(each.isfinite().all() for each in numbers):
+        raise BadInputError("a pose or the skeleton has NaN or infinity.")
+    if not 1 <= capture.fps < 1e5:
         raise BadInputError(f"{capture.fps:g} frames a second.")
     joints = _find_joints(capture.joints, capture.parents)
     stride = max(int(capture.fps / CLIP_FPS), 1)
@@ -97,6 +100,8 @@ def retarget(capture: Capture) -> Motion:
     world, places = axes @ world, places @ axes.T * (STEP_LEG / leg)
     local = torch.cat([world[:, :1], world[:, list(RIG_PARENTS[1:])].mT @ world[:, 1:]], dim=1)
     path = (_at(places, "left_hip") + _at(places, "right_hip")) / 2
+    if not places.abs().max() < _FARTHEST:
+        raise BadInputError("its numbers are too large: someone is farther off than 100 km.")
     flight = _flight(places[..., 2].amin(1), fps)
     motion = Motion(roma.rotmat_to_unitquat(local).float(), path.float(), flight)
     return resample(motion, int((len(path) - 1) * CLIP_FPS / fps) + 1, CLIP_FPS / fps)

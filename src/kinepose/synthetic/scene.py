@@ -1,4 +1,4 @@
-"""People in places, seen by a camera: labelled films, and the renders of the prior (L_prior)."""
+"""People in places, filmed: a film, its exact labels, and what a detector makes of it."""
 
 import csv
 import math
@@ -8,14 +8,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import torch
-import warp as wp
 from tqdm import tqdm
 
 from kinepose.config import MotionConfig, SynthesizeConfig
@@ -28,44 +26,21 @@ from kinepose.synthetic.choreography import captured_clips, random_motion
 from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.motion import roam
 from kinepose.synthetic.renderer import to_camera, to_picture
+from kinepose.synthetic.settings import check_motion, check_ranges, check_scene
 from kinepose.synthetic.stage import film_camera, place
 
 LABEL_VERSION = 1
 _LONGEST_STAY = 1.7
 """Of people who walk about: so brief that the median of 6 s does not show them [s]."""
 _RANGES = {
-    "clips": (1, math.inf),
+    "clips": (1.0, math.inf),
     "seconds": (0.0, 86400.0),
-    "size": (32, 8192),
-    "fps": (1, 1000),
-    "seed": (0, math.inf),
-    "workers": (0, 1024),
-    "scene.occluders": (0.0, 1.0),
-    "scene.shutter": (0.0, 1.0),
-    "scene.clutter": (0.0, 1000.0),
-    "scene.distance": (1.0, 100.0),
-    "scene.height": (-100.0, 100.0),
-    "scene.roll": (0.0, 180.0),
-    "scene.zoom": (0.0, 1.0),
-    "scene.shake": (0.0, 1.0),
-    "scene.sun": (5.0, 90.0),
-    "scene.softness": (0.0, 1.0),
-    "scene.warmth": (0.0, 1.0),
-    "scene.exposure": (0.0, 10.0),
-    "scene.blur": (0.05, 100.0),
-    "scene.noise": (0.0, 255.0),
-    "scene.compression": (0, 51),
-    "motion.captured": (0.0, math.inf),
-    "motion.mixed": (0.0, math.inf),
-    "motion.procedural": (0.0, math.inf),
-    "motion.locomotion": (0.0, 1.0),
-    "motion.walks_between": (0.0, 1.0),
-    "motion.longest_stay": (0.5, math.inf),
-    "motion.standing": (0.0, 1.0),
-    "motion.speed": (1.0, 10.0),
-    "motion.perturbation": (0.0, 90.0),
+    "size": (32.0, 8192.0),
+    "fps": (1.0, 1000.0),
+    "seed": (0.0, math.inf),
+    "workers": (0.0, 1024.0),
 }
-"""Least and largest value of each setting."""
+"""Of films alone."""
 
 
 def synthesize(config: SynthesizeConfig) -> None:
@@ -108,7 +83,6 @@ def settle_process() -> None:
     """One thread a process: sums are added in one order, and processes share the cores."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    wp.config.log_level = wp.LOG_WARNING
 
 
 def _write_film(config: SynthesizeConfig, index: int) -> list[list[str]]:
@@ -153,9 +127,9 @@ def _alone(config: SynthesizeConfig, index: int) -> tuple[SynthesizeConfig, str]
         return config, f"{config.name}_{index:04d}"
     names = config.motion.only or tuple(sorted(captured_clips()))
     name = names[index % len(names)]
-    alone = replace(config.motion, clips=None, only=(name,))
-    habits = replace(alone, captured=1.0, mixed=0.0, procedural=0.0)
-    return replace(config, motion=habits), f"{config.name}_{name}_{index:04d}"
+    motion = replace(config.motion, clips=None, only=(name,))
+    motion = replace(motion, captured=1.0, mixed=0.0, procedural=0.0)
+    return replace(config, motion=motion), f"{config.name}_{name}_{index:04d}"
 
 
 def _habits(motion: MotionConfig, moving: bool, in_place: bool) -> MotionConfig:
@@ -198,23 +172,14 @@ def _writing(path: Path) -> Generator[Path]:
 
 def _check(config: SynthesizeConfig) -> None:
     """Raises BadInputError on settings that make no film."""
-    for name, (least, largest) in _RANGES.items():
-        value = attrgetter(name)(config)
-        values = value if isinstance(value, tuple) else (value,)
-        if not all(least <= each <= largest for each in values) or list(values) != sorted(values):
-            bounds = f"at least {least:g}" + (
-                f", at most {largest:g}" if largest < math.inf else ""
-            )
-            option = name.removeprefix("scene.").replace("_", "-")
-            raise BadInputError(f"--{option} {value}: it must be {bounds}.")
+    check_ranges(config, _RANGES, "--")
+    check_motion(config.motion, "--motion.")
+    check_scene(config.scene, "--")
     if round(config.seconds * config.fps) < 1:
         raise BadInputError(
             f"--seconds {config.seconds} at --fps {config.fps}: less than one frame."
         )
     if config.size % 2:
         raise BadInputError(f"--size {config.size}: H.264 needs an even number.")
-    motion = config.motion
-    if motion.captured + motion.mixed + motion.procedural == 0:
-        raise BadInputError("--motion: captured, mixed and procedural are all 0; nobody moves.")
     if config.scene.backgrounds is not None:
         read_photographs(config.scene.backgrounds)

@@ -25,8 +25,6 @@ from kinepose.synthetic.renderer import Camera, look_at
 
 _PANORAMA = 2.0
 """Side of the picture behind a moving camera, in sides of the film."""
-
-
 _SMALLEST_PERSON = 0.4
 """Height of an upright person in the middle of a scene, in heights of the film."""
 _AZIMUTHS = 8
@@ -64,7 +62,7 @@ def film_camera(
 ) -> Camera:
     """A camera around where the person is on average.
 
-    A moving one follows lazily, shakes in the hand, and zooms now and then. A static one sees all
+    A moving one follows lazily, sways in the hand, and zooms now and then. A static one sees all
     places that the person goes to, from where these lie side by side.
     """
     frames = len(actor.joints)
@@ -89,7 +87,7 @@ def film_camera(
         roll = roll + _drift(generator, frames, fps, (0.02,))[:, 0]
         zoom = (_drift(generator, frames, fps, (scene.zoom,))[:, 0]).exp()
     rotation = look_at(position, target, roll.float())
-    points = actor.joints.flatten(0, 1) if not moving else actor.joints[:1].flatten(0, 1)
+    points = (actor.joints[:1] if moving else actor.joints).flatten(0, 1)
     focal = generator.uniform(0.8, 1.0) * _widest_focal(points, position[:1], rotation[:1], size)
     focal = max(focal, _SMALLEST_PERSON * size * distance / 1.7)
     return Camera(rotation, position.contiguous(), (focal * zoom).float(), size, size)
