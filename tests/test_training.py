@@ -48,6 +48,23 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
+def test_full_labels_follow_the_warm_up(config, films):
+    train(replace(config, variant="full", labels=(films / "labels",)))
+    log = read_log(config.output)
+    assert [line["loss"] for line in log] == ["prior"] * 2 + ["joints3d"] * 6
+
+
+def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
+    train(config)
+    start = config.output
+    again = replace(config, output=tmp_path / "again", start=start, iterations=0, seed=1)
+    train(again)
+    assert same(weights(start), weights(again.output))
+    other = replace(TINY_MODEL, branch_width=16)
+    with pytest.raises(BadInputError, match="another model"):
+        train(replace(again, output=tmp_path / "other", model=other))
+
+
 def test_losses_take_turns_after_the_warm_up(config):
     train(config)
     log = read_log(config.output)

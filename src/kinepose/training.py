@@ -85,7 +85,8 @@ def _train(config: TrainConfig, materials: Materials, device: torch.device, resu
     model = _first_model(config).to(device)
     model.half_precision = config.bfloat16
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
-    optimisers = {loss: _optimiser(config, model, loss) for loss in dict.fromkeys(schedule)}
+    warm_up: list[LossName] = ["prior"] if config.warm_up else []
+    optimisers = {loss: _optimiser(config, model, loss) for loss in [*warm_up, *schedule]}
     run = Run(config, model, optimisers)
     if resumed:
         restore(run)
