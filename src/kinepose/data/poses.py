@@ -52,14 +52,12 @@ class FilmLabels:
 
 def write_poses(path: Path, poses: FilmPoses) -> None:
     """Write poses.npz."""
-    arrays = {field.name: getattr(poses, field.name) for field in fields(poses)}
-    with replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            joint_names=np.array(JOINT_NAMES),
-            format_version=np.int64(FORMAT_VERSION),
-            **arrays,
-        )
+    _write(path, poses)
+
+
+def write_labels(path: Path, labels: FilmLabels) -> None:
+    """Write a label file."""
+    _write(path, labels)
 
 
 def read_poses(path: Path) -> FilmPoses:
@@ -105,6 +103,17 @@ def describe_poses(path: Path) -> str:
         low, middle, high = np.nanquantile(rows.energy, [0.05, 0.5, 0.95])
         lines.append(f"  energy {middle:.3f} (5 % below {low:.3f}, 5 % above {high:.3f})")
     return "\n".join(lines)
+
+
+def _write(path: Path, rows: FilmPoses | FilmLabels) -> None:
+    arrays = {field.name: getattr(rows, field.name) for field in fields(rows)}
+    with replacing(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            joint_names=np.array(JOINT_NAMES),
+            format_version=np.int64(FORMAT_VERSION),
+            **arrays,
+        )
 
 
 def _read(path: Path, names: list[str], kind: str) -> dict[str, np.ndarray]:
