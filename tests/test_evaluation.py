@@ -217,7 +217,7 @@ def moved(joints3d, far):
 
 @pytest.fixture(scope="module")
 def h36m(tmp_path_factory):
-    """Four frames of a take that the others do not have as many of; two cameras."""
+    """Takes of 6, 3 and 3 frames by two cameras, and the truth by the names of the recordings."""
     folder = tmp_path_factory.mktemp("h36m")
     cameras = {"54138969": camera(0.3), "60457274": camera(2.0)}
     for take, count in (("S9/Walking-1", 6), ("S9/WalkingDog-1", 3), ("S11/Directions-2", 3)):

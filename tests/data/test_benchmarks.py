@@ -1,6 +1,7 @@
 """The licensed benchmarks on their roads: convert, prepare, label; and convert, predict, score."""
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tests.data.tiny_benchmarks import (
     write_mmpose,
 )
 
+from kinepose.cli import main
 from kinepose.config import (
     Benchmark,
     ConvertConfig,
@@ -238,3 +240,19 @@ def test_what_is_missing_is_one_line_and_nothing_half_written_stays(tmp_path):
         assert "\n" not in str(refused.value)
         assert not (output / "boxes.csv").exists()
         assert not [*output.rglob("*.mp4"), *output.rglob("*.part*")]
+
+
+def test_convert_as_a_user_types_it(tmp_path, monkeypatch, capsys):
+    write_lsp(tmp_path / "lsp", 4, camera(0.4))
+    words = ["kinepose", "convert", str(tmp_path / "lsp"), "--benchmark", "lsp", "--output"]
+    monkeypatch.setattr(sys, "argv", [*words, str(tmp_path / "out")])
+    main()
+    assert "2 labelled frames of 1 films" in capsys.readouterr().out
+    (tmp_path / "lsp" / "joints.mat").unlink()
+    monkeypatch.setattr(sys, "argv", [*words, str(tmp_path / "other")])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kinepose: no Leeds Sports Pose in ")
+    assert not (tmp_path / "other").exists()

@@ -56,7 +56,7 @@ def mmposed(tmp_path_factory) -> Path:
     names["S11_Directions.60457274"] = names["S11_Directions.54138969"] = camera(1.0)
     write_mmpose(folder, "test", FRAMES, names)
     write_mmpose(folder, "train", FRAMES, {"S1_WalkingDog.58860488": camera(-1.0)})
-    write_mmpose(folder, "train", FRAMES[:2], {"S1_WalkingDog.58860488": camera(-1.0)}, fps=5)
+    write_mmpose(folder, "train", FRAMES[:2], {"S1_WalkingDog.58860488": camera(-1.0)}, fps=7)
     pickled = pickle.dumps(WritesAFile(folder / "opened"))
     (folder / "annotation_body3d" / "cameras.pkl").write_bytes(pickled)
     return folder
@@ -209,6 +209,7 @@ def test_a_table_that_is_not_mmposes_is_refused_in_one_line(tmp_path):
     for wrong, says in [
         ({"imgname": np.array(["S9/cat.jpg"])}, "no known recording: S9/cat.jpg"),
         ({"S": np.ones((2, 17, 4))}, r"S is \(2, 17, 4\), not \(1, 17, 4\)"),
+        ({"imgname": np.array([b"cat"])}, "no known recording: cat"),
         ({"part": np.ones((1, 32, 3))}, r"part is \(1, 32, 3\)"),
     ]:
         np.savez(table, **(good | wrong))
@@ -218,5 +219,9 @@ def test_a_table_that_is_not_mmposes_is_refused_in_one_line(tmp_path):
     with pytest.raises(BadInputError, match="it lacks part, S"):
         by_name(tmp_path)
     table.write_bytes(table.read_bytes()[:100])
+    with pytest.raises(BadInputError, match="is not mmpose's, or is broken"):
+        by_name(tmp_path)
+    with table.open("wb") as file:
+        np.save(file, good["part"])
     with pytest.raises(BadInputError, match="is not mmpose's, or is broken"):
         by_name(tmp_path)

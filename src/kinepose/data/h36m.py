@@ -154,11 +154,11 @@ def _read_table(
     try:
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: held[name] for name in _MMPOSE_SHAPES if name in held}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{path} is not mmpose's, or is broken: {error}") from error
     names, part, joints = with_shapes(path, arrays, _MMPOSE_SHAPES)
     metres = joints[..., :3]
-    return names, part[..., :2].astype(np.float32), (1000 * metres).astype(np.float32)
+    return names.astype(str), part[..., :2].astype(np.float32), (1000 * metres).astype(np.float32)
 
 
 def _take(recording: Recording) -> str:
