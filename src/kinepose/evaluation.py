@@ -127,13 +127,23 @@ def _score_recordings(config: EvaluateConfig, protocol: Benchmark) -> dict[str, 
 
 
 def _score_lsp(config: EvaluateConfig) -> dict[str, Any]:
-    """2D joints of the test half; a picture without a pose counts as all wrong."""
+    """2D joints of the test half, by the first person of a picture; without one all are wrong."""
     test, poses = read_lsp(config.labels), read_poses(config.poses / "lsp")
     truth = torch.from_numpy(test.joints2d).double()
+    first = poses.track == 0
+    frame = poses.frame[first]
+    if len(frame) and frame.max() >= len(truth):
+        raise BadInputError(
+            f"{config.poses / 'lsp'} has other pictures than the {len(truth)} of LSP"
+        )
     predicted = torch.full_like(truth, torch.inf)
-    predicted[poses.frame] = torch.from_numpy(poses.joints2d).double()
+    predicted[frame] = torch.from_numpy(poses.joints2d[first]).double()
     return {
-        "frames": {"labelled": len(truth), "matched": len(np.unique(poses.frame))},
+        "frames": {
+            "labelled": len(truth),
+            "matched": len(frame),
+            "missing": len(truth) - len(frame),
+        },
         "torso_pck": torso_pck(predicted, truth).mean().item(),
         "pckh": pckh(predicted, truth).mean().item(),
     }

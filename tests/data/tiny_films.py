@@ -53,7 +53,7 @@ def write_film(
         stream = container.add_stream(codec, rate=FPS)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv444p" if codec == "libx264" else "yuvj420p"
-        stream.options = {"crf": "8"} if codec == "libx264" else {}
+        stream.options = {"crf": "8"} if codec == "libx264" else {"qmin": "2", "qmax": "2"}
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         for i, image in enumerate(frames):

@@ -7,7 +7,6 @@ a film; what is scored stays the pictures that it is, a folder of links a record
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -18,49 +17,62 @@ from kinepose.config import Benchmark, ConvertConfig
 from kinepose.data.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
 from kinepose.data.lsp import read_lsp
 from kinepose.data.mpi_inf_3dhp import read_test, read_train
-from kinepose.data.poses import FORMAT_VERSION
+from kinepose.data.poses import write_labels
 from kinepose.data.recordings import Recording, boxes_around, film_labels
 from kinepose.data.video import read_frames, write_video
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
-from kinepose.geometry.skeleton import JOINT_NAMES
 
 
 def convert(config: ConvertConfig) -> None:
-    """Write films, labels and boxes; films that an earlier call wrote are kept.
+    """Write films, labels and boxes; films that an earlier call encoded are kept.
 
     Raises:
         BadInputError: if the folder does not hold the benchmark, or a picture or film is missing.
     """
+    films = config.output / "films"
     rows: list[list[object]] = []
-    count = 0
     if config.benchmark == "lsp":
         test = read_lsp(config.folder)
-        _link_pictures(test.pictures, config.output / "films" / "lsp")
+        _link_pictures(test.pictures, films / "lsp")
         rows += _box_rows("lsp", np.arange(len(test.pictures)), test.joints2d)
-        count = 1
     else:
         recordings = read_recordings(config.folder, config.benchmark, config.subjects)
         for recording in tqdm(recordings, "recordings", unit="recording"):
-            film = _write_film(recording, config)
-            _write_labels(config.output / "labels" / f"{recording.name}.npz", recording)
-            rows += _box_rows(film.name, film_labels(recording).frame, recording.joints2d)
-            count += 1
+            labels = film_labels(recording)
+            if config.benchmark == "h36m_train":
+                film = _encode(recording, float(labels.fps), films)
+            else:
+                film = _link_film(recording, films)
+            write_labels(config.output / "labels" / f"{recording.name}.npz", labels)
+            rows += _box_rows(film.name, labels.frame, labels.joints2d)
     with replacing(config.output / "boxes.csv") as path, path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
         writer.writerows(rows)
-    print(f"{config.output}: {len(rows)} labelled frames of {count} films")
+    print(f"{config.output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} films")
 
 
 def read_recordings(
     folder: Path, benchmark: Benchmark, subjects: tuple[str, ...] = ()
 ) -> Iterator[Recording]:
-    """What a benchmark trains on, or scores.
+    """What a benchmark trains on, or scores, of some subjects or of all.
 
     Raises:
         BadInputError: if the folder does not hold it.
     """
+    found = False
+    for recording in _all_recordings(folder, benchmark, subjects):
+        found = True
+        yield recording
+    if not found:
+        who = f" of {', '.join(subjects)}" if subjects else ""
+        raise BadInputError(f"{folder} has nothing of what {benchmark} is made from{who}")
+
+
+def _all_recordings(
+    folder: Path, benchmark: Benchmark, subjects: tuple[str, ...]
+) -> Iterator[Recording]:
     if benchmark == "mpi_inf_3dhp_train":
         yield from read_train(folder, subjects)
     elif benchmark == "mpi_inf_3dhp_test":
@@ -74,25 +86,32 @@ def read_recordings(
                 yield recording
 
 
-def _write_film(recording: Recording, config: ConvertConfig) -> Path:
-    """The film, or the folder of pictures, to be found under the recording's name."""
-    films = config.output / "films"
-    if recording.film is not None:
-        film = films / f"{recording.name}{recording.film.suffix}"
-        _link(recording.film, film)
-    elif config.benchmark == "h36m_train":
-        film = films / f"{recording.name}.mp4"
-        if not film.exists():
-            pictures = (next(read_frames(picture)).image for picture in recording.pictures)
-            write_video(film, pictures, float(film_labels(recording).fps))
-    else:
-        film = films / recording.name
-        _link_pictures(recording.pictures, film)
+def _encode(recording: Recording, fps: float, films: Path) -> Path:
+    """A film of the recording's pictures, unless an earlier call wrote it."""
+    film = films / f"{recording.name}.mp4"
+    if not film.exists():
+        write_video(film, (next(read_frames(path)).image for path in recording.pictures), fps)
     return film
 
 
+def _link_film(recording: Recording, films: Path) -> Path:
+    """The recording's film, or a folder of its pictures, to be found under its name."""
+    if recording.film is None:
+        _link_pictures(recording.pictures, films / recording.name)
+        return films / recording.name
+    link = films / f"{recording.name}{recording.film.suffix}"
+    _link(recording.film, link)
+    return link
+
+
 def _link_pictures(pictures: tuple[Path, ...], folder: Path) -> None:
-    """Under names whose order is theirs: `predict` counts a folder's pictures in that order."""
+    """Under names whose order is theirs: `predict` counts a folder's pictures in that order.
+
+    Links of an earlier call go: another protocol has other pictures.
+    """
+    for link in folder.glob("*"):
+        if link.is_symlink():
+            link.unlink()
     for number, picture in enumerate(pictures):
         _link(picture, folder / f"{number:06d}{picture.suffix}")
 
@@ -101,19 +120,9 @@ def _link(target: Path, link: Path) -> None:
     if not target.is_file():
         raise BadInputError(f"the benchmark lacks {target}")
     link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        os.symlink(target.resolve(), link)
-
-
-def _write_labels(path: Path, recording: Recording) -> None:
-    labels = film_labels(recording)
-    with replacing(path) as temporary:
-        np.savez(
-            temporary,
-            joint_names=np.array(JOINT_NAMES),
-            format_version=np.int64(FORMAT_VERSION),
-            **{field.name: getattr(labels, field.name) for field in fields(labels)},
-        )
+    if link.is_symlink():
+        link.unlink()
+    os.symlink(target.resolve(), link)
 
 
 def _box_rows(

@@ -85,8 +85,10 @@ def network_detector(weights: str, threshold: float) -> Callable[[Picture], Boxe
     return detect
 
 
-def read_boxes(path: Path) -> dict[str, FileBoxes]:
+def read_boxes(path: Path, only: str | None = None) -> dict[str, FileBoxes]:
     """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by film; '' where it names none.
+
+    With `only`, the boxes of other films stay unread: a benchmark has a million.
 
     Raises:
         BadInputError: with the number of the first line that is wrong.
@@ -99,9 +101,13 @@ def read_boxes(path: Path) -> dict[str, FileBoxes]:
             if missing:
                 raise BadInputError(f"{path}: its first line names no column {', '.join(missing)}")
             for row in reader:
+                film = (row.get("film") or "").strip()
+                tracks = films.setdefault(film, {})
+                if only is not None and film not in ("", only):
+                    continue
                 try:
-                    film, frame, track, box = _parse_row(row)
-                    frames = films.setdefault(film, {}).setdefault(track, {})
+                    frame, track, box = _parse_row(row)
+                    frames = tracks.setdefault(track, {})
                     if frame in frames:
                         raise ValueError(f"a second box of track {track} in frame {frame}")
                 except (TypeError, ValueError) as error:
@@ -129,7 +135,7 @@ def moving_people(thumbnails: Thumbnails, fps: float) -> list[Boxes]:
     return [_blobs(moving[max(0, i - reach) : i + reach + 1].max(0)) for i in range(len(moving))]
 
 
-def _parse_row(row: dict[str, str]) -> tuple[str, int, int, Float[np.ndarray, " 4"]]:
+def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
     frame, track = int(row["frame"]), int(row["track"])
     box = np.array([float(row[name]) for name in _COLUMNS[2:]])
     if frame < 0:
@@ -138,7 +144,7 @@ def _parse_row(row: dict[str, str]) -> tuple[str, int, int, Float[np.ndarray, " 
         raise ValueError("a side of the box is not a finite number")
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the box is empty: x {box[0]} to {box[2]}, y {box[1]} to {box[3]}")
-    return (row.get("film") or "").strip(), frame, track, box
+    return frame, track, box
 
 
 def _differences(

@@ -1,6 +1,7 @@
 """Human3.6M (Ionescu et al. 2014), as h36m-fetch or mmpose's preprocess_h36m.py lay it out.
 
-Pickles (mmpose's cameras.pkl, VideoPose3D's data_3d_h36m.npz) are never opened.
+Pickles (mmpose's cameras.pkl, VideoPose3D's data_3d_h36m.npz) are never opened. Recordings are
+named SUBJECT_ACTION_CAMERA, the action as its files spell it, with the number of the take.
 """
 
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
-from kinepose.data.recordings import Recording, read_hdf5, select
+from kinepose.data.recordings import Recording, Shape, read_hdf5, select, with_shapes
 from kinepose.errors import BadInputError
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
@@ -25,46 +26,56 @@ STEPS = {"h36m_all": 1, "h36m_frontal": 5, "h36m_64th": 64}
 _FPS = 50.0
 _RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
 _CORRUPT = {"S11_Directions-2", "S11_Directions"}
-"""One recording by h36m-fetch's name and by mmpose's, of which one film is broken: all drop it."""
-_MMPOSE_NAME = re.compile(r"(S\d+)_([A-Za-z]+)(_\d+)?\.(\d+)")
+"""One take by h36m-fetch's name and by mmpose's, of which ..."""
+_CORRUPT_CAMERA = "54138969"
+"""... this camera's film is broken."""
+_FETCH_SHAPES: dict[str, Shape] = {
+    "camera": (None,),
+    "frame": (None,),
+    "pose/2d": (None, 32, 2),
+    "pose/3d": (None, 32, 3),
+}
+_MMPOSE_SHAPES: dict[str, Shape] = {"imgname": (None,), "part": (None, 17, 3), "S": (None, 17, 4)}
+_MMPOSE_FOLDERS = "annotation_body3d/fps[0-9]*"
+_MMPOSE_TABLES = {"h36m_train.npz": TRAIN_SUBJECTS, "h36m_test.npz": TEST_SUBJECTS}
+_MMPOSE_PICTURE = re.compile(r".*/(S\d+)_([A-Za-z]+)(?:_(\d+))?\.(\d+)_(\d+)\.jpg")
 
 
 def read_h36m(
     folder: Path, subjects: tuple[str, ...] = TRAIN_SUBJECTS + TEST_SUBJECTS
 ) -> Iterator[Recording]:
-    """The recordings of some subjects, in the order of their names.
+    """The recordings of some subjects, but for the one whose film is broken.
 
     Raises:
-        BadInputError: if the folder has neither layout, nothing of the subjects, or broken files.
+        BadInputError: if the folder has neither layout, or broken files.
     """
     annotated = sorted(folder.glob("processed/*/*/annot.h5"))
-    tables = sorted(folder.glob("annotation_body3d/fps*/h36m_*.npz"))
-    if not annotated and not tables:
+    if not annotated and not any(folder.glob(f"{_MMPOSE_FOLDERS}/h36m_*.npz")):
         raise BadInputError(
             f"no Human3.6M in {folder}: expected processed/S9/Directions-1/annot.h5 (h36m-fetch) "
             "or annotation_body3d/fps10/h36m_test.npz and images (mmpose); to be had from "
             "vision.imar.ro/human3.6m"
         )
-    found = False
-    for recording in _read_fetch(annotated, subjects) if annotated else _read_mmpose(tables):
-        if recording.subject in subjects and recording.name.rpartition("_")[0] not in _CORRUPT:
-            found = True
+    read = _read_fetch(annotated, subjects) if annotated else _read_mmpose(folder, subjects)
+    for recording in read:
+        if not (_take(recording) in _CORRUPT and recording.camera == _CORRUPT_CAMERA):
             yield recording
-    if not found:
-        raise BadInputError(f"{folder} has nothing of the subjects {', '.join(subjects)}")
 
 
 def frames_of_protocol(recording: Recording, protocol: str) -> Recording | None:
     """What a protocol scores of a recording; None if that is nothing.
 
     What papers call protocol 2 may be each of them:
-    h36m_all: Martinez' and VideoPose3D's, all cameras, every frame, mean over 15 actions;
-    h36m_frontal: HMR's and SPIN's, the frontal camera, every 5th frame, 14 joints;
+    h36m_all: Martinez' and VideoPose3D's, all cameras, every frame, mean over 15 actions; of the
+    take with the broken film they leave out the other cameras as well;
+    h36m_frontal: SPIN's, the frontal camera, every 5th frame, 14 joints (HMR: of first takes only);
     h36m_64th: all cameras, every 64th frame (Sun et al. 2017).
 
     Raises:
         BadInputError: if the data set was made without some of the frames.
     """
+    if protocol == "h36m_all" and _take(recording) in _CORRUPT:
+        return None
     if protocol == "h36m_frontal" and recording.camera != FRONTAL_CAMERA:
         return None
     step = STEPS[protocol]
@@ -83,9 +94,7 @@ def _read_fetch(paths: list[Path], subjects: tuple[str, ...]) -> Iterator[Record
         folder = path.parent
         if folder.parent.name not in subjects:
             continue
-        cameras, frames, joints2d, joints3d = read_hdf5(
-            path, ("camera", "frame", "pose/2d", "pose/3d")
-        )
+        cameras, frames, joints2d, joints3d = read_hdf5(path, _FETCH_SHAPES)
         for camera in np.unique(cameras):
             rows = np.flatnonzero(cameras == camera)
             numbers = frames[rows].astype(np.int64)
@@ -101,29 +110,37 @@ def _read_fetch(paths: list[Path], subjects: tuple[str, ...]) -> Iterator[Record
             )
 
 
-def _read_mmpose(tables: list[Path]) -> Iterator[Recording]:
+def _read_mmpose(folder: Path, subjects: tuple[str, ...]) -> Iterator[Recording]:
     """From the tables with most frames a second, if there are several."""
-    most = max(int(path.parent.name.removeprefix("fps")) for path in tables)
-    for path in tables:
-        if path.parent.name != f"fps{most}":
+    for table, held in _MMPOSE_TABLES.items():
+        paths = sorted(folder.glob(f"{_MMPOSE_FOLDERS}/{table}"), key=_fps_of_table)
+        if not paths or not set(held) & set(subjects):
             continue
-        names, joints2d, joints3d = _read_table(path)
-        folders = np.array([name.split("/")[-2] for name in names])
-        images = path.parents[2] / "images"
-        for folder in np.unique(folders):
-            parts = _MMPOSE_NAME.fullmatch(folder)
+        names, joints2d, joints3d = _read_table(paths[-1])
+        numbers = np.empty(len(names), np.int64)
+        rows_of: dict[tuple[str, ...], list[int]] = {}
+        for row, name in enumerate(names):
+            parts = _MMPOSE_PICTURE.fullmatch(name)
             if parts is None:
-                raise BadInputError(f"{path} has pictures of an unknown recording: {folder}")
-            rows = np.flatnonzero(folders == folder)
-            yield _recording(
-                parts[1],
-                parts[2] + (parts[3] or "").replace("_", "-"),
-                parts[4],
-                np.array([int(Path(names[row]).stem[-6:]) - 1 for row in rows]),
-                joints2d[rows],
-                joints3d[rows],
-                tuple(images / names[row] for row in rows),
-            )
+                raise BadInputError(f"{paths[-1]} has a picture of no known recording: {name}")
+            *recorded, number = parts.groups(default="")
+            rows_of.setdefault(tuple(recorded), []).append(row)
+            numbers[row] = int(number) - 1
+        for (subject, action, take, camera), rows in rows_of.items():
+            if subject in subjects:
+                yield _recording(
+                    subject,
+                    f"{action}-{take}".removesuffix("-"),
+                    camera,
+                    numbers[rows],
+                    joints2d[rows],
+                    joints3d[rows],
+                    tuple(folder / "images" / names[row] for row in rows),
+                )
+
+
+def _fps_of_table(path: Path) -> int:
+    return int(re.findall(r"\d+", path.parent.name)[0])
 
 
 def _read_table(
@@ -135,14 +152,17 @@ def _read_table(
 ]:
     """Names of pictures, 2D [px] and 3D [mm]. The last numbers are visibilities, all 1."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names, part, joints = arrays["imgname"], arrays["part"], arrays["S"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in _MMPOSE_SHAPES if name in held}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{path} is not mmpose's, or is broken: {error}") from error
-    if not len(names) == len(part) == len(joints):
-        raise BadInputError(f"{path} has {len(names)} pictures, but {len(joints)} poses")
+    names, part, joints = with_shapes(path, arrays, _MMPOSE_SHAPES)
     metres = joints[..., :3]
-    return names, part[..., :2].astype(np.float32), (1000 * metres).astype(np.float32)
+    return names.astype(str), part[..., :2].astype(np.float32), (1000 * metres).astype(np.float32)
+
+
+def _take(recording: Recording) -> str:
+    return recording.name.rpartition("_")[0]
 
 
 def _recording(

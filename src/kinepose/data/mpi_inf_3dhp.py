@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from kinepose.data.recordings import Recording, read_hdf5, read_mat, select
+from kinepose.data.recordings import (
+    Recording,
+    Shape,
+    read_hdf5,
+    read_mat,
+    select,
+    with_shapes,
+)
 from kinepose.errors import BadInputError
 
 TRAIN_CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
@@ -22,10 +29,22 @@ TRAIN_JOINTS = (4, 23, 24, 25, 18, 19, 20, 3, 5, 6, 7, 9, 10, 11, 14, 15, 16)
 TEST_JOINTS = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
 """For each of our joints its number among the 17 of the test set: head top, neck, right and left
 arm, right and left leg, pelvis, spine, head."""
-ACTIVITIES = ("Stand-Walk", "Exercise", "Sit", "Crouch-Reach", "Floor", "Sports", "Misc")
+ACTIVITIES = ("none", "Stand-Walk", "Exercise", "Sit", "Crouch-Reach", "Floor", "Sports", "Misc")
+"""By their numbers, which begin at 1."""
 
-_ANNOTATIONS = ("annot2", "annot3", "univ_annot3")
-_OF_FRAMES = ("valid_frame", "activity_annotation")
+_TRAIN_SHAPES: dict[str, Shape] = {
+    "annot2": (None, 28 * 2),
+    "annot3": (None, 28 * 3),
+    "univ_annot3": (None, 28 * 3),
+}
+"""Of a camera's cells: a frame's joints one after the other."""
+_TEST_SHAPES: dict[str, Shape] = {
+    "annot2": (None, 1, 17, 2),
+    "annot3": (None, 1, 17, 3),
+    "univ_annot3": (None, 1, 17, 3),
+    "valid_frame": (None, 1),
+    "activity_annotation": (None, 1),
+}
 _WHERE = "to be had from vcai.mpi-inf.mpg.de/3dhp-dataset"
 
 
@@ -47,23 +66,25 @@ def read_train(folder: Path, subjects: tuple[str, ...] = ()) -> Iterator[Recordi
         )
     for path in paths:
         subject, sequence = path.parts[-3:-1]
-        cells = read_mat(path, _ANNOTATIONS)
-        if any(len(cell) <= max(TRAIN_CAMERAS) for cell in cells):
-            raise BadInputError(f"{path} does not hold the 14 cameras of the training set")
+        cells = read_mat(path, dict.fromkeys(_TRAIN_SHAPES, (14, 1)))
         for camera in TRAIN_CAMERAS:
-            poses = _in_our_order(*(cell[camera, 0] for cell in cells), joints=TRAIN_JOINTS)
-            count = len(poses[0])
+            of_camera = {
+                name: cell[camera, 0] for name, cell in zip(_TRAIN_SHAPES, cells, strict=True)
+            }
+            joints2d, joints3d, universal3d = _in_our_order(
+                with_shapes(path, of_camera, _TRAIN_SHAPES), TRAIN_JOINTS
+            )
             yield Recording(
                 name=f"{subject}_{sequence}_{camera}",
                 subject=subject,
                 camera=str(camera),
-                action=np.full(count, sequence),
-                frame=np.arange(count),
-                joints2d=poses[0],
-                joints3d=poses[1],
+                action=np.full(len(joints2d), sequence),
+                frame=np.arange(len(joints2d)),
+                joints2d=joints2d,
+                joints3d=joints3d,
                 fps=0.0,
                 film=_film(path.parent, camera),
-                universal3d=poses[2],
+                universal3d=universal3d,
             )
 
 
@@ -80,33 +101,33 @@ def read_test(folder: Path) -> Iterator[Recording]:
             f"TS1/imageSequence/img_000001.jpg; {_WHERE}"
         )
     for path in paths:
-        *raw, valid, activity = read_hdf5(path, (*_ANNOTATIONS, *_OF_FRAMES))
-        joints2d, joints3d, universal3d = _in_our_order(*raw, joints=TEST_JOINTS)
-        numbers = np.arange(len(joints2d))
+        *annotations, valid, activity = read_hdf5(path, _TEST_SHAPES)
+        joints2d, joints3d, universal3d = _in_our_order(annotations, TEST_JOINTS)
+        pictures = path.parent / "imageSequence"
         recording = Recording(
             name=path.parts[-2],
             subject=path.parts[-2],
             camera="",
-            action=np.array(ACTIVITIES)[activity.ravel().astype(int) - 1],
-            frame=numbers,
+            action=np.array(ACTIVITIES)[activity[:, 0].astype(int)],
+            frame=np.arange(len(joints2d)),
             joints2d=joints2d,
             joints3d=joints3d,
             fps=0.0,
             pictures=tuple(
-                path.parent / "imageSequence" / f"img_{number + 1:06d}.jpg" for number in numbers
+                pictures / f"img_{number:06d}.jpg" for number in range(1, len(joints2d) + 1)
             ),
             universal3d=universal3d,
         )
-        yield select(recording, np.flatnonzero(valid.ravel() == 1))
+        yield select(recording, np.flatnonzero(valid[:, 0] == 1))
 
 
 def _in_our_order(
-    *raw: np.ndarray, joints: tuple[int, ...]
+    annotations: list[np.ndarray], joints: tuple[int, ...]
 ) -> list[Float32[np.ndarray, "frames 17 dimensions"]]:
-    """Annotations of 2, 3 and 3 dimensions, however their joints are laid out."""
+    """annot2, annot3 and univ_annot3, whose joints lie one after the other, of our 17 joints."""
     return [
         values.reshape(len(values), -1, dimensions)[:, joints].astype(np.float32)
-        for values, dimensions in zip(raw, (2, 3, 3), strict=True)
+        for values, dimensions in zip(annotations, (2, 3, 3), strict=True)
     ]
 
 

@@ -178,7 +178,7 @@ def _detector(
         return lambda frame: nobody, None
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
-    films = read_boxes(config.boxes)
+    films = read_boxes(config.boxes, only=film.name)
     boxes = films.get(film.name, films.get(""))
     if boxes is None:
         raise BadInputError(f"{config.boxes} has no boxes for the film {film.name}")

@@ -60,8 +60,12 @@ class FilmLabels:
 
 def write_poses(path: Path, poses: FilmPoses) -> None:
     """Write poses.npz."""
-    arrays = {field.name: getattr(poses, field.name) for field in fields(poses)}
-    write_arrays(path, arrays, POSES_VERSION)
+    write_arrays(path, _arrays(poses), POSES_VERSION)
+
+
+def write_labels(path: Path, labels: FilmLabels) -> None:
+    """Write a label file."""
+    write_arrays(path, _arrays(labels), FORMAT_VERSION)
 
 
 def read_poses(path: Path) -> FilmPoses:
@@ -112,6 +116,10 @@ def describe_poses(path: Path) -> str:
         low, middle, high = np.nanquantile(rows.energy, [0.05, 0.5, 0.95])
         lines.append(f"  energy {middle:.3f} (5 % below {low:.3f}, 5 % above {high:.3f})")
     return "\n".join(lines)
+
+
+def _arrays(rows: FilmPoses | FilmLabels) -> dict[str, Any]:
+    return {field.name: getattr(rows, field.name) for field in fields(rows)}
 
 
 def write_arrays(path: Path, arrays: dict[str, Any], version: int) -> None:

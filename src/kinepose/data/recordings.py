@@ -1,6 +1,6 @@
 """A recording of a licensed benchmark, in our joints and units whatever its files say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,9 @@ from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
 from kinepose.data.poses import FilmLabels
 from kinepose.errors import BadInputError
+
+Shape = tuple[int | None, ...]
+"""Of an array in a file; None stands for one number, the same wherever it stands."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,12 @@ def boxes_around(joints2d: Float32[np.ndarray, "frames joints 2"]) -> Float[np.n
     return np.concatenate([low - margin, high + margin], axis=-1)
 
 
-def read_hdf5(path: Path, names: Sequence[str]) -> list[np.ndarray]:
-    """Arrays of an HDF5 file, which MATLAB v7.3 files are as well.
+def read_hdf5(path: Path, shapes: Mapping[str, Shape]) -> list[np.ndarray]:
+    """Arrays of an HDF5 file, which MATLAB v7.3 files are as well, axes in reverse order.
 
     Raises:
-        BadInputError: if it is none, or lacks one of them, or h5py is not installed.
+        BadInputError: if it is none, or lacks one of them, or has other shapes, or h5py is not
+            installed.
     """
     try:
         import h5py
@@ -100,24 +104,47 @@ def read_hdf5(path: Path, names: Sequence[str]) -> list[np.ndarray]:
         raise BadInputError(f"{path} needs h5py: pip install 'kinepose[benchmarks]'") from error
     try:
         with h5py.File(path) as file:
-            return [file[name][()] for name in names]
-    except (OSError, KeyError) as error:
+            arrays = {name: np.asarray(file[name]) for name in shapes if name in file}
+    except OSError as error:
         raise BadInputError(f"{path} is broken, or another file: {error}") from error
+    return with_shapes(path, arrays, shapes)
 
 
-def read_mat(path: Path, names: Sequence[str]) -> list[np.ndarray]:
+def read_mat(path: Path, shapes: Mapping[str, Shape]) -> list[np.ndarray]:
     """Arrays of a MATLAB file before v7.3.
 
     Raises:
-        BadInputError: if it is none, or lacks one of them.
+        BadInputError: if it is none, or lacks one of them, or has other shapes.
     """
     from scipy.io import loadmat
 
     try:
-        arrays = loadmat(path, variable_names=names)
-        return [arrays[name] for name in names]
+        held = loadmat(path, variable_names=list(shapes))
     except Exception as error:  # a broken file may raise anything there
         raise BadInputError(f"{path} is broken, or another file: {error}") from error
+    return with_shapes(path, {name: held[name] for name in shapes if name in held}, shapes)
+
+
+def with_shapes(
+    path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]
+) -> list[np.ndarray]:
+    """Those arrays of a file that have shapes.
+
+    Raises:
+        BadInputError: if one of them has another, or is not there.
+    """
+    missing = [name for name in shapes if name not in arrays]
+    if missing:
+        raise BadInputError(f"{path} is another file: it lacks {', '.join(missing)}")
+    rows: int | None = None
+    for name, shape in shapes.items():
+        held = arrays[name].shape
+        if rows is None and None in shape and len(held) == len(shape):
+            rows = held[shape.index(None)]
+        expected = tuple(rows if size is None else size for size in shape)
+        if held != expected:
+            raise BadInputError(f"{path} is another file: {name} is {held}, not {expected}")
+    return [arrays[name] for name in shapes]
 
 
 def _pace(recording: Recording) -> float:
