@@ -15,6 +15,7 @@ from kinepose.config import (
     PeopleConfig,
     PrepareConfig,
     SynthesizeConfig,
+    SynthworldConfig,
 )
 from kinepose.model import Model, new_model
 
@@ -90,3 +91,13 @@ def prior(tmp_path_factory):
     path = tmp_path_factory.mktemp("prior") / "prior.npz"
     save_prior(render_prior_set(4, seed=0, size=64), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def synthworld(tmp_path_factory):
+    """The smallest benchmark there is, made as everyone makes theirs."""
+    from kinepose.data.synthworld import make_synthworld
+
+    folder = tmp_path_factory.mktemp("benchmark") / "tiny"
+    make_synthworld(SynthworldConfig(folder, "tiny", workers=1))
+    return folder

@@ -94,6 +94,9 @@ def _open_synthworld(config: ReproduceConfig) -> Course:
 class _Licensed:
     """How a licensed data set trains and scores."""
 
+    height: float
+    """Of the people whom it scores, as `predict` has it [mm]."""
+
     training: Benchmark
     protocol: Benchmark
     columns: tuple[str, ...]
@@ -101,11 +104,12 @@ class _Licensed:
 
 
 _LICENSED = {
-    "h36m": _Licensed("h36m_train", "h36m_all", ("p_mpjpe",)),
+    "h36m": _Licensed(1700.0, "h36m_train", "h36m_all", ("p_mpjpe",)),
     "mpi_inf_3dhp": _Licensed(
-        "mpi_inf_3dhp_train", "mpi_inf_3dhp_test", ("pck", "auc", "mpjpe", "p_mpjpe")
+        1640.0, "mpi_inf_3dhp_train", "mpi_inf_3dhp_test", ("pck", "auc", "mpjpe", "p_mpjpe")
     ),
 }
+"""The universal skeleton of MPI-INF-3DHP is 920 mm from knee to neck, hence its height."""
 _SHARES = ("pck", "auc")
 
 
@@ -125,10 +129,12 @@ def _open_licensed(config: ReproduceConfig, folder: Path) -> Course:
                 PredictConfig(
                     film,
                     run,
-                    output / film.stem,
+                    output / film.name,
                     people=_people(tests),
+                    height=plan.height,
                     energy=False,
                     overlay=False,
+                    viewer=False,
                     device=config.device,
                 )
             )

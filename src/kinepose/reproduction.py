@@ -66,6 +66,7 @@ def _train_row(config: ReproduceConfig, course: Course, name: str, seed: int) ->
         iterations=config.iterations,
         device=config.device,
         threads=config.threads,
+        smallest_spread=0.0,  # every row has all its iterations, whatever becomes of it
         **row.settings,
     )
     settings = replace(settings, model=replace(settings.model, **row.model))

@@ -44,10 +44,6 @@ from kinepose.pictures import save_pictures
 from kinepose.runs import read_log
 from kinepose.synthetic.portraits import MARGIN
 
-SMALLEST_SPREAD = 5e-3
-"""Standard deviation of joints over different pictures, below which poses have become one: of p_2D
-[half crop sides], or of p_3D [canonical]."""
-
 Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
 
 
@@ -324,7 +320,11 @@ def _save_pictures(run: Run, materials: Materials) -> None:
 
 @torch.no_grad()
 def _check_spread(run: Run, materials: Materials) -> None:
-    """Stop a run whose encoder says the same of every render, or of every film."""
+    """Stop a run whose encoder says the same of every render, or of every film.
+
+    The spread is the standard deviation of joints over pictures: of p_2D [half crop sides] or of
+    p_3D [canonical].
+    """
     if run.step <= run.config.warm_up:
         return
     device = next(run.model.parameters()).device
@@ -337,7 +337,7 @@ def _check_spread(run: Run, materials: Materials) -> None:
             joints.std(dim=0, correction=0).mean().item()
             for joints in (poses.joints2d, poses.joints3d)
         )
-        if spread < SMALLEST_SPREAD:
+        if spread < run.config.smallest_spread:
             raise TrainingError(
                 f"step {run.step}: all poses have become one (spread {spread:.2g} over "
                 f"{len(images)} pictures of {name}); the last checkpoint is in "

@@ -36,18 +36,10 @@ from kinepose.synthetic.choreography import captured_clips, random_motion
 from kinepose.synthetic.portraits import render_take
 
 
-@pytest.fixture(scope="module")
-def benchmark(tmp_path_factory) -> Path:
-    """The smallest there is, made as everyone makes theirs."""
-    folder = tmp_path_factory.mktemp("benchmark") / "tiny"
-    make_synthworld(SynthworldConfig(folder, "tiny", workers=1))
-    return folder
-
-
 @pytest.fixture
-def copied(benchmark, tmp_path) -> Path:
+def copied(synthworld, tmp_path) -> Path:
     """A copy that may be spoilt."""
-    return shutil.copytree(benchmark, tmp_path / "tiny")
+    return shutil.copytree(synthworld, tmp_path / "tiny")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -59,30 +51,30 @@ def motion_of(film: str, split: str) -> str:
     return film.removeprefix(f"{split}_").rsplit("_", 1)[0]
 
 
-def test_every_split_has_films_labels_boxes_and_clips(benchmark):
+def test_every_split_has_films_labels_boxes_and_clips(synthworld):
     assert {path.name for path in benchmark.iterdir()} == {*SPLITS, "prior.npz", "synthworld.json"}
     for name, split in SPLITS.items():
-        films = {path.stem for path in (benchmark / name / "films").iterdir()}
-        assert films == {path.stem for path in (benchmark / name / "labels").iterdir()}
+        films = {path.stem for path in (synthworld / name / "films").iterdir()}
+        assert films == {path.stem for path in (synthworld / name / "labels").iterdir()}
         assert len(films) == round(SIZES["tiny"].films * split.films)
-        clips = read_clips([benchmark / name / "clips"]).table
+        clips = read_clips([synthworld / name / "clips"]).table
         assert {Path(film).stem for film in clips["film"].to_pylist()} <= films
         assert len(clips) > 10
-    assert len(load_prior(benchmark / "prior.npz").image) == 20
+    assert len(load_prior(synthworld / "prior.npz").image) == 20
 
 
-def test_what_an_earlier_call_finished_is_kept(benchmark, capsys):
+def test_what_an_earlier_call_finished_is_kept(synthworld, capsys):
     times = {path: path.stat().st_mtime_ns for path in benchmark.glob("*/films/*.mp4")}
-    before = contents(benchmark)
-    make_synthworld(SynthworldConfig(benchmark, "tiny", workers=1))
+    before = contents(synthworld)
+    make_synthworld(SynthworldConfig(synthworld, "tiny", workers=1))
     assert times == {path: path.stat().st_mtime_ns for path in benchmark.glob("*/films/*.mp4")}
-    assert contents(benchmark) == before
-    assert describe(read_synthworld(benchmark)) in capsys.readouterr().out
+    assert contents(synthworld) == before
+    assert describe(read_synthworld(synthworld)) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["films/*.mp4", "labels/*.npz", "boxes.csv"])
-def test_one_changed_byte_changes_the_content_hash(benchmark, copied, kind):
-    described = read_synthworld(benchmark)["content"]
+def test_one_changed_byte_changes_the_content_hash(synthworld, copied, kind):
+    described = read_synthworld(synthworld)["content"]
     assert content_hash(copied) == described
     path = next(copied.glob(f"moving_camera/{kind}"))
     spoilt = bytearray(path.read_bytes())
@@ -146,7 +138,7 @@ def test_the_recipe_of_a_version_never_changes():
     assert digest == "894aacb9a1bde1fd"
 
 
-def test_motions_of_the_test_are_seen_nowhere_else(benchmark, monkeypatch):
+def test_motions_of_the_test_are_seen_nowhere_else(synthworld, monkeypatch):
     """Without them in the package training, prior and stream would be the same, bit by bit."""
     trained = [split.motion for name, split in SPLITS.items() if name != "unseen_motion"]
     stream = replace(PRESETS["kinepose"].stream, size=32)
@@ -161,7 +153,7 @@ def test_motions_of_the_test_are_seen_nowhere_else(benchmark, monkeypatch):
         monkeypatch.delitem(captured_clips(), name)
     assert all(map(torch.equal, moves(), before))
     assert np.array_equal(render_take(stream, 0, 0).image, take.image)
-    prior, again = load_prior(benchmark / "prior.npz"), render_prior_set(20, PRIOR_SEED, 192)
+    prior, again = load_prior(synthworld / "prior.npz"), render_prior_set(20, PRIOR_SEED, 192)
     assert np.array_equal(prior.joints3d, again.joints3d)
     with pytest.raises(BadInputError, match="dance_b"):
         random_motion(np.random.default_rng(0), 6, 6.0, SPLITS["unseen_motion"].motion)
@@ -177,13 +169,13 @@ def test_each_test_shows_each_of_its_motions_equally_often(size):
         assert SIZES[size].films * split.films % len(expected) == 0
 
 
-def test_films_of_tests_are_named_after_their_motions(benchmark):
+def test_films_of_tests_are_named_after_their_motions(synthworld):
     for name in (*TESTS, "validation"):
-        for film in (benchmark / name / "films").iterdir():
+        for film in (synthworld / name / "films").iterdir():
             assert motion_of(film.stem, name) in SPLITS[name].motion.only
 
 
-def test_no_split_has_a_film_of_another(benchmark):
+def test_no_split_has_a_film_of_another(synthworld):
     assert len({split.seed for split in SPLITS.values()} | {PRIOR_SEED}) == len(SPLITS) + 1
     for kind in ("films/*.mp4", "labels/*.npz"):
         copies = Counter(path.read_bytes() for path in benchmark.glob(f"*/{kind}"))
