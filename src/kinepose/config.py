@@ -344,7 +344,7 @@ class TrainConfig:
     unpaired_rate: float = 0.1
     """Learning rate of L_UNP, relative to the others': it has no pixels to hold on to."""
     smallest_spread: float = 5e-3
-    """A run stops whose poses differ less than that over pictures: they have become one. 0: never."""
+    """A run stops whose poses differ less than that over pictures, having become one; 0: never."""
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 means no limit."""
     pixel_weight: float = 1.0
