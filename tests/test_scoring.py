@@ -145,7 +145,7 @@ def test_perfect_constant_and_floor_answers_score_what_the_baselines_say(
 ):
     truth = torch.from_numpy(split.labels.joints3d)
     joints2d = torch.from_numpy(split.labels.joints2d)
-    errors = {}
+    errors, spread = {}, {}
     for name, answers in {
         "perfect": truth,
         "mean_pose": truth.mean(0).expand_as(truth),
@@ -155,9 +155,12 @@ def test_perfect_constant_and_floor_answers_score_what_the_baselines_say(
         frames = score_frames(tiny_model, split, paints=False)
         scores = score_split(frames, split.labels, truth[::5].double())
         errors[name] = scores["p_mpjpe"]
+        spread[name] = scores["spread"]
         assert scores["joints2d"] == pytest.approx(0.25, abs=1e-5)
         assert scores["spearman"] is None and np.isnan(frames.energy).all()
     assert errors["perfect"] == pytest.approx(0, abs=1e-2)
+    assert spread["mean_pose"] == pytest.approx(0, abs=1e-2)
+    assert spread["perfect"] > 50
     for name in ("mean_pose", "floor"):
         assert errors[name] == pytest.approx(scores["baselines"][name], rel=1e-3)
     assert scores["baselines"]["nearest_prior"] < scores["baselines"]["mean_pose"]

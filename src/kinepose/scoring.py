@@ -29,7 +29,7 @@ from kinepose.data.scored import (
 )
 from kinepose.data.synthworld import TESTS, describe, read_synthworld
 from kinepose.errors import BadInputError
-from kinepose.evaluation import STATURE, baseline_errors
+from kinepose.evaluation import STATURE, baseline_errors, mean_pose_errors
 from kinepose.files import replacing
 from kinepose.losses import energy
 from kinepose.metrics import by_action, joint_errors, p_mpjpe, rank_correlation
@@ -63,8 +63,9 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     """Score every labelled frame of the clips of some splits, motion by motion.
 
     P-MPJPE over the 17 joints [mm at STATURE], its mean over the motions of a split; joints2d, the
-    mean distance of 2D joints in shares of the crop's side; Spearman's rho of energy against
-    P-MPJPE. Writes JSON, and beside it data/scored.py's arrays; prints a table.
+    mean distance of 2D joints in shares of the crop's side; spread, the P-MPJPE of the mean of all
+    predictions against each of them, 0 for who always says the same; Spearman's rho of energy
+    against P-MPJPE. Writes JSON, and beside it data/scored.py's arrays; prints a table.
 
     Raises:
         BadInputError: if there is no such run or benchmark.
@@ -165,6 +166,7 @@ def score_split(
         "frames": len(truth),
         "p_mpjpe": _mean(per_motion),
         "joints2d": _mean(distance),
+        "spread": mean_pose_errors(torch.from_numpy(frames.joints3d).double()).mean().item(),
         "spearman": None if math.isnan(rho) else rho,
         "per_motion": per_motion,
         "baselines": {
@@ -227,16 +229,16 @@ def paint_transfers(model: Model, split: Split, examples: Examples) -> Transfers
 def scores_table(scores: dict[str, Any]) -> str:
     """Markdown, a row a split."""
     lines = [
-        "| split | frames | P-MPJPE [mm] | 2D [% of crop] | mean pose | nearest of 20 | floor "
-        "| energy's rho |",
-        "|---" * 8 + "|",
+        "| split | frames | P-MPJPE [mm] | 2D [% of crop] | spread [mm] | mean pose | nearest of 20 "
+        "| floor | energy's rho |",
+        "|---" * 9 + "|",
     ]
     for name, split in scores.items():
         baselines = " | ".join(f"{value:.1f}" for value in split["baselines"].values())
         rho = "-" if split["spearman"] is None else f"{split['spearman']:.2f}"
         lines.append(
             f"| {name} | {split['frames']} | {split['p_mpjpe']:.1f} | "
-            f"{100 * split['joints2d']:.2f} | {baselines} | {rho} |"
+            f"{100 * split['joints2d']:.2f} | {split['spread']:.1f} | {baselines} | {rho} |"
         )
     return "\n".join(lines)
 
