@@ -229,8 +229,8 @@ def paint_transfers(model: Model, split: Split, examples: Examples) -> Transfers
 def scores_table(scores: dict[str, Any]) -> str:
     """Markdown, a row a split."""
     lines = [
-        "| split | frames | P-MPJPE [mm] | 2D [% of crop] | spread [mm] | mean pose | nearest of 20 "
-        "| floor | energy's rho |",
+        "| split | frames | P-MPJPE [mm] | 2D [% of crop] | spread [mm] "
+        "| mean pose | nearest of 20 | floor | energy's rho |",
         "|---" * 9 + "|",
     ]
     for name, split in scores.items():
