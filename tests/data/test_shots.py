@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from tiny_films import FPS, walker_frames, write_film
+from tiny_films import FPS, texture, walker_frames, write_film
 
-from kinepose.data.shots import Stretch, read_stretches, thumbnail
+from kinepose.data.shots import Stretch, read_stretches
 
 
 def stretches(film: Path, longest: float = 60.0, fps: float = 0.0) -> list[Stretch]:
@@ -52,6 +53,12 @@ def test_a_film_thinned_out_keeps_its_cut_and_its_frame_numbers(film_with_a_cut:
     assert second.frames == list(range(24, 42, 2))
 
 
-def test_thumbnails_are_small_and_boxes_scale_back() -> None:
-    assert thumbnail(np.zeros((480, 960, 3), np.uint8)).shape == (120, 240, 3)
-    assert thumbnail(np.zeros((50, 20, 3), np.uint8)).shape == (50, 20, 3)
+def test_thumbnails_are_small_and_boxes_scale_back(tmp_path: Path) -> None:
+    for (height, width), small in [((480, 960), (120, 240)), ((50, 20), (50, 20))]:
+        image = cv2.resize(texture(0), (width, height), interpolation=cv2.INTER_CUBIC)
+        film = write_film(tmp_path / "film.mkv", [image] * 10)
+        (only,) = stretches(film)
+        assert only.stack().shape == (10, *small, 3)
+        assert np.allclose(only.scale, width / small[1])
+        mean = cv2.resize(image, small[::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(only.thumbnails[0].astype(int) - mean).mean() < 5

@@ -50,6 +50,8 @@ def test_films_are_shown_the_way_up_that_they_ask_for(
     assert first.image.shape == upright.shape
     assert np.abs(first.image.astype(int) - upright).mean() < 5
     assert (film_info(film).height, film_info(film).width) == upright.shape[:2]
+    small = cv2.resize(first.image, (50, 30), interpolation=cv2.INTER_AREA)
+    assert np.abs(first.develop((50, 30)).astype(int) - small).mean() < 2
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 from scenedetect import FrameTimecode
@@ -81,7 +80,7 @@ def read_stretches(
     cuts = AdaptiveDetector(min_scene_len=max(_LATE, round(_SHORTEST_SHOT * pace)))
     stretch, start = Stretch(True, pace, scale), 0
     for position, frame in enumerate(read_frames(film, fps)):
-        small = thumbnail(frame.image)
+        small = frame.develop((width, height))
         stretch.frames.append(frame.index)
         stretch.times.append(frame.time)
         stretch.thumbnails.append(small)
@@ -97,12 +96,6 @@ def read_stretches(
             start += len(head.frames)
             yield head
     yield stretch
-
-
-def thumbnail(image: Picture) -> Picture:
-    """The picture shrunk to THUMBNAIL px, each pixel the mean of what it covers."""
-    size = _thumbnail_size(image.shape[1], image.shape[0])
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _lasts(thumbnails: list[Picture]) -> bool:

@@ -1,40 +1,51 @@
 """Films and pictures, in and out, one frame at a time."""
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import UInt8
 
 from kinepose.errors import BadInputError
 from kinepose.files import PICTURE_SUFFIXES, replacing
+from kinepose.threads import ahead
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were films of a terminal."""
+_AHEAD = 4
+"""Frames that are decoded before they are asked for."""
 
 
 class BrokenFilmWarning(UserWarning):
     """A part of a film could not be decoded; what could be decoded is used."""
 
 
-class Frame(NamedTuple):
-    """One frame of a film, or one picture of a folder."""
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a film, or one picture of a folder; its pixels are made when asked for."""
 
     index: int
     """Number in the film, counted over all its frames, or in the folder's name order."""
     time: float
     """Since the first frame [s]; the index, for pictures."""
-    image: Picture
-    """RGB, the way up that the film asks to be shown."""
+    develop: Callable[[tuple[int, int] | None], Picture]
+    """RGB, the way up that the film asks to be shown; shrunk to (width, height) if some are given,
+    each pixel the mean of what it covers. Not for several threads at once."""
+
+    @cached_property
+    def image(self) -> Picture:
+        """RGB, as large as it is."""
+        return self.develop(None)
 
 
 @dataclass(frozen=True)
@@ -77,8 +88,8 @@ def film_info(path: Path) -> FilmInfo:
     Raises:
         BadInputError: if it cannot be read.
     """
-    first = next(read_frames(path))
-    height, width, _ = first.image.shape
+    frames = _read_pictures(path) if is_pictures(path) else _decode(path)
+    height, width, _ = next(frames).image.shape
     if is_pictures(path):
         return FilmInfo(path.name, width, height, 0.0, len(picture_paths(path)))
     with _opened(path) as (container, stream):
@@ -90,8 +101,9 @@ def film_info(path: Path) -> FilmInfo:
 def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
     """The frames of a film, or the pictures of a folder in name order, in constant memory.
 
-    With fps > 0 films are thinned out to that pace by their time stamps, so that a variable frame
-    rate becomes as even as it can without a frame made up; 0 keeps every frame.
+    Films are decoded a little ahead, in a thread of their own. With fps > 0 they are thinned out to
+    that pace by their time stamps, so that a variable frame rate becomes as even as it can without
+    a frame made up; 0 keeps every frame.
 
     Raises:
         BadInputError: if not one frame can be decoded. Where a film breaks further on, what can be
@@ -101,7 +113,7 @@ def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
         yield from _read_pictures(path)
         return
     last_beat = -1
-    for frame in _decode(path):
+    for frame in ahead(_decode(path), _AHEAD):
         beat = int(frame.time * fps + 0.01) if fps > 0 else frame.index
         if beat > last_beat:
             last_beat = beat
@@ -139,17 +151,25 @@ def write_video(
         raise BadInputError(f"cannot write {path}: {error}") from error
 
 
-def _read_pictures(path: Path) -> Iterator[Frame]:
+def _read_pictures(path: Path) -> Generator[Frame]:
     for index, picture in enumerate(picture_paths(path)):
         image = cv2.imread(str(picture), cv2.IMREAD_COLOR_RGB)
         if image is None:
             raise BadInputError(f"cannot read the picture {picture}: broken, or of another format")
-        yield Frame(index, float(index), image.astype(np.uint8, copy=False))
+        developed = partial(_shrunk, image.astype(np.uint8, copy=False))
+        yield Frame(index, float(index), developed)
 
 
-def _decode(path: Path) -> Iterator[Frame]:
+def _shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
+    if size is None:
+        return image
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _decode(path: Path) -> Generator[Frame]:
     """Every frame of a film that decodes, in the size and the way up of the first."""
     index, time, start, broken = 0, 0.0, None, ""
+    darkroom = _Darkroom()
     with _opened(path) as (container, stream):
         rate, width, height = _average_fps(stream), 0, 0
         packets = container.demux(stream)
@@ -168,9 +188,7 @@ def _decode(path: Path) -> Iterator[Frame]:
                     time = max(time, float(picture.time - start))
                 else:
                     time = index / rate
-                image = picture.to_ndarray(format="rgb24", width=width, height=height)
-                upright = np.rot90(image, round(picture.rotation / 90))
-                yield Frame(index, time, np.ascontiguousarray(upright))
+                yield Frame(index, time, partial(darkroom.develop, picture, (width, height)))
                 index += 1
         if not broken and index < 0.98 * stream.frames - 1:
             broken = f"it ends after {index} of {stream.frames} frames"
@@ -179,6 +197,34 @@ def _decode(path: Path) -> Iterator[Frame]:
     if broken:
         message = f"{path.name} is broken ({broken}); {index} frames of it are used"
         warnings.warn(message, BrokenFilmWarning, stacklevel=2)
+
+
+class _Darkroom:
+    """What turns a film's frames into pictures: an FFmpeg scaler for each size.
+
+    One for each frame, or one for both sizes in turn, would be set up anew again and again, which
+    takes several times as long as its work.
+    """
+
+    def __init__(self) -> None:
+        self.scalers = VideoReformatter(), VideoReformatter()
+
+    def develop(
+        self, picture: av.VideoFrame, full: tuple[int, int], size: tuple[int, int] | None
+    ) -> Picture:
+        """See Frame.develop; all frames are brought to the `full` size of the first."""
+        turns = round(picture.rotation / 90)
+        width, height = size or full
+        if size is not None and turns % 2:
+            width, height = height, width
+        scaled = self.scalers[size is not None].reformat(
+            picture,
+            width,
+            height,
+            format="rgb24",
+            interpolation=Interpolation.BILINEAR if size is None else Interpolation.AREA,
+        )
+        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), turns))
 
 
 @contextmanager

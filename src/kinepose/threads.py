@@ -1,0 +1,54 @@
+"""Work that overlaps: threads that run while what they call lets go of Python's lock.
+
+FFmpeg, OpenCV, torch and ONNX Runtime all do. Nothing is made that does not have its turn soon, so
+that memory stays what it is, and errors come out where the results would have.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ahead(items: Generator[Item], depth: int) -> Iterator[Item]:
+    """What a generator gives, made in a thread of its own, up to `depth` items in advance.
+
+    The thread ends with the iteration, and the generator is closed, when that is broken off too.
+    """
+    end: Any = object()
+
+    def make() -> Item:
+        return next(items, end)
+
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            waiting = deque(thread.submit(make) for _ in range(depth))
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(thread.submit(make))
+                yield item
+        finally:
+            thread.shutdown(cancel_futures=True)
+            items.close()
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """The function of each item, worked out by several threads, in the order of the items.
+
+    No more than one item waits beside those that are worked on.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

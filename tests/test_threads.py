@@ -1,0 +1,71 @@
+"""threads.py: order, bounds and ends, with real threads."""
+
+import threading
+
+import pytest
+
+from kinepose.threads import ahead, in_order
+
+
+class BrokenError(Exception):
+    pass
+
+
+def numbers(count, made, closed):
+    try:
+        for number in range(count):
+            made.append(number)
+            yield number
+        raise BrokenError
+    finally:
+        closed.append(threading.get_ident())
+
+
+@pytest.mark.parametrize("depth", [1, 3, 50])
+def test_ahead_gives_all_in_order_and_then_the_error(depth):
+    made, closed, seen = [], [], []
+    with pytest.raises(BrokenError):
+        for number in ahead(numbers(20, made, closed), depth):
+            seen.append(number)
+            assert len(made) <= len(seen) + depth
+    assert seen == list(range(20)) and len(closed) == 1
+
+
+def test_ahead_works_elsewhere_and_ends_when_it_is_broken_off():
+    made, closed = [], []
+    before = threading.active_count()
+    stream = ahead(numbers(1000, made, closed), 4)
+    assert next(stream) == 0
+    assert threading.active_count() == before + 1
+    stream.close()
+    assert threading.active_count() == before
+    assert len(made) <= 6 and len(closed) == 1
+
+
+def test_in_order_keeps_the_order_though_later_work_ends_first():
+    second_done = threading.Event()
+
+    def double(number):
+        if number == 0:
+            assert second_done.wait(10)
+        if number == 1:
+            second_done.set()
+        return 2 * number
+
+    assert list(in_order(double, range(10), workers=2)) == [2 * number for number in range(10)]
+
+
+def test_in_order_draws_no_more_than_it_needs_and_passes_errors_on():
+    made = []
+
+    def fails_at_five(number):
+        if number == 5:
+            raise BrokenError
+        return number
+
+    seen = []
+    with pytest.raises(BrokenError):
+        for result in in_order(fails_at_five, numbers(1000, made, []), workers=2):
+            seen.append(result)
+            assert len(made) <= len(seen) + 3
+    assert seen == [0, 1, 2, 3, 4]
