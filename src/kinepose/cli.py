@@ -13,6 +13,7 @@ from kinepose.config import (
     ConvertConfig,
     EvaluateConfig,
     ExportConfig,
+    ExportOnnxConfig,
     FiguresConfig,
     InfoConfig,
     PredictConfig,
@@ -88,6 +89,13 @@ def export(config: ExportConfig) -> None:
         print(path)
 
 
+def export_onnx(config: ExportOnnxConfig) -> None:
+    """Write a run's pose network as ONNX."""
+    from kinepose.onnx_engine import export_onnx
+
+    export_onnx(config)
+
+
 def evaluate(config: EvaluateConfig) -> None:
     """Score poses."""
     from kinepose.evaluation import evaluate
@@ -145,6 +153,7 @@ COMMANDS = {
     "train": (train, TrainConfig),
     "predict": (predict, PredictConfig),
     "export": (export, ExportConfig),
+    "export-onnx": (export_onnx, ExportOnnxConfig),
     "evaluate": (evaluate, EvaluateConfig),
     "score": (score, ScoreConfig),
     "reproduce": (reproduce, ReproduceConfig),

@@ -1,0 +1,180 @@
+"""What finds poses as an ONNX file, and ONNX Runtime in place of torch.
+
+The file holds E_P, T_fk and T_c: pictures in 0 to 1, RGB, go in as `images` (batch, 3, size, size);
+`parameters`, `camera`, `joints3d` and `joints2d` come out, as model.Poses has them.
+"""
+
+import contextlib
+import hashlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from kinepose.config import ExportOnnxConfig
+from kinepose.data.augmentation import Augmentation, draw_renders
+from kinepose.data.stream import render_prior_set
+from kinepose.errors import BadInputError
+from kinepose.files import check_folder, replacing
+from kinepose.model import Model, Poses, load_model
+from kinepose.synthetic.backgrounds import procedural_background
+
+OUTPUTS = ("parameters", "camera", "joints3d", "joints2d")
+_WEIGHTS = "kinepose.weights"
+"""Under which the file says, by the hash of model.safetensors, what run it was made of."""
+_CALIBRATION_BATCHES, _CALIBRATION_BATCH = 8, 16
+_CALIBRATION = Augmentation(rotation=0.3, crop_jitter=0.15)
+"""The renders from which --int8 learns how large numbers get."""
+
+Estimate = Callable[[Float[Tensor, "batch 3 size size"]], Poses]
+
+
+def export_onnx(config: ExportOnnxConfig) -> None:
+    """Write the file that `predict --onnx` reads.
+
+    Raises:
+        BadInputError: if the run cannot be read, the file cannot be written, or a package is
+            missing.
+    """
+    model = load_model(config.run)
+    check_folder(config.output.parent)
+    onnx = _package("onnx")
+    _package("onnxscript")
+    with TemporaryDirectory() as place:
+        path = Path(place) / "model.onnx"
+        _trace(model, path)
+        if config.int8:
+            path = _quantise(path, model.config.image_size)
+        network = onnx.load(path)
+    network.metadata_props.add(key=_WEIGHTS, value=_hash_of_weights(config.run))
+    with replacing(config.output) as temporary:
+        onnx.save(network, temporary)
+    print(f"{config.output}: {config.output.stat().st_size / 2**20:.1f} MB")
+
+
+def onnx_poses(path: Path, run: Path) -> Estimate:
+    """A function that finds poses by ONNX Runtime, each call in the thread that makes it.
+
+    Raises:
+        BadInputError: if the file is missing, no ONNX, of another run, or a package is missing.
+    """
+    runtime = _package("onnxruntime")
+    if not path.is_file():
+        raise BadInputError(f"no such file: {path}; kinepose export-onnx {run} --output {path}")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no base of their own
+        first = str(error).splitlines()[0]
+        raise BadInputError(f"{path} is not an ONNX file that can be used: {first}") from error
+    made_of = session.get_modelmeta().custom_metadata_map.get(_WEIGHTS)
+    if made_of != _hash_of_weights(run):
+        raise BadInputError(
+            f"{path} was not made of the run {run}: kinepose export-onnx {run} --output {path}"
+        )
+
+    def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
+        found = session.run(OUTPUTS, {"images": images.contiguous().numpy()})
+        return Poses(*(torch.from_numpy(numbers) for numbers in found))
+
+    return estimate
+
+
+class _Estimator(nn.Module):
+    """Model.predict in the shape that torch.onnx wants."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Float[Tensor, "batch 3 size size"]) -> tuple[Tensor, ...]:
+        poses = self.model.predict(images)
+        return tuple(getattr(poses, name) for name in OUTPUTS)
+
+
+def _trace(model: Model, path: Path) -> None:
+    size = model.config.image_size
+    with _silence():
+        torch.onnx.export(
+            _Estimator(model).eval(),
+            (torch.rand(2, 3, size, size),),
+            path,
+            input_names=["images"],
+            output_names=OUTPUTS,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            dynamo=True,
+        )
+
+
+def _quantise(path: Path, size: int) -> Path:
+    """Convolutions in 8 bits, one scale a channel; all else stays as it is."""
+    _package("onnxruntime")
+    from onnxruntime.quantization import QuantType, quantize_static
+    from onnxruntime.quantization.calibrate import CalibrationDataReader
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Renders(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = _calibration_pictures(size)
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self.batches, None)
+
+    simplified, quantised = path.with_name("simple.onnx"), path.with_name("int8.onnx")
+    with _silence():
+        quant_pre_process(path, simplified, skip_symbolic_shape=True)
+        quantize_static(
+            simplified,
+            quantised,
+            Renders(),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["Conv"],
+        )
+    return quantised
+
+
+def _calibration_pictures(size: int) -> Iterator[dict[str, Float[np.ndarray, "batch 3 s s"]]]:
+    prior = render_prior_set(20, seed=1, size=size)
+    numbers, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    for _ in range(_CALIBRATION_BATCHES):
+        scenes = [procedural_background(numbers, size, size) for _ in range(_CALIBRATION_BATCH)]
+        backgrounds = torch.from_numpy(np.stack(scenes)).permute(0, 3, 1, 2).float() / 255
+        batch = draw_renders(prior, backgrounds, _CALIBRATION, generator)
+        yield {"images": batch.images.numpy()}
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Exporters say much that is no news to users."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _package(name: str) -> Any:
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise BadInputError(f"{name} is missing: pip install 'kinepose[onnx]'") from error
+
+
+def _hash_of_weights(run: Path) -> str:
+    return hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
