@@ -444,6 +444,11 @@ class PredictConfig:
     formats: tuple[Format, ...] = ("npz",)
     """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
     kinepose[formats]) are one file a person."""
+    pose_smoothing: float = 0.3
+    """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
+    over time [s]; 0 leaves them alone."""
+    repair_sides: bool = True
+    """Whether to exchange left and right in films where the model did so for a moment."""
     energy: bool = True
     """Whether to score each pose by L_UNP's disagreement with itself, painted in grey."""
     energy_gap: float = 1.0
