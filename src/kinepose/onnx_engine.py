@@ -1,7 +1,8 @@
 """What finds poses as an ONNX file, and ONNX Runtime in place of torch.
 
 The file holds E_P, T_fk and T_c: pictures in 0 to 1, RGB, go in as `images` (batch, 3, size, size);
-`parameters`, `camera`, `joints3d` and `joints2d` come out, as model.Poses has them.
+`parameters`, `camera`, `joints3d`, `joints2d` and, if E_P has them, `landmarks` come out, as
+model.Poses has them.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +29,7 @@ from kinepose.files import check_folder, replacing
 from kinepose.model import Model, Poses, load_model
 from kinepose.synthetic.backgrounds import procedural_background
 
-OUTPUTS = ("parameters", "camera", "joints3d", "joints2d")
+OUTPUTS = tuple(field.name for field in fields(Poses))
 _WEIGHTS = "kinepose.weights"
 """Under which the file says, by the hash of model.safetensors, what run it was made of."""
 _CALIBRATION_BATCHES, _CALIBRATION_BATCH = 8, 16
@@ -84,7 +86,7 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
         )
 
     def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
-        found = session.run(OUTPUTS, {"images": images.contiguous().numpy()})
+        found = session.run(None, {"images": images.contiguous().numpy()})
         return Poses(*(torch.from_numpy(numbers) for numbers in found))
 
     return estimate
@@ -99,7 +101,8 @@ class _Estimator(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 size size"]) -> tuple[Tensor, ...]:
         poses = self.model.predict(images)
-        return tuple(getattr(poses, name) for name in OUTPUTS)
+        found = (getattr(poses, name) for name in OUTPUTS)
+        return tuple(numbers for numbers in found if numbers is not None)
 
 
 def _trace(model: Model, path: Path) -> None:
@@ -110,7 +113,7 @@ def _trace(model: Model, path: Path) -> None:
             (torch.rand(2, 3, size, size),),
             path,
             input_names=["images"],
-            output_names=OUTPUTS,
+            output_names=OUTPUTS if model.config.landmarks else OUTPUTS[:-1],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             external_data=False,
             dynamo=True,

@@ -4,7 +4,8 @@ The film is decoded three times, to find the people, to predict their poses and 
 never held: memory does not grow with its length.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,12 @@ from kinepose.geometry.film_camera import assumed_focal, locate, turn_to_film
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
+from kinepose.onnx_engine import onnx_poses
 from kinepose.steadying import steadied
+from kinepose.threads import ahead, in_order
+
+Batch = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]
+"""Rows, their crops, and the crops that lend them their looks."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def predict(config: PredictConfig) -> None:
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
     device = choose_device(config.device)
-    model = load_model(config.run, device)
+    model = load_model(config.run, device).to(memory_format=torch.channels_last)
     rows = _rows(people_in_film(config.film, config.people))
     poses = _predict_rows(model, device, config, rows)
     if not is_pictures(config.film):
@@ -101,10 +107,10 @@ def _rows(survey: Survey) -> Rows:
     return Rows(frame[order], number[order], time[order], box[order], crop[order])
 
 
-@torch.inference_mode()
 def _predict_rows(
     model: Model, device: torch.device, config: PredictConfig, rows: Rows
 ) -> FilmPoses:
+    """All rows: one thread decodes, one crops, and as many find poses as there are cores."""
     count = len(rows.frame)
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
@@ -115,17 +121,32 @@ def _predict_rows(
     else:
         sources = np.arange(count)
     sizes = torch.empty(count, 2, dtype=torch.float64)
-    crops = _crops(config.film, rows, model.config.image_size, sizes)
-    with tqdm(total=count, desc="poses", unit="pose", leave=False) as progress:
-        for batch, images, lent in batches_with_sources(crops, sources, config.batch_size):
-            targets = _to_tensor(images, device)
-            poses = model.predict(targets)
-            crop = torch.from_numpy(rows.crop[batch]).float()
-            joints2d[batch] = crop_to_frame(poses.joints2d.cpu(), crop).numpy()
-            joints3d[batch] = joints_in_camera(poses, config.height).cpu().numpy()
-            confidence[batch] = joint_confidence(model, targets, poses).cpu().numpy()
-            if config.energy:
-                energies[batch] = energy(model, targets, _to_tensor(lent, device)).cpu().numpy()
+    estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    crops = ahead(_crops(config.film, rows, model.config.image_size, sizes), config.batch_size)
+    batches = batches_with_sources(crops, sources, config.batch_size)
+
+    @torch.inference_mode()
+    def find(batch: Batch) -> tuple[np.ndarray, ...]:
+        taken, images, lent = batch
+        targets = _to_tensor(images, device)
+        poses = estimate(targets)
+        found = [
+            crop_to_frame(poses.joints2d.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            joints_in_camera(poses, config.height),
+            joint_confidence(model, targets, poses),
+        ]
+        if config.energy:
+            found.append(energy(model, targets, _to_tensor(lent, device)))
+        return taken, *(numbers.cpu().numpy() for numbers in found)
+
+    with (
+        _workers(device) as workers,
+        tqdm(total=count, desc="poses", unit="pose", leave=False) as progress,
+    ):
+        for batch, *found in in_order(find, batches, workers):
+            kept = (joints2d, joints3d, confidence, energies)
+            for numbers, new in zip(kept, found, strict=False):
+                numbers[batch] = new
             progress.update(len(batch))
     turned, root, focal = _in_film(joints2d, joints3d, sizes, config.focal)
     return FilmPoses(
@@ -141,6 +162,17 @@ def _predict_rows(
         energy=energies,
         fps=np.array(film_info(config.film).fps, np.float32),
     )
+
+
+@contextmanager
+def _workers(device: torch.device) -> Generator[int]:
+    """How many threads find poses: one a core, as cores that share a batch wait for each other."""
+    cores = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        yield 1 if device.type == "cuda" else cores
+    finally:
+        torch.set_num_threads(cores)
 
 
 def _in_film(
@@ -190,7 +222,7 @@ def batches_with_sources(
     crops: Iterable[UInt8[np.ndarray, "size size 3"]],
     sources: Int64[np.ndarray, " rows"],
     batch_size: int,
-) -> Iterator[tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]]:
+) -> Iterator[Batch]:
     """Batches of (rows, their crops, their sources' crops) from a stream of one crop a row.
 
     A row waits until its source has come by; a crop is dropped once no row needs it any more.
@@ -215,7 +247,7 @@ def batches_with_sources(
 
 def _crops(
     film: Path, rows: Rows, size: int, sizes: Float64[Tensor, "rows 2"]
-) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+) -> Generator[UInt8[np.ndarray, "size size 3"]]:
     """The crop of each row; notes in `sizes` how wide and high its frame is [px]."""
     row = 0
     for frame in read_frames(film):
