@@ -488,8 +488,8 @@ class ExportOnnxConfig:
     output: Path
     """The file."""
     int8: bool = False
-    """Whether convolutions compute with 8 bits: half the time and a third of the size, for poses
-    that differ by some millimetres."""
+    """Whether convolutions compute with 8 bits: less than half the time, and poses that differ
+    a little."""
 
 
 @dataclass(frozen=True)

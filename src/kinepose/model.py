@@ -168,6 +168,8 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     except (KeyError, TypeError, OSError, RuntimeError, SafetensorError) as error:
         first = str(error).splitlines()[0]
         raise BadInputError(f"{folder}: config.json and model.safetensors: {first}") from error
+    # Pictures come with their channels last, and convolve faster so.
+    model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     return model.to(device).eval()
 
 

@@ -63,7 +63,7 @@ def export_onnx(config: ExportOnnxConfig) -> None:
 
 
 def onnx_poses(path: Path, run: Path) -> Estimate:
-    """A function that finds poses by ONNX Runtime, each call in the thread that makes it.
+    """A function that finds poses by ONNX Runtime, in the one thread that calls it.
 
     Raises:
         BadInputError: if the file is missing, no ONNX, of another run, or a package is missing.
@@ -75,7 +75,12 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(
+            path,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["QDQPropagationTransformer"],  # 8 bits would slow the pooling
+        )
     except Exception as error:  # its errors have no base of their own
         first = str(error).splitlines()[0]
         raise BadInputError(f"{path} is not an ONNX file that can be used: {first}") from error
@@ -131,8 +136,8 @@ def _quantise(path: Path, size: int) -> Path:
         def __init__(self) -> None:
             self.batches = _calibration_pictures(size)
 
-        def get_next(self) -> dict[str, Any] | None:
-            return next(self.batches, None)
+        def get_next(self) -> dict:
+            return next(self.batches, {})
 
     simplified, quantised = path.with_name("simple.onnx"), path.with_name("int8.onnx")
     with _silence():

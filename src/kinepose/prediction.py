@@ -74,7 +74,7 @@ def predict(config: PredictConfig) -> None:
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
     device = choose_device(config.device)
-    model = load_model(config.run, device).to(memory_format=torch.channels_last)
+    model = load_model(config.run, device)
     rows = _rows(people_in_film(config.film, config.people))
     poses = _predict_rows(model, device, config, rows)
     if not is_pictures(config.film):

@@ -47,7 +47,8 @@ def background_motion(thumbnails: UInt8[np.ndarray, "frames height width 3"]) ->
     distances = np.zeros((count, count))
     for i in range(count):
         for j in range(i):
-            squares = np.square(sampled[i] - sampled[j]).mean(-1).ravel()
+            change = (sampled[i] - sampled[j]).reshape(-1, 3)
+            squares = np.einsum("pc,pc->p", change, change) / 3
             kept = max(1, round((1 - PERSON_SHARE) * squares.size))
             least = np.partition(squares, kept - 1)[:kept]
             distances[i, j] = distances[j, i] = np.sqrt(least.mean())

@@ -1,6 +1,7 @@
 """Four ways to find the people in a frame: boxes x0, y0, x1, y1 [px], none of them with a pose."""
 
 import csv
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -170,7 +171,8 @@ def _differences(
             median = masked_median([picture for picture, _ in laid], [seen for _, seen in laid])
             known = np.sum([seen for _, seen in laid], axis=0) >= _FEWEST_SEEN
         for i in range(start, min(start + step, len(smooth))):
-            differences[i] = cv2.absdiff(smooth[i], median).max(-1) * known
+            channels = cv2.split(cv2.absdiff(smooth[i], median))
+            differences[i] = functools.reduce(np.maximum, channels) * known
     return differences
 
 
