@@ -208,7 +208,7 @@ def _training(settings: Settings, folder: Path, device: torch.device) -> str:
     lines = [
         "## Training\n",
         f"Preset paper at {size} px, batches of {settings.batch_size}, on {device}, clips in "
-        "memory. Bare: forward and backward of the same networks on the tensors that the iteration gave "
+        "memory. Bare: forward and backward of the same networks on the tensors that it gave "
         "them. Transforms: T_fk, T_c and T_m, forward and backward, for each picture whose pose "
         "the iteration finds.\n",
         "| loss | iteration [s] | bare [s] | ratio (goal 1.15) | transforms (goal 3 %) |",

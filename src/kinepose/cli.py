@@ -10,6 +10,7 @@ import tyro
 
 from kinepose.config import (
     PRESETS,
+    AppConfig,
     ConvertConfig,
     EvaluateConfig,
     ExportConfig,
@@ -77,6 +78,13 @@ def predict(config: PredictConfig) -> None:
         from kinepose.viewer import write_viewer
 
         write_viewer(config.film, config.output)
+
+
+def app(config: AppConfig) -> None:
+    """Serve a page to drop films on."""
+    from kinepose.app import serve
+
+    serve(config)
 
 
 def export(config: ExportConfig) -> None:
@@ -152,6 +160,7 @@ COMMANDS = {
     "prepare": (prepare, PrepareConfig),
     "train": (train, TrainConfig),
     "predict": (predict, PredictConfig),
+    "app": (app, AppConfig),
     "export": (export, ExportConfig),
     "export-onnx": (export_onnx, ExportOnnxConfig),
     "evaluate": (evaluate, EvaluateConfig),

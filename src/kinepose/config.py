@@ -489,6 +489,22 @@ class PredictConfig:
 
 
 @dataclass(frozen=True)
+class AppConfig:
+    """Open a local web page to drop films on."""
+
+    run: Path
+    """Folder of a trained run."""
+    host: str = "127.0.0.1"
+    """Address to listen at. Whoever can reach it can use the page: there is no password."""
+    port: int = 8000
+    """0 takes a free one."""
+    largest: int = 2000
+    """Size of a film, at most [MB]."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
 class ExportConfig:
     """Write poses in further formats."""
 
