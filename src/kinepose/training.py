@@ -30,6 +30,7 @@ from kinepose.data.random_backgrounds import (
 )
 from kinepose.data.stream import Stream, opened, render_prior_set
 from kinepose.errors import BadInputError, TrainingError
+from kinepose.geometry.devices import send
 from kinepose.losses import (
     ImageTransform,
     LossName,
@@ -333,7 +334,7 @@ def _learning_rate(config: TrainConfig, loss: LossName, step: int) -> float:
 def _on(model: Model, batch: Batch) -> Batch:
     """A dataclass of tensors, on the model's device."""
     device = next(model.parameters()).device
-    moved = {k: v if v is None else v.to(device) for k, v in vars(batch).items()}
+    moved = {k: v if v is None else send(v, device) for k, v in vars(batch).items()}
     return type(batch)(**moved)
 
 
