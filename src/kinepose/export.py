@@ -69,6 +69,7 @@ def write_json(path: Path, poses: FilmPoses) -> None:
     film = {
         "format_version": POSES_VERSION,
         "fps": float(poses.fps),
+        "model_sha256": str(poses.model_sha256),
         "joint_names": JOINT_NAMES,
         "people": people,
     }

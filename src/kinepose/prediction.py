@@ -29,6 +29,7 @@ from kinepose.geometry.film_camera import assumed_focal, locate, turn_to_film
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
+from kinepose.runs import model_sha256
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def _predict_rows(
         *_in_film(joints2d, joints3d, sizes, config.focal),
         energies,
         np.array(film_info(config.film).fps, np.float32),
+        np.array(model_sha256(config.run)),
     )
 
 
