@@ -4,6 +4,8 @@ import contextlib
 import io
 import itertools
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -20,6 +22,7 @@ from kinepose.config import (
     ReportConfig,
     ReproduceConfig,
     ScoreConfig,
+    ShipConfig,
     SynthesizeConfig,
     SynthworldConfig,
     TrainConfig,
@@ -109,6 +112,13 @@ def reproduce(config: ReproduceConfig) -> None:
     reproduce(config)
 
 
+def ship(config: ShipConfig) -> None:
+    """Put a run's model into the package."""
+    from kinepose.shipping import ship
+
+    ship(config)
+
+
 def figures(config: FiguresConfig) -> None:
     """Draw a scored run."""
     from kinepose.paper_figures import draw_figures
@@ -125,7 +135,9 @@ def report(config: ReportConfig) -> None:
 
 def info(config: InfoConfig) -> None:
     """Describe a set of clips, a run or a file of poses."""
-    path = config.path
+    from kinepose.runs import run_folder
+
+    path = run_folder(config.path)
     if (path / "config.json").is_file():
         from kinepose.report import describe_run as describe
     elif path.suffix == ".npz" or (path / "poses.npz").is_file():
@@ -148,6 +160,7 @@ COMMANDS = {
     "evaluate": (evaluate, EvaluateConfig),
     "score": (score, ScoreConfig),
     "reproduce": (reproduce, ReproduceConfig),
+    "ship": (ship, ShipConfig),
     "figures": (figures, FiguresConfig),
     "report": (report, ReportConfig),
     "info": (info, InfoConfig),
@@ -177,10 +190,7 @@ def main() -> None:
 def _parse(command: str, settings: type, words: list[str]) -> Any:
     options: dict[str, Any] = {}
     if settings is TrainConfig:
-        preset = _preset(words)
-        if preset not in PRESETS:
-            _fail(f"no preset {preset!r}: {', '.join(PRESETS)}")
-        options["default"] = PRESETS[preset]
+        options["default"] = _defaults(words)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -197,14 +207,27 @@ def _first_paragraph(box: str) -> str:
     return " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
 
 
-def _preset(words: list[str]) -> str:
-    """The preset named on the command line: it decides the defaults of all other settings."""
+def _defaults(words: list[str]) -> TrainConfig:
+    """Of all other settings, by the preset, and of the model, by the run to start from."""
+    preset, start = _named(words, "--preset") or "cpu", _named(words, "--start")
+    if preset not in PRESETS:
+        _fail(f"no preset {preset!r}: {', '.join(PRESETS)}")
+    defaults = PRESETS[preset]
+    if start is None:
+        return defaults
+    from kinepose.runs import read_model_config
+
+    return replace(defaults, model=read_model_config(Path(start)))
+
+
+def _named(words: list[str], option: str) -> str | None:
+    """What an option is on the command line."""
     for i, word in enumerate(words):
-        if word == "--preset" and i + 1 < len(words):
+        if word == option and i + 1 < len(words):
             return words[i + 1]
-        if word.startswith("--preset="):
+        if word.startswith(f"{option}="):
             return word.split("=", 1)[1]
-    return "cpu"
+    return None
 
 
 def _usage() -> str:

@@ -14,6 +14,8 @@ Positional = Annotated[Path, tyro.conf.Positional]
 Detector = Literal["motion", "file", "rtdetr", "none"]
 Look = Literal["render", "film", "foreign"]
 Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
+SHIPPED = Path("shipped")
+"""In place of a run's folder: the model that came with the package."""
 Benchmark = Literal[
     "h36m_train",
     "h36m_all",
@@ -314,7 +316,8 @@ class TrainConfig:
     preset: str = "cpu"
     """Where all other settings start from: paper, cpu or kinepose."""
     start: Path | None = None
-    """A run whose weights to begin with, as the paper's fine-tuning does with its base model."""
+    """A run whose weights, and whose model unless told otherwise, to begin with, as the paper's
+    fine-tuning does with its base model; `shipped` is the package's own."""
     variant: Literal["unsupervised", "prior", "weakly", "semi", "full"] = "unsupervised"
     """prior: the renders alone (lower bound); weakly: also full 2D labels; semi: also a share of
     3D labels; full: full 3D labels alone, after the warm-up (upper bound)."""
@@ -432,10 +435,10 @@ class PredictConfig:
 
     film: Positional
     """A film, a picture, or a folder of pictures, which are taken one by one in name order."""
-    run: Path
-    """Folder of a trained run."""
     output: Path
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
+    run: Path = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     height: float = 1700.0
     """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
@@ -504,6 +507,21 @@ class ScoreConfig:
     """Which splits; none means all tests. For tuning: validation."""
     device: str = "auto"
     """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class ShipConfig:
+    """For developers: put a run's model into the package, in place of the one that is there."""
+
+    run: Positional
+    """Folder of a run."""
+    scores: tuple[Path, ...]
+    """Files that `score` wrote of this run: all tests of synthworld, in the size tiny, which the
+    package's own tests make again, and in at least one that is worth reading."""
+    machine: str
+    """What it was trained on, for the model card."""
+    output: Path | None = None
+    """Folder; none means that of the package."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from kinepose.geometry.film_camera import assumed_focal, locate, turn_to_film
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
+from kinepose.runs import model_sha256
 from kinepose.steadying import steadied
 
 
@@ -140,6 +141,7 @@ def _predict_rows(
         focal=focal,
         energy=energies,
         fps=np.array(film_info(config.film).fps, np.float32),
+        model_sha256=np.array(model_sha256(config.run)),
     )
 
 
