@@ -13,6 +13,7 @@ import tyro
 from kinepose.config import (
     PRESETS,
     ConvertConfig,
+    CriteriaConfig,
     EvaluateConfig,
     ExportConfig,
     FiguresConfig,
@@ -98,6 +99,13 @@ def evaluate(config: EvaluateConfig) -> None:
     evaluate(config)
 
 
+def criteria(config: CriteriaConfig) -> None:
+    """Judge poses without labels."""
+    from kinepose.judging import judge
+
+    judge(config)
+
+
 def score(config: ScoreConfig) -> None:
     """Score a run on the benchmark."""
     from kinepose.scoring import score
@@ -158,6 +166,7 @@ COMMANDS = {
     "predict": (predict, PredictConfig),
     "export": (export, ExportConfig),
     "evaluate": (evaluate, EvaluateConfig),
+    "criteria": (criteria, CriteriaConfig),
     "score": (score, ScoreConfig),
     "reproduce": (reproduce, ReproduceConfig),
     "ship": (ship, ShipConfig),

@@ -494,6 +494,21 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class CriteriaConfig:
+    """Say without labels how good the poses of films are: numbers that collapse cannot please."""
+
+    poses: Films
+    """Files poses.npz, or folders that `predict` wrote; one a film."""
+    views: bool = False
+    """Whether the films show one scene, from cameras that started together at one pace: then every
+    two of them are compared."""
+    clips: tuple[Path, ...] = ()
+    """Folders that `prepare` wrote of the same films, for the share of 2D joints on the person."""
+    output: Path | None = None
+    """File for the numbers (JSON)."""
+
+
+@dataclass(frozen=True)
 class ScoreConfig:
     """Score a run on the benchmark `synthworld`."""
 

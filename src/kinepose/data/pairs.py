@@ -130,7 +130,7 @@ def draw_pairs(
         source=load_images(clips, sources, size),
         target=load_images(clips, targets, size),
         background=load_images(clips, targets, size, "background") if paired else None,
-        valid=_masks(clips, targets, size) if paired else None,
+        valid=load_masks(clips, targets, size) if paired else None,
         rows=torch.from_numpy(targets.copy()),
     )
 
@@ -160,6 +160,14 @@ def load_images(
     pictures = np.stack([_shrunk(clips, column, row, size) for row in rows.tolist()])
     channels_first = pictures[..., ::-1].transpose(0, 3, 1, 2)  # OpenCV's blue, green, red
     return torch.from_numpy(np.ascontiguousarray(channels_first)).float() / 255
+
+
+def load_masks(
+    clips: ClipSet, rows: Int[np.ndarray, " count"], size: int
+) -> Float32[Tensor, "count 1 size size"]:
+    """Which share of each pixel of the backgrounds of these rows is known."""
+    masks = np.stack([_shrunk(clips, "valid", row, size) for row in rows.tolist()])
+    return torch.from_numpy(masks)[:, None].float() / 255
 
 
 def describe_clips(folder: Path) -> str:
@@ -210,13 +218,6 @@ def _draw_pair(
     sources = np.flatnonzero(np.abs(clock - clock[target]) >= gap)
     source = sources[int(for_source * len(sources))]
     return int(first + source), int(first + target)
-
-
-def _masks(
-    clips: ClipSet, rows: Int[np.ndarray, " count"], size: int
-) -> Float32[Tensor, "count 1 size size"]:
-    masks = np.stack([_shrunk(clips, "valid", row, size) for row in rows.tolist()])
-    return torch.from_numpy(masks)[:, None].float() / 255
 
 
 def _shrunk(
