@@ -12,6 +12,7 @@ import tyro
 
 from kinepose.config import (
     PRESETS,
+    AdaptConfig,
     ConvertConfig,
     EvaluateConfig,
     ExportConfig,
@@ -68,6 +69,13 @@ def train(config: TrainConfig) -> None:
 
         scores = score_overfit(config.output)
         print(", ".join(f"{name} {value:.1f} mm" for name, value in scores.items()))
+
+
+def adapt(config: AdaptConfig) -> None:
+    """Train on the user's own films."""
+    from kinepose.adaptation import adapt
+
+    adapt(config)
 
 
 def predict(config: PredictConfig) -> None:
@@ -155,6 +163,7 @@ COMMANDS = {
     "convert": (convert, ConvertConfig),
     "prepare": (prepare, PrepareConfig),
     "train": (train, TrainConfig),
+    "adapt": (adapt, AdaptConfig),
     "predict": (predict, PredictConfig),
     "export": (export, ExportConfig),
     "evaluate": (evaluate, EvaluateConfig),
