@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from tqdm import tqdm
 
 from kinepose.checkpoint import Run
-from kinepose.config import PRESETS, AdaptConfig, PrepareConfig, StreamConfig, TrainConfig
+from kinepose.config import PRESETS, AdaptConfig, PrepareConfig, TrainConfig
 from kinepose.data.clips import prepare
 from kinepose.data.pairs import ClipSet, read_clips
 from kinepose.errors import BadInputError, TrainingError
@@ -76,6 +76,7 @@ def adapt(config: AdaptConfig) -> None:
             people=config.people,
             backgrounds=config.backgrounds,
             shortest_clip=config.shortest_clip,
+            largest_invalid=config.largest_invalid,
             crop_size=model.config.image_size,
             workers=config.workers,
         )
@@ -161,8 +162,9 @@ def split_clips(clips: Path, training: Path, held_back: Path, share: float) -> N
     """
     everything = read_clips([clips]).table
     share = min(share, MOST_HELD_BACK / len(everything))
-    for name in sorted(set(everything["film"].to_pylist())):
-        film = everything.filter(pa.compute.equal(everything["film"], name))
+    films = everything["film"].to_numpy()
+    for name in np.unique(films):
+        film = everything.filter(pa.array(films == name))
         clock = running_time(*(film[c].to_numpy() for c in ("clip", "track", "time")))
         held = is_held_back(clock, share)
         for folder, chosen in ((training, ~held), (held_back, held)):
@@ -193,10 +195,12 @@ def is_held_back(clock: Float[np.ndarray, " rows"], share: float) -> Bool[np.nda
 def _settings(config: AdaptConfig) -> TrainConfig:
     """Those of `train`, with losses weighted as in the run it starts from."""
     before, model = read_run_config(config.start)["train"], read_model_config(config.start)
-    renders = min(config.renders, 512)
     stream = replace(
         PRESETS["kinepose"].stream,
-        **{"pool": config.renders, "first": renders, "renewed": 2.0, "size": model.image_size},
+        pool=config.renders if model.extended_camera else 0,
+        first=max(1, config.renders // 2),
+        renewed=2.0,
+        size=model.image_size,
     )
     return replace(
         PRESETS["kinepose"],
@@ -211,7 +215,7 @@ def _settings(config: AdaptConfig) -> TrainConfig:
         cooldown=0.0,
         checkpoint_minutes=math.inf,
         picture_every=config.check_every,
-        stream=stream if model.extended_camera else StreamConfig(),
+        stream=stream,
         seed=config.seed,
         device=config.device,
         threads=config.threads,
@@ -221,9 +225,10 @@ def _settings(config: AdaptConfig) -> TrainConfig:
 
 
 def _check_settings(config: AdaptConfig) -> None:
-    for name in ("iterations", "check_every", "patience", "batch_size", "renders"):
-        if getattr(config, name) < 1:
-            raise BadInputError(f"--{name.replace('_', '-')} must be at least 1")
+    least = {"iterations": 1, "check_every": 1, "patience": 1, "batch_size": 1, "renders": 0}
+    for name, value in least.items():
+        if getattr(config, name) < value:
+            raise BadInputError(f"--{name.replace('_', '-')} must be at least {value}")
     if not 0 < config.held_back <= 0.5:
         raise BadInputError(f"--held-back must be above 0 and at most 0.5, not {config.held_back}")
     check_folder(config.output)
@@ -282,13 +287,19 @@ def _summary(looks: list[Look]) -> dict[str, Any]:
         "change": overall_change(best, looks[0]),
         "films": {
             film: {
-                "before": asdict(looks[0].films[film]),
-                "after": asdict(best.films[film]),
+                "before": _plain(looks[0].films[film]),
+                "after": _plain(best.films[film]),
                 "change": change(best.films[film], looks[0].films[film]),
             }
             for film in sorted(looks[0].films)
         },
     }
+
+
+def _plain(verdict: Verdict) -> dict[str, float | str | None]:
+    """As JSON has it: null where a film says nothing, and `constant` for poses that are one."""
+    told = {name: None if math.isnan(v) else v for name, v in asdict(verdict).items()}
+    return {name: "constant" if v == math.inf else v for name, v in told.items()}
 
 
 def read_adaptation(run: Path) -> dict[str, Any]:
@@ -312,7 +323,7 @@ def describe_adaptation(run: Path) -> str:
     lines.append("|---" * 5 + "|")
     for film, verdicts in held["films"].items():
         for when in ("before", "after"):
-            values = " | ".join(_number(value) for value in verdicts[when].values())
+            values = " | ".join(_cell(value) for value in verdicts[when].values())
             lines.append(f"| {film} | {when} | {values} |")
     if held["kept"]:
         gain = f"{1 - held['change']:.1%} better by these criteria after {held['kept']} iterations"
@@ -321,8 +332,8 @@ def describe_adaptation(run: Path) -> str:
     return "\n".join([*lines, f"{run}: {gain} ({held['ended']})"])
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+def _cell(value: float | str | None) -> str:
+    return value if isinstance(value, str) else "-" if value is None else f"{value:.3f}"
 
 
 def _keep(model: Model, folder: Path, settings: TrainConfig) -> None:

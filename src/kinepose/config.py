@@ -411,6 +411,8 @@ class AdaptConfig:
     """Folder of pictures of the empty scenes, named like the films, instead of the median."""
     shortest_clip: float = 2.0
     """Shorter clips are dropped [s]."""
+    largest_invalid: float = 0.3
+    """Share of a clip's boxes that may lack a background before L_P leaves it to L_UNP."""
     held_back: float = 0.2
     """Share of every clip that training does not see."""
     iterations: int = 600
@@ -422,7 +424,7 @@ class AdaptConfig:
     batch_size: int = 8
     learning_rate: float = 1e-4
     renders: int = 1024
-    """How many are held at once against forgetting, beside the paper's 20."""
+    """How many of an endless stream are held at once, against forgetting; 0: the paper's 20."""
     seed: int = 0
     workers: int = 0
     """Processes that cut films; 0 means one a core."""
