@@ -12,6 +12,7 @@ import tyro
 
 from kinepose.config import (
     PRESETS,
+    AdaptConfig,
     ConvertConfig,
     CriteriaConfig,
     EvaluateConfig,
@@ -71,6 +72,13 @@ def train(config: TrainConfig) -> None:
         print(", ".join(f"{name} {value:.1f} mm" for name, value in scores.items()))
 
 
+def adapt(config: AdaptConfig) -> None:
+    """Train on the user's own films."""
+    from kinepose.adaptation import adapt
+
+    adapt(config)
+
+
 def predict(config: PredictConfig) -> None:
     """Find poses in a film, and write the page to look at them."""
     from kinepose.prediction import predict
@@ -101,9 +109,9 @@ def evaluate(config: EvaluateConfig) -> None:
 
 def criteria(config: CriteriaConfig) -> None:
     """Judge poses without labels."""
-    from kinepose.judging import judge
+    from kinepose.film_criteria import judge_films
 
-    judge(config)
+    judge_films(config)
 
 
 def score(config: ScoreConfig) -> None:
@@ -163,6 +171,7 @@ COMMANDS = {
     "convert": (convert, ConvertConfig),
     "prepare": (prepare, PrepareConfig),
     "train": (train, TrainConfig),
+    "adapt": (adapt, AdaptConfig),
     "predict": (predict, PredictConfig),
     "export": (export, ExportConfig),
     "evaluate": (evaluate, EvaluateConfig),

@@ -389,6 +389,51 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
 
 
+@dataclass(frozen=True)
+class AdaptConfig:
+    """Let a model learn from your own films: no labels; L_P, L_UNP, and renders to forget nothing.
+
+    Frames held back from training tell whether it helped: whether a picture and its mirror image
+    give one pose, how little poses jitter beside how much they change, and how many joints lie on
+    the person where that is known. If it did not, the model stays as it was.
+    """
+
+    films: Films
+    """Films, in any format that FFmpeg decodes."""
+    output: Path
+    """Folder of the run; an unfinished adaptation in it is resumed."""
+    start: Path = SHIPPED
+    """A run that paints people; unless told, the package's own model."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(
+        default_factory=lambda: PeopleConfig(side="frame")
+    )
+    backgrounds: Path | None = None
+    """Folder of pictures of the empty scenes, named like the films, instead of the median."""
+    shortest_clip: float = 2.0
+    """Shorter clips are dropped [s]."""
+    largest_invalid: float = 0.3
+    """Share of a clip's boxes that may lack a background before L_P leaves it to L_UNP."""
+    held_back: float = 0.2
+    """Share of every clip that training does not see."""
+    iterations: int = 600
+    """At most; each trains one of the losses."""
+    check_every: int = 30
+    """Iterations between two looks at the frames held back."""
+    patience: int = 5
+    """Looks in a row that find nothing better, after which it ends."""
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    renders: int = 1024
+    """How many of an endless stream are held at once, against forgetting; 0: the paper's 20."""
+    seed: int = 0
+    workers: int = 0
+    """Processes that cut films; 0 means one a core."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves torch's choice."""
+
+
 CPU_MODEL = ModelConfig(
     image_size=64,
     map_size=16,

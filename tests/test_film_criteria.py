@@ -1,4 +1,4 @@
-"""judging.py on a drawn film, prepared as any other, whose poses are known."""
+"""film_criteria.py on a drawn film, prepared as any other, whose poses are known."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from kinepose.data.poses import write_poses
 from kinepose.data.video import write_video
 from kinepose.drawing import draw_skeleton
 from kinepose.errors import BadInputError
-from kinepose.judging import judge, judge_hits, judge_views
+from kinepose.film_criteria import judge_films, judge_hits, judge_views
 
 TURN = np.linspace(0, 2, FRAMES)
 
@@ -100,13 +100,13 @@ def test_the_command_prints_and_writes_what_collapse_cannot_please(clips, tmp_pa
     write_poses(tmp_path / "side.npz", seen_from_the_side(good))
     write_poses(tmp_path / "constant.npz", constant)
     paths = tuple(tmp_path / name for name in ("good", "side.npz", "constant.npz"))
-    numbers = judge(CriteriaConfig(paths, views=True, output=tmp_path / "criteria.json"))
+    numbers = judge_films(CriteriaConfig(paths, views=True, output=tmp_path / "criteria.json"))
     assert json.loads((tmp_path / "criteria.json").read_text()) == numbers
     steady = [film["steadiness"]["ratio"] for film in numbers["films"]]
     assert steady[0] < 0.1 and steady[2] == "inf"
     assert len(numbers["views"]) == 3 and numbers["views"][0]["ratio"] < 1e-3
     assert "constant.mp4" in capsys.readouterr().out
-    judged = judge(CriteriaConfig(paths[:1], clips=(clips,)))
+    judged = judge_films(CriteriaConfig(paths[:1], clips=(clips,)))
     assert judged["films"][0]["hits"]["fit"] > 0.85 and not judged["views"]
     assert capsys.readouterr().out.split()[-1] == "1"
 
@@ -129,5 +129,5 @@ def test_bad_input_is_one_clear_line(clips, tmp_path):
     ]:
         config = CriteriaConfig(tuple(tmp_path / f"{name}.npz" for name in names), views=True)
         with pytest.raises(BadInputError, match=says) as caught:
-            judge(config)
+            judge_films(config)
         assert "\n" not in str(caught.value)
