@@ -3,8 +3,9 @@
     kinepose synthesize --output films --clips 8 --size 64 --seed 3
     python benchmarks/steadiness.py films/labels
 
-Bones of the true poses are turned at random, half of it anew in every frame, half slowly, and sides
-are exchanged for one to eight frames now and then. Distances are of joints about the pelvis [mm].
+Bones of the true poses are turned at random, half of it anew in every frame, half slowly. Now and
+then sides are exchanged for one to eight frames, in every second film with depths mirrored.
+Distances are of joints about the pelvis [mm].
 """
 
 from dataclasses import dataclass, replace
@@ -49,7 +50,10 @@ def main(config: Config) -> None:
     films = [true_poses(read_labels(path)) for path in sorted(config.labels.glob("*.npz"))]
     noisy = [with_noise(film, config.noise, rng) for film in films]
     switched = [switch_times(film, config.switches, rng) for film in films]
-    given = [exchanged(film, when) for film, when in zip(noisy, switched, strict=True)]
+    given = [
+        exchanged(film, when, mirrored=bool(number % 2))
+        for number, (film, when) in enumerate(zip(noisy, switched, strict=True))
+    ]
     repaired = [repair_sides(film) for film in given]
     found = [
         (after.joints3d != before.joints3d).any((1, 2))
@@ -127,12 +131,14 @@ def switch_times(
     return switched
 
 
-def exchanged(poses: FilmPoses, when: Bool[np.ndarray, " rows"]) -> FilmPoses:
-    """The poses with other names for the same joints."""
+def exchanged(poses: FilmPoses, when: Bool[np.ndarray, " rows"], mirrored: bool) -> FilmPoses:
+    """The poses with other names for the same joints, or for these with depths mirrored."""
     joints2d, joints3d = (
         np.where(when[:, None, None], joints[:, MIRRORED], joints)
         for joints in (poses.joints2d, poses.joints3d)
     )
+    depth = np.where(when & mirrored, -1, 1)[:, None]
+    joints3d[..., 2] *= depth
     return replace(poses, joints2d=joints2d, joints3d=joints3d)
 
 

@@ -200,7 +200,6 @@ def _settings(config: AdaptConfig) -> TrainConfig:
         pool=config.renders if model.extended_camera else 0,
         first=max(1, config.renders // 2),
         renewed=2.0,
-        size=model.image_size,
     )
     return replace(
         PRESETS["kinepose"],

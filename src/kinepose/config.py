@@ -303,6 +303,8 @@ class StreamConfig:
     """Of which the light and the prints on clothes are used."""
     workers: int = 1
     """Processes that render; 0 renders between the iterations."""
+    folder: Path | None = None
+    """Where renders are kept, some 15 KB each, for other runs of the same settings and seed."""
 
 
 @dataclass(frozen=True)
@@ -451,6 +453,22 @@ CPU_MODEL = ModelConfig(
     decoder_widths=(48, 32, 12),
 )
 
+KINEPOSE_MODEL = ModelConfig(
+    image_size=128,
+    map_size=16,
+    extended_camera=True,
+    pretrained=None,
+    backbone_widths=(64, 128, 256, 384),
+    backbone_depths=(2, 2, 2, 2),
+    backbone_block="basic",
+    branch_cells=4,
+    branch_width=256,
+    landmarks=64,
+    appearance_widths=(16, 16, 32, 32, 64, 64, 64, 64, 64, 64),
+    pose_feature_width=64,
+    decoder_widths=(96, 64, 32, 16),
+)
+
 PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(output=Path("run"), preset="paper"),
     "cpu": TrainConfig(
@@ -464,12 +482,15 @@ PRESETS: dict[str, TrainConfig] = {
     "kinepose": TrainConfig(
         output=Path("run"),
         preset="kinepose",
+        batch_size=128,
         optimiser="adam",
         cooldown=0.3,
         rotation=20.0,
         crop_jitter=0.15,
-        stream=StreamConfig(pool=8192, renewed=4.0, motion=MotionConfig(only=TRAINING_MOTIONS)),
-        model=CPU_MODEL,
+        stream=StreamConfig(
+            pool=65536, first=4096, renewed=32.0, motion=MotionConfig(only=TRAINING_MOTIONS)
+        ),
+        model=KINEPOSE_MODEL,
     ),
 }
 

@@ -22,7 +22,12 @@ from kinepose.config import (
 from kinepose.data.benchmarks import convert, read_recordings
 from kinepose.data.clips import prepare
 from kinepose.data.prior import load_prior
-from kinepose.data.synthworld import describe, make_synthworld, read_synthworld
+from kinepose.data.synthworld import (
+    describe,
+    holds_synthworld,
+    make_synthworld,
+    read_synthworld,
+)
 from kinepose.errors import BadInputError
 from kinepose.evaluation import baseline_errors, evaluate
 from kinepose.paper_tables import Scores
@@ -60,7 +65,8 @@ def open_course(config: ReproduceConfig) -> Course:
 
 def _open_synthworld(config: ReproduceConfig) -> Course:
     folder = config.folder or config.output / "synthworld"
-    make_synthworld(SynthworldConfig(folder, config.size))
+    if not holds_synthworld(folder, config.size):
+        make_synthworld(SynthworldConfig(folder, config.size))
     training = [folder / name for name in ("train_static", "train_moving")]
     splits = config.output / "scores"
 

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import TextIO, TypeVar
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.checkpoint import Run, holds_run, restore, save
@@ -48,6 +51,9 @@ from kinepose.synthetic.portraits import MARGIN
 Watch = Callable[[Run], bool]
 """Whether training goes on."""
 Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
+READ_EVERY = 20
+"""Iterations after which their losses are fetched from the device, which till then runs on alone; a
+loss that is not finite is noticed then."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,19 @@ class Materials:
     clips: ClipSet | None
     labels: ClipLabels | None
     stream: Stream | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an iteration came to, its numbers still on the device."""
+
+    step: int
+    """How many iterations had been made with it."""
+    loss: LossName
+    terms: Terms
+    norm: Float[Tensor, ""]
+    """Of the gradient."""
+    seconds: float
 
 
 def train(config: TrainConfig, watch: Watch | None = None) -> None:
@@ -78,7 +97,7 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
     resumed = holds_run(config)
     streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
     with streaming as stream:
-        _train(config, replace(_gather(config), stream=stream), device, resumed, watch)
+        _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
 
 
 def _train(
@@ -123,28 +142,30 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName], watch: Watch
     started, saved = time.monotonic() - run.seconds, time.monotonic()
     limit = config.minutes * 60 if config.minutes else math.inf
     progress = tqdm(total=config.iterations, initial=run.step, desc="train", unit="it")
+    unread: list[Outcome] = []
     with (folder / "log.jsonl").open("a") as log, progress:
         while run.step < config.iterations and run.seconds < limit:
             loss = _turn(config, schedule, run.step)
-            terms = _train_step(run, materials, loss)
+            terms, norm = _train_step(run, materials, loss)
             run.step, run.seconds = run.step + 1, time.monotonic() - started
-            record = {"step": run.step, "loss": loss, "total": sum(terms.values()), **terms}
-            log.write(json.dumps(record | {"seconds": round(run.seconds, 3)}) + "\n")
+            unread.append(Outcome(run.step, loss, terms, norm, round(run.seconds, 3)))
             progress.update()
             if math.isfinite(limit):
                 progress.set_postfix_str(f"{max(0.0, limit - run.seconds) / 60:.1f} min left")
-            if run.step % config.picture_every == 0:
+            shown = run.step % config.picture_every == 0
+            due = time.monotonic() - saved > config.checkpoint_minutes * 60
+            if shown or due or len(unread) == READ_EVERY:
+                _read(run, unread, log)
+            if shown:
                 _check_spread(run, materials)
                 _save_pictures(run, materials)
-                if watch is not None:
-                    if not watch(run):
-                        break
-                    log.flush()
-                    save(run)
-            if time.monotonic() - saved > config.checkpoint_minutes * 60:
+                if watch is not None and not watch(run):
+                    break
+            if due or (shown and watch is not None):
                 log.flush()
                 save(run)
                 saved = time.monotonic()
+        _read(run, unread, log)
     save(run)
     _save_pictures(run, materials)
     _summarise(run, schedule)
@@ -162,8 +183,32 @@ def _summarise(run: Run, schedule: list[LossName]) -> None:
         )
 
 
-def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, float]:
-    """One iteration of one loss; returns its terms."""
+def _read(run: Run, outcomes: list[Outcome], log: TextIO) -> None:
+    """Fetch what iterations came to, make sure of it, write it to the log, and forget it.
+
+    Raises:
+        TrainingError: if a loss or a gradient was not finite.
+    """
+    if not outcomes:
+        return
+    fetched = torch.stack([number for o in outcomes for number in (*o.terms.values(), o.norm)])
+    numbers = iter(fetched.tolist())
+    for outcome in outcomes:
+        terms = {name: round(next(numbers), 6) for name in outcome.terms}
+        for kind, value in (("loss", sum(terms.values())), ("gradient of the loss", next(numbers))):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"step {outcome.step - 1}: the {kind} '{outcome.loss}' is not finite "
+                    f"({', '.join(f'{name} {term:.3g}' for name, term in terms.items())}); "
+                    f"the last checkpoint is in {run.config.output}"
+                )
+        record = {"step": outcome.step, "loss": outcome.loss, "total": sum(terms.values()), **terms}
+        log.write(json.dumps(record | {"seconds": outcome.seconds}) + "\n")
+    outcomes.clear()
+
+
+def _train_step(run: Run, materials: Materials, loss: LossName) -> tuple[Terms, Float[Tensor, ""]]:
+    """One iteration of one loss; returns its terms and the norm of their gradient."""
     config, model = run.config, run.model
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
     torch.manual_seed(config.seed * 1_000_003 + run.step)
@@ -173,25 +218,13 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> dict[str, flo
     for parameter in parameters:
         parameter.requires_grad_(True)
     terms = _terms(run, materials, loss, generator)
-    total = torch.stack(list(terms.values())).sum()
-    if not math.isfinite(total.item()):
-        raise TrainingError(
-            f"step {run.step}: the loss '{loss}' is not finite "
-            f"({', '.join(f'{name} {value.item():.3g}' for name, value in terms.items())}); "
-            f"the last checkpoint is in {config.output}"
-        )
-    total.backward()
+    torch.stack(list(terms.values())).sum().backward()
     for group in optimiser.param_groups:
         group["lr"] = _learning_rate(config, loss, run.step)
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
-    if not math.isfinite(norm.item()):
-        raise TrainingError(
-            f"step {run.step}: the gradient of the loss '{loss}' is not finite; the last "
-            f"checkpoint is in {config.output}"
-        )
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
-    return {name: round(value.item(), 6) for name, value in terms.items()}
+    return {name: term.detach() for name, term in terms.items()}, norm
 
 
 def _terms(run: Run, materials: Materials, loss: LossName, generator: torch.Generator) -> Terms:
@@ -234,7 +267,7 @@ def _prior_batch(run: Run, materials: Materials, generator: torch.Generator) -> 
     return draw_renders(materials.stream.at(run.step), backgrounds, augmentation, generator)
 
 
-def _gather(config: TrainConfig) -> Materials:
+def _gather(config: TrainConfig, device: torch.device) -> Materials:
     path = config.output / "prior.npz"
     count = config.overfit or config.prior_images
     size = 2 * config.model.image_size
@@ -247,7 +280,7 @@ def _gather(config: TrainConfig) -> Materials:
             )
     else:
         prior = render_prior_set(count, config.prior_seed, size)
-    clips = read_clips(config.clips) if config.clips else None
+    clips = read_clips(config.clips, device) if config.clips else None
     labels = None
     if config.variant in ("weakly", "semi", "full") and not config.overfit:
         if clips is None or not config.labels:
@@ -255,7 +288,7 @@ def _gather(config: TrainConfig) -> Materials:
         share = config.label_share if config.variant == "semi" else 1.0
         labels = read_clip_labels(config.labels, clips, share, config.seed)
     backgrounds = open_backgrounds(
-        config.backgrounds, clips, config.model.image_size, config.prior_seed
+        config.backgrounds, clips, config.model.image_size, config.prior_seed, device
     )
     return Materials(prior, backgrounds, clips, labels)
 
@@ -284,7 +317,7 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
     schedule: list[LossName] = ["prior"]
     if len(clips.paired):
         schedule.append("paired")
-    elif config.start is None or not paints_people(read_run_config(config.start)):
+    elif not (config.unpaired and config.start and _paints(config.start)):
         raise BadInputError(
             "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
         )
@@ -292,6 +325,10 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
         schedule.append("unpaired")
     extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
     return [*schedule, extra[config.variant]] if config.variant in extra else schedule
+
+
+def _paints(run: Path) -> bool:
+    return paints_people(read_run_config(run))
 
 
 def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:

@@ -192,3 +192,20 @@ def test_a_clip_that_is_no_humans_is_named(tmp_path: Path):
     config = replace(SMALL, motion=MotionConfig(clips=tmp_path))
     with opened(config, seed=0) as stream, pytest.raises(BadInputError, match=r"pendulum\.bvh"):
         stream.at(0)
+
+
+def test_renders_that_are_kept_are_those_that_would_be_made_again(tmp_path):
+    kept = replace(SMALL, folder=tmp_path)
+    expected = Stream(SMALL, seed=5).at(2)
+    assert same(Stream(kept, seed=5).at(2), expected)
+    files = sorted(tmp_path.glob("*/*.npz"))
+    assert [file.stem for file in files] == ["0000000", "0000001"]
+    assert same(Stream(kept, seed=5).at(2), expected)
+    first, second = files
+    first.write_bytes(second.read_bytes())
+    assert not same(Stream(kept, seed=5).at(2), expected), "the files are used"
+    other = Stream(replace(kept, noise=0.0), seed=5)
+    other.at(0)
+    assert len(list(tmp_path.iterdir())) == 1, "noise is no part of a render"
+    Stream(replace(kept, film=0.0), seed=5).at(0)
+    assert len(list(tmp_path.iterdir())) == 2

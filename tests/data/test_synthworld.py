@@ -52,7 +52,7 @@ def motion_of(film: str, split: str) -> str:
 
 
 def test_every_split_has_films_labels_boxes_and_clips(synthworld):
-    assert {path.name for path in benchmark.iterdir()} == {*SPLITS, "prior.npz", "synthworld.json"}
+    assert {path.name for path in synthworld.iterdir()} == {*SPLITS, "prior.npz", "synthworld.json"}
     for name, split in SPLITS.items():
         films = {path.stem for path in (synthworld / name / "films").iterdir()}
         assert films == {path.stem for path in (synthworld / name / "labels").iterdir()}
@@ -64,10 +64,10 @@ def test_every_split_has_films_labels_boxes_and_clips(synthworld):
 
 
 def test_what_an_earlier_call_finished_is_kept(synthworld, capsys):
-    times = {path: path.stat().st_mtime_ns for path in benchmark.glob("*/films/*.mp4")}
+    times = {path: path.stat().st_mtime_ns for path in synthworld.glob("*/films/*.mp4")}
     before = contents(synthworld)
     make_synthworld(SynthworldConfig(synthworld, "tiny", workers=1))
-    assert times == {path: path.stat().st_mtime_ns for path in benchmark.glob("*/films/*.mp4")}
+    assert times == {path: path.stat().st_mtime_ns for path in synthworld.glob("*/films/*.mp4")}
     assert contents(synthworld) == before
     assert describe(read_synthworld(synthworld)) in capsys.readouterr().out
 
@@ -178,10 +178,10 @@ def test_films_of_tests_are_named_after_their_motions(synthworld):
 def test_no_split_has_a_film_of_another(synthworld):
     assert len({split.seed for split in SPLITS.values()} | {PRIOR_SEED}) == len(SPLITS) + 1
     for kind in ("films/*.mp4", "labels/*.npz"):
-        copies = Counter(path.read_bytes() for path in benchmark.glob(f"*/{kind}"))
+        copies = Counter(path.read_bytes() for path in synthworld.glob(f"*/{kind}"))
         assert len(copies) > 20 and set(copies.values()) == {1}
     bodies = []
-    for path in benchmark.glob("*/labels/*.npz"):
+    for path in synthworld.glob("*/labels/*.npz"):
         joints = read_labels(path).joints3d[0]
         bodies.append(np.linalg.norm(joints[[2, 3, 12, 13]] - joints[[1, 2, 11, 12]], axis=-1))
     apart = np.abs(np.array(bodies)[:, None] - np.array(bodies)).max(-1)

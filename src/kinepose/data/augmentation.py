@@ -63,18 +63,21 @@ def draw_renders(
     augmentation: Augmentation,
     generator: torch.Generator,
 ) -> RenderBatch:
-    """Random renders, each before a background of its own: turned, moved, mirrored, recoloured."""
-    count, size = backgrounds.shape[0], backgrounds.shape[-1]
+    """Random renders, each before a background of its own: turned, moved, mirrored, recoloured.
+
+    They are made on the device of the backgrounds; the generator is the processor's.
+    """
+    count, size, device = backgrounds.shape[0], backgrounds.shape[-1], backgrounds.device
 
     def uniform(*shape: int) -> Float[Tensor, "..."]:
-        return torch.rand(shape, generator=generator) * 2 - 1
+        return (torch.rand(shape, generator=generator) * 2 - 1).to(device)
 
     rows = torch.randint(len(prior.image), (count,), generator=generator).numpy()
     angle = augmentation.rotation * uniform(count)
     log_scale = augmentation.crop_jitter * uniform(count) + math.log(augmentation.margin)
     shift = augmentation.crop_jitter * uniform(count, 2)
 
-    layers = zoom_image(layers_of(prior, rows), size, log_scale, shift, angle)
+    layers = zoom_image(layers_of(prior, rows, device), size, log_scale, shift, angle)
     mask, shadow = layers[:, 3:4], layers[:, 4:]
     full = layers[:, :3] / mask.clamp(min=1e-3)
     person = _recolour(full, uniform(count, 5), augmentation.colour)
@@ -85,15 +88,16 @@ def draw_renders(
     if augmentation.blur:
         images = _blur(images, augmentation.blur, generator)
     if augmentation.noise:
-        strength = augmentation.noise * torch.rand(count, 1, 1, 1, generator=generator)
-        images = images + strength * torch.randn(images.shape, generator=generator)
+        strength = augmentation.noise / 2 * (uniform(count, 1, 1, 1) + 1)
+        images = images + strength * _normal(images, generator)
 
     joints2d, joints3d, camera = (
-        torch.from_numpy(labels[rows]) for labels in (prior.joints2d, prior.joints3d, prior.camera)
+        torch.from_numpy(labels[rows]).to(device)
+        for labels in (prior.joints2d, prior.joints3d, prior.camera)
     )
     joints2d = zoom_joints2d(rotate_joints2d(joints2d, angle), log_scale, shift)
     camera = zoom_camera(rotate_camera(camera, angle), log_scale, shift)
-    flipped = torch.rand(count, generator=generator) < 0.5
+    flipped = uniform(count) < 0
     joints3d = torch.where(flipped[:, None, None], flip_joints3d(joints3d), joints3d)
     pictures = torch.cat([images, backgrounds, mask], dim=1)
     pictures = torch.where(flipped[:, None, None, None], flip_image(pictures), pictures)
@@ -132,6 +136,7 @@ def _hide(
     inside = (at >= low[..., None]) & (at < high[..., None])
     box = inside[:, 1, :, None] & inside[:, 0, None, :]
     box &= (torch.rand(count, generator=generator) < share)[:, None, None]
+    box = box.to(images.device)
     images = torch.where(box[:, None], images.roll(1, 0), images)
     return images, mask * ~box[:, None]
 
@@ -143,5 +148,12 @@ def _blur(
     fewer = 0.4 + 0.5 * float(torch.rand((), generator=generator))
     small = functional.interpolate(images, scale_factor=fewer, mode="area")
     large = functional.interpolate(small, images.shape[-2:], mode="bilinear")
-    chosen = torch.rand(len(images), generator=generator) < share
+    chosen = (torch.rand(len(images), generator=generator) < share).to(images.device)
     return torch.where(chosen[:, None, None, None], large, images)
+
+
+def _normal(like: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+    """Noise, by the device's own generator: it is much, and the processor is slow."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    own = torch.Generator(like.device).manual_seed(seed)
+    return torch.randn(like.shape, generator=own, device=like.device)

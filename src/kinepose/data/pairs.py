@@ -22,7 +22,7 @@ from kinepose.errors import BadInputError
 
 _ENDS_OF_GAP = 1e-6
 """Times are read from files; a gap this much [s] too small is large enough."""
-_DECODED_BYTES = 512 * 2**20
+_DECODED_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,13 @@ class ClipSet:
     """First row, and the one after the last, of each clip of one person in D_p."""
     unpaired: Int[np.ndarray, "clips_in_d_unp 2"]
     """The same of D_unp."""
-    decoded: dict[tuple[str, int, int], UInt8[np.ndarray, "..."]] = field(default_factory=dict)
-    """Pictures that were asked for, by column, row and size, up to _DECODED_BYTES."""
+    device: torch.device | str = "cpu"
+    """Where pictures are given."""
+    decoded: dict[tuple[str, int, int], UInt8[Tensor, "size size channels"]] = field(
+        default_factory=dict
+    )
+    """Pictures that were asked for, by column, row and size, on the device, up to
+    _DECODED_BYTES."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ class PairBatch:
     """Of the targets, in the set."""
 
 
-def read_clips(folders: Sequence[Path]) -> ClipSet:
-    """Read the clips of one or several folders that `prepare` wrote.
+def read_clips(folders: Sequence[Path], device: torch.device | str = "cpu") -> ClipSet:
+    """Read the clips of one or several folders that `prepare` wrote; pictures come on a device.
 
     Raises:
         BadInputError: if there are none, or they are not clips.
@@ -90,7 +95,8 @@ def read_clips(folders: Sequence[Path]) -> ClipSet:
         starts += (starts[-1] + _ends_of_clips(part)).tolist()
     bounds = np.stack([starts[:-1], starts[1:]], axis=-1).astype(np.int64)
     paired = np.asarray(table["paired"])[bounds[:, 0]]
-    return ClipSet(table, np.asarray(table["time"]), bounds[paired], bounds[~paired])
+    time = np.asarray(table["time"])
+    return ClipSet(table, time, bounds[paired], bounds[~paired], device)
 
 
 def draw_pairs(
@@ -157,17 +163,9 @@ def load_images(
     clips: ClipSet, rows: Int[np.ndarray, " count"], size: int, column: str = "image"
 ) -> Float32[Tensor, "count 3 size size"]:
     """The crops, or the backgrounds, of these rows, 0 to 1."""
-    pictures = np.stack([_shrunk(clips, column, row, size) for row in rows.tolist()])
-    channels_first = pictures[..., ::-1].transpose(0, 3, 1, 2)  # OpenCV's blue, green, red
-    return torch.from_numpy(np.ascontiguousarray(channels_first)).float() / 255
-
-
-def load_masks(
-    clips: ClipSet, rows: Int[np.ndarray, " count"], size: int
-) -> Float32[Tensor, "count 1 size size"]:
-    """Which share of each pixel of the backgrounds of these rows is known."""
-    masks = np.stack([_shrunk(clips, "valid", row, size) for row in rows.tolist()])
-    return torch.from_numpy(masks)[:, None].float() / 255
+    pictures = torch.stack([_shrunk(clips, column, row, size) for row in rows.tolist()])
+    blue_green_red = pictures.permute(0, 3, 1, 2)
+    return blue_green_red.flip(1).float() / 255
 
 
 def describe_clips(folder: Path) -> str:
@@ -220,15 +218,24 @@ def _draw_pair(
     return int(first + source), int(first + target)
 
 
+def load_masks(
+    clips: ClipSet, rows: Int[np.ndarray, " count"], size: int
+) -> Float32[Tensor, "count 1 size size"]:
+    """Which share of each pixel of the backgrounds of these rows is known."""
+    masks = torch.stack([_shrunk(clips, "valid", row, size) for row in rows.tolist()])
+    return masks.permute(0, 3, 1, 2).float() / 255
+
+
 def _shrunk(
     clips: ClipSet, column: str, row: int, size: int
-) -> UInt8[np.ndarray, "size size *channels"]:
+) -> UInt8[Tensor, "{size} {size} channels"]:
     """A picture of the set, each pixel the mean of what it covers; kept, while there is room."""
     picture = clips.decoded.get((column, row, size))
     if picture is None:
         encoded = np.frombuffer(clips.table[column][row].as_buffer(), np.uint8)
-        picture = _decode(encoded, size, grey=column == "valid")
-        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+        pixels = _decode(encoded, size, grey=column == "valid")
+        pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+        picture = torch.from_numpy(pixels.reshape(size, size, -1)).to(clips.device)
         if len(clips.decoded) < _DECODED_BYTES // picture.nbytes:
             clips.decoded[column, row, size] = picture
     return picture

@@ -77,9 +77,10 @@ def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:
 
 
 def layers_of(
-    prior: PriorSet, rows: Int[np.ndarray, " batch"]
+    prior: PriorSet, rows: Int[np.ndarray, " batch"], device: torch.device | str = "cpu"
 ) -> Float[Tensor, "batch 5 size size"]:
     """Of some renders: the person in RGB on black, the mask and the shadow, 0 to 1."""
-    person = torch.from_numpy(prior.image[rows]).permute(0, 3, 1, 2)
-    flat = (torch.from_numpy(layer[rows])[:, None] for layer in (prior.mask, prior.shadow))
+    layers = (prior.image, prior.mask, prior.shadow)
+    person, *flat = (torch.from_numpy(layer[rows]).to(device) for layer in layers)
+    person, flat = person.permute(0, 3, 1, 2), [layer[:, None] for layer in flat]
     return torch.cat([person, *flat], dim=1).float() / 255

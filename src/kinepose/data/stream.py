@@ -5,19 +5,21 @@ pool holds at a step is decided by the seed and the step alone, so that a resume
 the same pictures; they are only rendered again.
 """
 
+import hashlib
+import json
 import math
 import multiprocessing
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from kinepose.config import StreamConfig
-from kinepose.data.prior import PriorSet
+from kinepose.data.prior import PriorSet, load_prior, save_prior
 from kinepose.geometry.camera_projection import fit_camera
 from kinepose.geometry.forward_kinematics import canonical_joints
 from kinepose.synthetic.portraits import TAKE, Renders, render_prior, render_take
@@ -26,6 +28,8 @@ from kinepose.synthetic.settings import check_motion, check_ranges, check_scene
 
 _AHEAD = 4
 """Takes that each worker prepares before they are asked for."""
+_RECIPE = {"size", "film", "motion", "scene"}
+"""Settings that decide what a take shows."""
 _RANGES = {
     "pool": (0.0, math.inf),
     "first": (1.0, math.inf),
@@ -126,4 +130,15 @@ def opened(config: StreamConfig, seed: int) -> Generator[Stream]:
 
 
 def _render(config: StreamConfig, seed: int, number: int) -> PriorSet:
-    return label_renders(render_take(config, seed, number))
+    """A take, rendered or found in the folder of the settings."""
+    if config.folder is None:
+        return label_renders(render_take(config, seed, number))
+    recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
+    digest = hashlib.sha256(json.dumps([recipe, seed], default=str).encode()).hexdigest()
+    path = config.folder / digest[:16] / f"{number:07d}.npz"
+    if path.is_file():
+        return load_prior(path)
+    take = label_renders(render_take(config, seed, number))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_prior(take, path)
+    return take

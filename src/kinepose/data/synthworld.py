@@ -143,6 +143,15 @@ def describe(held: dict[str, Any]) -> str:
     return f"{name}, content {held['content']} ({standing})"
 
 
+def holds_synthworld(folder: Path, size: str) -> bool:
+    """Whether a folder holds the finished benchmark of this version in a size."""
+    try:
+        held = _read_description(folder)
+    except BadInputError:
+        return False
+    return (held["version"], held["size"]) == (VERSION, size) and held["content"] is not None
+
+
 def _claim(config: SynthworldConfig) -> None:
     """Say at once which benchmark a folder is for, so that what is unfinished is not mixed."""
     if not (config.output / "synthworld.json").is_file():
