@@ -83,6 +83,8 @@ def test_poses_are_what_the_readme_promises(walk):
         assert poses["joints3d"].shape == (rows, 17, 3)
         assert np.abs(poses["joints3d"][:, 0]).max() == 0
         assert poses["root"].shape == (rows, 3) and (poses["root"][:, 2] > 0).all()
+        assert poses["confidence"].shape == (rows, 17)
+        assert poses["film"] == "film_0000.mp4"
         assert poses["focal"] == pytest.approx(np.full(rows, 96 * 2**0.5))
         assert np.isfinite(poses["energy"]).all()
         assert list(poses["joint_names"])[:2] == ["pelvis", "right_hip"]
@@ -97,6 +99,13 @@ def test_metrics_and_page_are_there(walk):
     page = (walk / "page.html").read_text()
     assert "<img" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_criteria_need_no_labels(walk):
+    written = walk / "criteria.json"
+    succeeds("criteria", walk / "poses", "--clips", walk / "clips", "--output", written)
+    (film,) = json.loads(written.read_text())["films"]
+    assert film["film"] == "film_0000.mp4" and set(film) >= {"steadiness", "hits"}
 
 
 def test_info_describes_clips_run_and_poses(walk):
@@ -147,6 +156,7 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path):
     assert "bogus" in fails("train", "--preset", "bogus")
     assert "nowhere" in fails("info", "nowhere")
     assert "npz" in fails("evaluate", text, text, "--output", tmp_path / "m.json")
+    assert "two or more" in fails("criteria", walk / "poses", "--views")
     assert "not a run" in fails("report", empty, "--output", tmp_path / "page.html")
     # Of all this there stays only the list in which `prepare` says why the film failed.
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "empty", "film.mp4"]

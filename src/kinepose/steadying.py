@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from scipy.signal import savgol_filter
 
 from kinepose.data.poses import FilmPoses
@@ -45,14 +45,14 @@ def repair_sides(poses: FilmPoses) -> FilmPoses:
     ]
     chosen = np.zeros(len(poses.frame), np.int64)
     for rows in stretches(poses.track, poses.frame):
-        size = np.median((poses.box[rows, 2:] - poses.box[rows, :2]).max(-1))
-        tall = np.median(stature(torch.from_numpy(poses.joints3d[rows])).numpy())
+        size = float(np.median((poses.box[rows, 2:] - poses.box[rows, :2]).max(-1)))
+        tall = stature(torch.from_numpy(poses.joints3d[rows])).median().item()
         paths = [
             np.concatenate([seen[rows] / max(size, 1), joints[rows] / max(tall, 1)], axis=-1)
             for seen, joints, _ in states
         ]
         price = _EXCHANGED_SECOND / float(poses.fps)
-        chosen[rows] = least_motion(np.stack(paths).astype(np.float64), price)
+        chosen[rows] = least_motion(np.stack(paths), price)
     every = np.arange(len(chosen))
     joints2d, joints3d, confidence = (
         np.stack(kind)[chosen, every] for kind in zip(*states, strict=True)
@@ -61,7 +61,7 @@ def repair_sides(poses: FilmPoses) -> FilmPoses:
 
 
 def least_motion(
-    states: Float64[np.ndarray, "states frames 17 5"], price: float
+    states: Float[np.ndarray, "states frames 17 5"], price: float
 ) -> Int64[np.ndarray, " frames"]:
     """The state of each frame with which a person moves least; joints are in 2D, then in 3D.
 
@@ -83,8 +83,8 @@ def least_motion(
 
 
 def _steps(
-    start: Float64[np.ndarray, "frames 17 5"], end: Float64[np.ndarray, "frames 17 5"]
-) -> Float64[np.ndarray, " steps"]:
+    start: Float[np.ndarray, "frames 17 5"], end: Float[np.ndarray, "frames 17 5"]
+) -> Float[np.ndarray, " steps"]:
     """How far joints move from each frame of one state to the next frame of another."""
     move = end[1:] - start[:-1]
     return sum(np.linalg.norm(part, axis=-1).mean(-1) for part in (move[..., :2], move[..., 2:]))
