@@ -71,6 +71,11 @@ def walk(tmp_path_factory) -> Path:
     labels = root / "films" / "labels" / f"{films[0].stem}.npz"
     succeeds("evaluate", root / "poses", labels, "--output", root / "poses" / "metrics.json")
     succeeds("report", root / "run", "--output", root / "page.html", "--poses", root / "poses")
+    succeeds(
+        *("adapt", films[1], "--output", root / "adapted", "--start", root / "run"),
+        *("--detector", "file", "--boxes", boxes, "--largest-invalid", 1, "--workers", 1),
+        *("--iterations", 2, "--check-every", 1, "--batch-size", 2, "--renders", 0),
+    )
     return root
 
 
@@ -112,6 +117,15 @@ def test_info_describes_clips_run_and_poses(walk):
     assert "D_p" in succeeds("info", walk / "clips")
     assert "cpu" in succeeds("info", walk / "run")
     assert "people: 1" in succeeds("info", walk / "poses")
+    assert "unsupervised" in succeeds("info", walk / "adapted")
+
+
+def test_adapt_says_what_it_gained_and_leaves_a_run(walk):
+    held = json.loads((walk / "adapted" / "adaptation.json").read_text())
+    assert held["finished"] and 0 <= held["kept"] <= held["iterations"]
+    (film,) = held["films"].values()
+    assert film.keys() == {"before", "after", "change"}
+    succeeds("report", walk / "adapted", "--output", walk / "adapted.html")
 
 
 def test_a_resumed_run_that_is_done_stays_as_it_is(walk):
@@ -158,6 +172,9 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path):
     assert "npz" in fails("evaluate", text, text, "--output", tmp_path / "m.json")
     assert "two or more" in fails("criteria", walk / "poses", "--views")
     assert "not a run" in fails("report", empty, "--output", tmp_path / "page.html")
+    assert "not a run" in fails("adapt", film, "--start", empty, "--output", tmp_path / "adapted")
+    ship = ("ship", walk / "run", "--machine", "none", "--output", tmp_path / "weights")
+    assert "film.mp4" in fails(*ship, "--scores", text)
     # Of all this there stays only the list in which `prepare` says why the film failed.
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "empty", "film.mp4"]
     assert [p.name for p in (tmp_path / "clips").iterdir()] == ["_films.json"]

@@ -411,7 +411,7 @@ class AdaptConfig:
     )
     backgrounds: Path | None = None
     """Folder of pictures of the empty scenes, named like the films, instead of the median."""
-    shortest_clip: float = 2.0
+    shortest_clip: float = 1.0
     """Shorter clips are dropped [s]."""
     largest_invalid: float = 0.3
     """Share of a clip's boxes that may lack a background before L_P leaves it to L_UNP."""
