@@ -69,11 +69,13 @@ def write_film_poses(path, joints3d, frame, track=None, joints2d=None):
     write_poses(
         path,
         FilmPoses(
+            film=np.array("film.mp4"),
             frame=np.asarray(frame, np.int64),
             track=np.zeros(count, np.int64) if track is None else np.asarray(track, np.int64),
             box=np.tile(np.float32([10, 20, 60, 220]), (count, 1)),
             joints2d=np.zeros((count, 17, 2), np.float32) if joints2d is None else joints2d,
             joints3d=joints3d - joints3d[:, :1],
+            confidence=np.full((count, 17), 0.5, np.float32),
             root=np.tile(np.float32([0, 0, 5000]), (count, 1)),
             focal=np.full(count, 500, np.float32),
             energy=np.zeros(count, np.float32),
@@ -184,7 +186,7 @@ def test_bad_input_gets_one_clear_line(tmp_path):
         (tmp_path / "none.npz", good_labels, "no file of poses"),
         (good_poses, tmp_path / "none.npz", "no file of labels"),
         (good_poses, text, "no npz file of labels"),
-        (good_labels, good_labels, "does not hold poses: no box, energy"),
+        (good_labels, good_labels, "does not hold poses: no box, confidence, energy"),
         (good_poses, good_poses, "holds poses, not labels"),
         (good_poses, other, "format version 9"),
         (good_poses, names, "other joints"),

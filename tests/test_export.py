@@ -50,11 +50,13 @@ def people() -> FilmPoses:
     joints3d = np.stack(joints3d)
     in_film = joints3d + root[:, None]
     return FilmPoses(
+        film=np.array("film.mp4"),
         frame=frame,
         track=track,
         box=np.tile(np.float32([10, 20.5, 110, 220]), (len(rows), 1)),
         joints2d=800 * in_film[..., :2] / in_film[..., 2:] + np.float32([320, 240]),
         joints3d=joints3d,
+        confidence=np.random.default_rng(0).uniform(0, 1, (len(rows), 17)).astype(np.float32),
         root=root,
         focal=np.full(len(rows), 800, np.float32),
         energy=np.where(track == 3, frame / 7, np.nan).astype(np.float32),
@@ -113,7 +115,11 @@ def read_c3d(path):
 
 def test_json_and_csv_hold_what_the_arrays_hold(poses, folder):
     film = json.loads((folder / "poses.json").read_text())
-    assert film["fps"] == FPS and tuple(film["joint_names"]) == JOINT_NAMES
+    assert (
+        film["film"] == "film.mp4"
+        and film["fps"] == FPS
+        and tuple(film["joint_names"]) == JOINT_NAMES
+    )
     from_json = {
         (person["track"], pose["frame"]): pose
         for person in film["people"]
@@ -127,7 +133,7 @@ def test_json_and_csv_hold_what_the_arrays_hold(poses, folder):
         pose, line = from_json[key], from_csv[key]
         time = poses.frame[row] / FPS
         assert pose["time"] == pytest.approx(time) and float(line["time"]) == pytest.approx(time)
-        for name in ("box", "root", "focal", "joints2d", "joints3d"):
+        for name in ("box", "root", "focal", "joints2d", "joints3d", "confidence"):
             np.testing.assert_allclose(pose[name], getattr(poses, name)[row], atol=0.0051)
         box = [float(line[name]) for name in ("x0", "y0", "x1", "y1")]
         root = [float(line[name]) for name in ("root_x", "root_y", "root_z")]
@@ -137,6 +143,8 @@ def test_json_and_csv_hold_what_the_arrays_hold(poses, folder):
         for joint, name in enumerate(JOINT_NAMES):
             joints2d = [float(line[f"{name}_{axis}"]) for axis in "uv"]
             joints3d = [float(line[f"{name}_{axis}"]) for axis in "xyz"]
+            confidence = float(line[f"{name}_confidence"])
+            assert confidence == pytest.approx(poses.confidence[row, joint], abs=0.0051)
             np.testing.assert_allclose(joints2d, poses.joints2d[row, joint], atol=0.0051)
             np.testing.assert_allclose(joints3d, poses.joints3d[row, joint], atol=0.0051)
         if np.isnan(poses.energy[row]):
@@ -228,10 +236,13 @@ def standing():
     return joints
 
 
+def first_rows(poses, count):
+    return {name: value[:count] if value.ndim else value for name, value in vars(poses).items()}
+
+
 def one_row(poses, **changes):
     """The first row alone, changed."""
-    first = {name: value[:1] for name, value in vars(poses).items() if name != "fps"}
-    return FilmPoses(**({**first, "fps": poses.fps} | changes))
+    return FilmPoses(**(first_rows(poses, 1) | changes))
 
 
 def test_who_stands_in_a_t_is_the_rest_pose_and_left_is_left_and_up_is_up(poses, tmp_path):
@@ -275,8 +286,7 @@ def test_pictures_are_a_frame_a_second(poses, tmp_path):
 
 
 def test_a_file_that_c3d_cannot_hold_or_the_disk_is_one_line(poses, tmp_path):
-    rows = {name: value[:2] for name, value in vars(poses).items() if name != "fps"}
-    long = FilmPoses(**{**rows, "frame": np.array([0, 65535]), "fps": poses.fps})
+    long = FilmPoses(**(first_rows(poses, 2) | {"frame": np.array([0, 65535])}))
     with pytest.raises(BadInputError, match="65535"):
         export_poses(long, ("c3d",), tmp_path / "long")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -326,7 +336,7 @@ def test_bad_input_is_one_line_and_nothing_stays(poses, monkeypatch, capsys, tmp
     write_poses(tmp_path / "poses.npz", poses)
     text = tmp_path / "text"
     text.write_text("no folder")
-    empty = FilmPoses(**{n: v if n == "fps" else v[:0] for n, v in vars(poses).items()})
+    empty = FilmPoses(**first_rows(poses, 0))
     write_poses(tmp_path / "empty.npz", empty)
     output = ("--output", tmp_path / "out")
     film = ("predict", "film.mp4", "--run", tmp_path, *output)

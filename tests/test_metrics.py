@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinepose.geometry.alignment import aligned
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.metrics import (
-    aligned,
     auc,
     by_action,
     by_joint,

@@ -15,6 +15,7 @@ from kinepose.errors import BadInputError
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.model import new_model, save_model
 from kinepose.prediction import batches_with_sources, predict, source_rows
+from kinepose.steadying import steadied
 
 WIDTH, HEIGHT, FPS, FRAMES = 96, 128, 10.0, 25
 
@@ -74,7 +75,7 @@ def boxes(film):
 
 
 def predicted(film, run, output, **settings):
-    predict(PredictConfig(film, run, output, device="cpu", **settings))
+    predict(PredictConfig(film, output, run, device="cpu", **settings))
     return read_poses(output)
 
 
@@ -93,6 +94,8 @@ def test_every_box_gets_a_pose_in_the_order_of_the_film(both):
     standing = poses.box[poses.track == 8]
     np.testing.assert_allclose(standing, np.tile([70, 40, 84, 110], (15, 1)), atol=0.5)
     assert np.isfinite(poses.energy).all() and (poses.energy > 0).all()
+    assert (poses.confidence >= 0).all() and (poses.confidence <= 1).all()
+    assert poses.film == "two.mp4"
 
 
 def test_joints3d_hang_at_the_pelvis_and_are_as_tall_as_asked(both, film, run, tmp_path):
@@ -161,6 +164,23 @@ def test_poses_do_not_depend_on_the_size_of_a_batch(both, film, run, boxes, tmp_
     np.testing.assert_allclose(again.energy, poses.energy, rtol=1e-3)
 
 
+def test_a_film_is_steadied_unless_told_otherwise(both, film, run, boxes, tmp_path):
+    _, poses = both
+    settings = {
+        "people": PeopleConfig(detector="file", boxes=boxes),
+        "energy": False,
+        "overlay": False,
+    }
+    raw = predicted(
+        film, run, tmp_path, pose_smoothing=0.0, repair_sides=False, batch_size=4, **settings
+    )
+    again = steadied(raw, PredictConfig.pose_smoothing, repair=True)
+    np.testing.assert_allclose(again.joints3d, poses.joints3d, atol=0.01)
+    np.testing.assert_allclose(again.joints2d, poses.joints2d, atol=0.01)
+    with pytest.raises(BadInputError, match="--pose-smoothing"):
+        predicted(film, run, tmp_path, pose_smoothing=-1.0, **settings)
+
+
 def test_the_overlay_shows_the_film_and_the_skeletons_beside_it(both):
     output, _ = both
     info = film_info(output / "overlay.mp4")
@@ -197,7 +217,7 @@ def test_nothing_stays_when_it_fails(run, boxes, tmp_path):
     output = tmp_path / "deep" / "poses"
     for film, folder in [(text, run), (tmp_path / "none.mp4", run), (text, tmp_path)]:
         with pytest.raises(BadInputError) as caught:
-            predict(PredictConfig(film, folder, output, PeopleConfig("none"), device="cpu"))
+            predict(PredictConfig(film, output, folder, PeopleConfig("none"), device="cpu"))
         assert "\n" not in str(caught.value)
     assert not output.parent.exists()
 
@@ -206,7 +226,7 @@ def test_nobody_is_one_clear_line(run, tmp_path):
     film = tmp_path / "empty.mp4"
     write_video(film, (frame_image(0) for _ in range(20)), FPS)
     with pytest.raises(BadInputError, match="no"):
-        predict(PredictConfig(film, run, tmp_path / "out", PeopleConfig("motion"), device="cpu"))
+        predict(PredictConfig(film, tmp_path / "out", run, PeopleConfig("motion"), device="cpu"))
     assert not (tmp_path / "out").exists()
 
 

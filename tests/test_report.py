@@ -78,11 +78,13 @@ def write_prediction(folder, frames=12, fps=25.0):
     write_poses(
         folder / "poses.npz",
         FilmPoses(
+            film=np.array("film.mp4"),
             frame=np.arange(frames),
             track=np.zeros(frames, np.int64),
             box=np.tile(np.float32([1, 2, 30, 60]), (frames, 1)),
             joints2d=rng.uniform(0, 50, (frames, 17, 2)).astype(np.float32),
             joints3d=rng.uniform(-800, 800, (frames, 17, 3)).astype(np.float32),
+            confidence=rng.uniform(0, 1, (frames, 17)).astype(np.float32),
             root=np.tile(np.float32([0, 0, 5000]), (frames, 1)),
             focal=np.full(frames, 500, np.float32),
             energy=rng.uniform(0, 1, frames).astype(np.float32),

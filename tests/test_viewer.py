@@ -40,11 +40,13 @@ def write_people(folder, frames=FRAMES, fps=FPS, energy=True):
     joints3d = rng.uniform(-800, 800, (len(rows), 17, 3)).round()
     joints3d[:, 0] = 0
     poses = FilmPoses(
+        film=np.array("film.mp4"),
         frame=frame,
         track=track,
         box=np.tile(np.float32([60, 30, 140, 120]), (len(rows), 1)),
         joints2d=rng.uniform(50, 110, (len(rows), 17, 2)).astype(np.float32),
         joints3d=joints3d.astype(np.float32),
+        confidence=rng.uniform(0, 1, (len(rows), 17)).astype(np.float32),
         root=np.tile(np.float32([0, 0, 5000]), (len(rows), 1)),
         focal=np.full(len(rows), 500, np.float32),
         energy=(frame + 100 * track if energy else frame * np.nan).astype(np.float32),

@@ -20,10 +20,10 @@ from kinepose.data.prior import load_prior, plain_batch
 from kinepose.data.recordings import film_labels
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
+from kinepose.geometry.alignment import aligned
 from kinepose.geometry.forward_kinematics import forward_kinematics, has_trunk, local_kinematics
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES, PELVIS
 from kinepose.metrics import (
-    aligned,
     auc,
     by_action,
     by_joint,

@@ -68,7 +68,9 @@ def write_json(path: Path, poses: FilmPoses) -> None:
     ]
     film = {
         "format_version": POSES_VERSION,
+        "film": str(poses.film),
         "fps": float(poses.fps),
+        "model_sha256": str(poses.model_sha256),
         "joint_names": JOINT_NAMES,
         "people": people,
     }
@@ -80,30 +82,32 @@ def write_csv(path: Path, poses: FilmPoses) -> None:
     """Write one row a person and frame; a number that is not known is left out."""
     columns = ["frame", "time", "track", "x0", "y0", "x1", "y1"]
     columns += ["root_x", "root_y", "root_z", "focal", "energy"]
-    columns += [f"{joint}_{axis}" for joint in JOINT_NAMES for axis in "uvxyz"]
+    columns += [f"{joint}_{axis}" for joint in JOINT_NAMES for axis in (*"uvxyz", "confidence")]
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
         for row in range(len(poses.frame)):
             values = _plain(poses, row)
-            joints = zip(values["joints2d"], values["joints3d"], strict=True)
+            joints = (values["joints2d"], values["joints3d"], values["confidence"])
             table.writerow(
                 [
                     *(values["frame"], values["time"], int(poses.track[row])),
                     *values["box"],
                     *values["root"],
                     *(values["focal"], values["energy"]),
-                    *itertools.chain.from_iterable(u + x for u, x in joints),
+                    *itertools.chain.from_iterable(
+                        [*u, *x, sure] for u, x, sure in zip(*joints, strict=True)
+                    ),
                 ]
             )
 
 
 def _plain(poses: FilmPoses, row: int) -> dict[str, Any]:
-    """A pose in plain numbers, lengths to a hundredth of a px and of a mm."""
+    """A pose in plain numbers, to a hundredth of a px, of a mm and of confidence."""
     frame, energy = int(poses.frame[row]), float(poses.energy[row])
     numbers = {
         name: getattr(poses, name)[row].astype(np.float64).round(2).tolist()
-        for name in ("box", "root", "focal", "joints2d", "joints3d")
+        for name in ("box", "root", "focal", "joints2d", "joints3d", "confidence")
     }
     return {
         "frame": frame,

@@ -1,19 +1,19 @@
 """How far a pose is from the truth, one number a pose, in the unit of the input.
 
 Each metric in 3D takes (predicted, truth) with the root at the origin: centring them on the pelvis,
-or on the point that a benchmark asks for, is the caller's. Those with a threshold take mm. The
-alignments are functions of their own, so that errors can be read joint by joint.
+or on the point that a benchmark asks for, is the caller's. Those with a threshold take mm.
+Alignments are functions of their own, so that errors can be read joint by joint.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float, Shaped
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from kinepose.geometry.alignment import aligned
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES
 
 PCK_THRESHOLD = 150.0
@@ -144,19 +144,3 @@ def scaled(
     square = predicted.square().sum((-1, -2))
     scale = product / torch.where(square > 0, square, 1)
     return scale[..., None, None] * predicted
-
-
-def aligned(
-    predicted: Float[Tensor, "*batch joints 3"], truth: Float[Tensor, "*batch joints 3"]
-) -> Float[Tensor, "*batch joints 3"]:
-    """Each predicted pose after the similarity, det(R) = +1, that brings it nearest to the truth.
-
-    A pose whose joints all lie in one point goes to the centre of the truth, the limit of scale 0.
-    """
-    spread = (predicted - predicted.mean(-2, keepdim=True)).abs().amax((-1, -2), keepdim=True)
-    extent = predicted.abs().amax((-1, -2), keepdim=True)
-    is_point = spread <= 8 * torch.finfo(predicted.dtype).eps * extent
-    usable = torch.where(is_point, truth, predicted)
-    rotation, shift, scale = roma.rigid_points_registration(usable, truth, compute_scaling=True)
-    moved = scale[..., None, None] * usable @ rotation.transpose(-1, -2) + shift[..., None, :]
-    return torch.where(is_point, truth.mean(-2, keepdim=True), moved)

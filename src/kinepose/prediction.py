@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
+from kinepose.confidence import joint_confidence
 from kinepose.config import PredictConfig
 from kinepose.data.people import Survey, crop_image, people_in_film
 from kinepose.data.poses import FilmPoses
@@ -29,6 +30,8 @@ from kinepose.geometry.film_camera import assumed_focal, locate, turn_to_film
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
+from kinepose.runs import model_sha256
+from kinepose.steadying import steadied
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,10 @@ def predict(config: PredictConfig) -> None:
             of range.
     """
     _check_range("--height", config.height, "mm")
+    if not 0 <= config.pose_smoothing <= 10:
+        raise BadInputError(
+            f"--pose-smoothing must be from 0 to 10 s, not {config.pose_smoothing:g}"
+        )
     if config.focal is not None:
         _check_range("--focal", config.focal, "px")
     formats = ("npz", *config.formats)
@@ -65,6 +72,8 @@ def predict(config: PredictConfig) -> None:
     model = load_model(config.run, device)
     rows = _rows(people_in_film(config.film, config.people))
     poses = _predict_rows(model, device, config, rows)
+    if not is_pictures(config.film):
+        poses = steadied(poses, config.pose_smoothing, config.repair_sides)
     export_poses(poses, formats, config.output)
     if config.overlay and is_pictures(config.film):
         _write_overlay_pictures(config, poses)
@@ -100,6 +109,7 @@ def _predict_rows(
     count = len(rows.frame)
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
+    confidence = np.empty((count, 17), np.float32)
     energies = np.full(count, np.nan, np.float32)
     if config.energy and not is_pictures(config.film):
         sources = source_rows(rows.track, rows.time, config.energy_gap)
@@ -114,17 +124,24 @@ def _predict_rows(
             crop = torch.from_numpy(rows.crop[batch]).float()
             joints2d[batch] = crop_to_frame(poses.joints2d.cpu(), crop).numpy()
             joints3d[batch] = joints_in_camera(poses, config.height).cpu().numpy()
+            confidence[batch] = joint_confidence(model, targets, poses).cpu().numpy()
             if config.energy:
                 energies[batch] = energy(model, targets, _to_tensor(lent, device)).cpu().numpy()
             progress.update(len(batch))
+    turned, root, focal = _in_film(joints2d, joints3d, sizes, config.focal)
     return FilmPoses(
-        rows.frame,
-        rows.track,
-        rows.box.astype(np.float32),
-        joints2d,
-        *_in_film(joints2d, joints3d, sizes, config.focal),
-        energies,
-        np.array(film_info(config.film).fps, np.float32),
+        film=np.array(config.film.name),
+        frame=rows.frame,
+        track=rows.track,
+        box=rows.box.astype(np.float32),
+        joints2d=joints2d,
+        joints3d=turned,
+        confidence=confidence,
+        root=root,
+        focal=focal,
+        energy=energies,
+        fps=np.array(film_info(config.film).fps, np.float32),
+        model_sha256=np.array(model_sha256(config.run)),
     )
 
 

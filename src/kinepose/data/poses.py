@@ -4,19 +4,20 @@ Both are npz files of plain arrays, one row a person and frame; no pickle is eve
 """
 
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, Shaped
 
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
 
-POSES_VERSION = 2
-"""Since 2 there are root and focal, and joints3d are turned into the film camera's axes."""
+POSES_VERSION = 3
+"""Since 2 there are root and focal, and joints3d are turned into the film camera's axes; since 3
+there are film, confidence and model_sha256."""
 FORMAT_VERSION = 1
 """Of labels."""
 
@@ -25,6 +26,8 @@ FORMAT_VERSION = 1
 class FilmPoses:
     """What `predict` found in a film."""
 
+    film: Shaped[np.ndarray, ""]
+    """Its file name."""
     frame: Int64[np.ndarray, " rows"]
     track: Int64[np.ndarray, " rows"]
     box: Float32[np.ndarray, "rows 4"]
@@ -33,6 +36,8 @@ class FilmPoses:
     """[px] of the film."""
     joints3d: Float32[np.ndarray, "rows 17 3"]
     """[mm] in the film camera's axes (x right, y down, z away), pelvis at 0."""
+    confidence: Float32[np.ndarray, "rows 17"]
+    """How sure the model is of each joint in 2D, from 0 to 1: see kinepose.confidence."""
     root: Float32[np.ndarray, "rows 3"]
     """The pelvis in the film camera's frame [mm], the camera at the origin: an estimate."""
     focal: Float32[np.ndarray, " rows"]
@@ -41,6 +46,8 @@ class FilmPoses:
     """L_UNP's disagreement; nan where it was not asked for."""
     fps: Float32[np.ndarray, ""]
     """Frames a second; 0 for pictures."""
+    model_sha256: Shaped[np.ndarray, ""] = field(default_factory=lambda: np.array(""))
+    """Of the model's weights, model.safetensors; empty if no model of ours said so."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,8 @@ def read_poses(path: Path) -> FilmPoses:
     poses = FilmPoses(**read_arrays(path, names, "poses", POSES_VERSION))
     if not (np.isfinite(poses.root).all() and (poses.focal > 0).all()):
         raise BadInputError(f"{path} holds a root or a focal length that cannot be")
+    if not ((poses.confidence >= 0) & (poses.confidence <= 1)).all():
+        raise BadInputError(f"{path} holds a confidence that is not from 0 to 1")
     return poses
 
 
