@@ -245,9 +245,10 @@ def test_change_by_hand():
     before = Verdict(agreement=1.0, jitter=0.5, fit=0.5)
     assert change(before, before) == 1
     assert change(Verdict(0.5, 0.5, 0.5), before) == pytest.approx(0.5 ** (1 / 3))
-    assert change(Verdict(1.0, 0.5, 0.25), before) == pytest.approx(2 ** (1 / 3))
-    assert change(Verdict(0.5, 0.25, 0.0), before) == math.inf
-    assert change(before, Verdict(math.inf, 0.5, 0.5)) == 0
+    assert change(Verdict(1.0, 0.5, 0.0), before) == pytest.approx(2 ** (1 / 3))
+    assert change(Verdict(0.5, math.inf, 0.9), before) == math.inf
+    assert change(Verdict(0.01, 0.5, 0.5), before) == pytest.approx(0.25 ** (1 / 3))
+    assert change(before, Verdict(math.inf, 0.5, 0.5)) == pytest.approx(0.25 ** (1 / 3))
     assert change(Verdict(math.inf, 0.1, 0.9), Verdict(math.inf, 0.5, 0.5)) < 1
     nothing = Verdict(math.nan, math.nan, math.nan)
     assert change(nothing, nothing) == 1

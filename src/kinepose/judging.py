@@ -19,6 +19,8 @@ from kinepose.model import Model
 from kinepose.prediction import joints_in_camera
 
 STATURE = PredictConfig.height
+LARGEST_GAIN = 4.0
+"""Of one criterion, so that one that was hardly to be told before does not outweigh all others."""
 _BATCH = 32
 _LEAST_KNOWN = 0.99
 """Share of a pixel of the background that must be known."""
@@ -79,12 +81,13 @@ def _judge_film(model: Model, clips: ClipSet, rows: Int[np.ndarray, " rows"]) ->
 def change(after: Verdict, before: Verdict) -> float:
     """How much worse a film became: geometric mean over what it tells; below 1 is better.
 
-    1 if it tells nothing; 0 if something was as bad as can be before and is no more.
+    1 if it tells nothing, inf if something became as bad as can be. No criterion counts as more
+    than LARGEST_GAIN times better, not even what was as bad as can be and is no more.
     """
     ratios = [
         _ratio(after.agreement, before.agreement),
         _ratio(after.jitter, before.jitter),
-        _ratio(_inverse(after.fit), _inverse(before.fit)),
+        _ratio(1 - after.fit, 1 - before.fit),
     ]
     told = [ratio for ratio in ratios if not math.isnan(ratio)]
     if math.inf in told:
@@ -95,10 +98,7 @@ def change(after: Verdict, before: Verdict) -> float:
 def _ratio(after: float, before: float) -> float:
     if after == before:
         return 1.0
-    if math.isinf(before):
-        return 0.0
-    return after / before if before else math.inf
-
-
-def _inverse(value: float) -> float:
-    return 1 / value if value else math.inf
+    if before == 0:
+        return math.inf
+    least = 1 / LARGEST_GAIN
+    return least if math.isinf(before) else max(after / before, least)

@@ -154,14 +154,21 @@ def _stages(run: Path) -> list[dict[str, Any]]:
         "minutes": log[-1]["seconds"] / 60,
         "seed": train["seed"],
         "clips": train["clips"],
-        "prior_images": train["prior_images"],
-        "stream": train["stream"]["pool"] > 0,
+        "renders": _renders(train, log[-1]["step"]),
         "start": train["start"],
     }
     start = read_run_config(run)["train"]["start"]
     if start is not None and (Path(start) / "log.jsonl").is_file():
         return [*_stages(Path(start)), stage]
     return [stage]
+
+
+def _renders(train: dict[str, Any], step: int) -> int:
+    """How many L_prior had, of which some were seen often and some, by chance, never."""
+    stream = train["stream"]
+    if not stream["pool"]:
+        return train["prior_images"]
+    return int(stream["first"] + step * stream["renewed"])
 
 
 def _without_places(value: Any) -> Any:
