@@ -122,7 +122,7 @@ def _predicting(settings: Settings, folder: Path) -> str:
     for name in ("onnx", "int8"):
         engines[f"ONNX Runtime{', 8 bits' * (name == 'int8')}"] = folder / f"{name}.onnx"
         with _quiet():
-            export_onnx(ExportOnnxConfig(run, folder / f"{name}.onnx", int8=name == "int8"))
+            export_onnx(ExportOnnxConfig(folder / f"{name}.onnx", run, int8=name == "int8"))
     people = {
         "boxes given": PeopleConfig("file", boxes),
         "detector motion": PeopleConfig("motion"),
@@ -132,9 +132,9 @@ def _predicting(settings: Settings, folder: Path) -> str:
         timed["MediaPipe Pose 0.10.14, full", "its own"] = lambda: _mediapipe(settings, film)
     for kind, found in people.items():
         for engine, onnx in engines.items():
-            config = PredictConfig(film, run, folder / "poses", found, onnx=onnx)
+            config = PredictConfig(film, folder / "poses", run, found, onnx=onnx)
             timed[f"kinepose, {engine}", kind] = lambda config=config: _predict(config)
-    config = PredictConfig(settings.film, paper, folder / "poses", people["boxes given"])
+    config = PredictConfig(settings.film, folder / "poses", paper, people["boxes given"])
     config = replace(config, people=PeopleConfig("file", settings.boxes))
     timed["preset paper, torch (one time over)", "boxes given"] = lambda: _predict(config)
     speeds = _best(timed, settings.rounds)
@@ -169,7 +169,7 @@ def _accuracy(run: Path, engines: dict[str, Path | None], folder: Path) -> str:
         scores = []
         for film in sorted((folder / "films" / "films").glob("*.mp4")):
             people = PeopleConfig("file", folder / "films" / "boxes.csv")
-            config = PredictConfig(film, run, folder / "scored", people, onnx=onnx)
+            config = PredictConfig(film, folder / "scored", run, people, onnx=onnx)
             labels = folder / "films" / "labels" / f"{film.stem}.npz"
             _predict(config)
             with _quiet():

@@ -51,17 +51,20 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(run):
+def address(run, tmp_path_factory):
+    place = tmp_path_factory.mktemp("server")
     words = ("app", "--run", run, "--port", 0, "--largest", LARGEST, "--device", "cpu")
     server = subprocess.Popen(
         [sys.executable, "-m", "kinepose", *map(str, words)],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(place)},
     )
     yield re.search(r"http://\S+/", server.stdout.readline())[0]
+    assert len(list(place.iterdir())) == 1
     server.terminate()
     server.wait(10)
+    assert not list(place.iterdir())
 
 
 def ask(address, path, method="GET", body=None, **headers):

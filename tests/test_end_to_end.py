@@ -71,6 +71,11 @@ def walk(tmp_path_factory) -> Path:
     labels = root / "films" / "labels" / f"{films[0].stem}.npz"
     succeeds("evaluate", root / "poses", labels, "--output", root / "poses" / "metrics.json")
     succeeds("report", root / "run", "--output", root / "page.html", "--poses", root / "poses")
+    succeeds(
+        *("adapt", films[1], "--output", root / "adapted", "--start", root / "run"),
+        *("--detector", "file", "--boxes", boxes, "--largest-invalid", 1, "--workers", 1),
+        *("--iterations", 2, "--check-every", 1, "--batch-size", 2, "--renders", 0),
+    )
     return root
 
 
@@ -83,6 +88,8 @@ def test_poses_are_what_the_readme_promises(walk):
         assert poses["joints3d"].shape == (rows, 17, 3)
         assert np.abs(poses["joints3d"][:, 0]).max() == 0
         assert poses["root"].shape == (rows, 3) and (poses["root"][:, 2] > 0).all()
+        assert poses["confidence"].shape == (rows, 17)
+        assert poses["film"] == "film_0000.mp4"
         assert poses["focal"] == pytest.approx(np.full(rows, 96 * 2**0.5))
         assert np.isfinite(poses["energy"]).all()
         assert list(poses["joint_names"])[:2] == ["pelvis", "right_hip"]
@@ -99,10 +106,26 @@ def test_metrics_and_page_are_there(walk):
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
+def test_criteria_need_no_labels(walk):
+    written = walk / "criteria.json"
+    succeeds("criteria", walk / "poses", "--clips", walk / "clips", "--output", written)
+    (film,) = json.loads(written.read_text())["films"]
+    assert film["film"] == "film_0000.mp4" and set(film) >= {"steadiness", "hits"}
+
+
 def test_info_describes_clips_run_and_poses(walk):
     assert "D_p" in succeeds("info", walk / "clips")
     assert "cpu" in succeeds("info", walk / "run")
     assert "people: 1" in succeeds("info", walk / "poses")
+    assert "unsupervised" in succeeds("info", walk / "adapted")
+
+
+def test_adapt_says_what_it_gained_and_leaves_a_run(walk):
+    held = json.loads((walk / "adapted" / "adaptation.json").read_text())
+    assert held["finished"] and 0 <= held["kept"] <= held["iterations"]
+    (film,) = held["films"].values()
+    assert film.keys() == {"before", "after", "change"}
+    succeeds("report", walk / "adapted", "--output", walk / "adapted.html")
 
 
 def test_a_resumed_run_that_is_done_stays_as_it_is(walk):
@@ -147,7 +170,11 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path):
     assert "bogus" in fails("train", "--preset", "bogus")
     assert "nowhere" in fails("info", "nowhere")
     assert "npz" in fails("evaluate", text, text, "--output", tmp_path / "m.json")
+    assert "two or more" in fails("criteria", walk / "poses", "--views")
     assert "not a run" in fails("report", empty, "--output", tmp_path / "page.html")
+    assert "not a run" in fails("adapt", film, "--start", empty, "--output", tmp_path / "adapted")
+    ship = ("ship", walk / "run", "--machine", "none", "--output", tmp_path / "weights")
+    assert "film.mp4" in fails(*ship, "--scores", text)
     # Of all this there stays only the list in which `prepare` says why the film failed.
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "empty", "film.mp4"]
     assert [p.name for p in (tmp_path / "clips").iterdir()] == ["_films.json"]

@@ -236,10 +236,13 @@ def standing():
     return joints
 
 
+def first_rows(poses, count):
+    return {name: value[:count] if value.ndim else value for name, value in vars(poses).items()}
+
+
 def one_row(poses, **changes):
     """The first row alone, changed."""
-    first = {name: value[:1] for name, value in vars(poses).items() if value.ndim}
-    return FilmPoses(**(vars(poses) | first | changes))
+    return FilmPoses(**(first_rows(poses, 1) | changes))
 
 
 def test_who_stands_in_a_t_is_the_rest_pose_and_left_is_left_and_up_is_up(poses, tmp_path):
@@ -283,8 +286,7 @@ def test_pictures_are_a_frame_a_second(poses, tmp_path):
 
 
 def test_a_file_that_c3d_cannot_hold_or_the_disk_is_one_line(poses, tmp_path):
-    rows = {name: value[:2] for name, value in vars(poses).items() if value.ndim}
-    long = FilmPoses(**(vars(poses) | rows | {"frame": np.array([0, 65535])}))
+    long = FilmPoses(**(first_rows(poses, 2) | {"frame": np.array([0, 65535])}))
     with pytest.raises(BadInputError, match="65535"):
         export_poses(long, ("c3d",), tmp_path / "long")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -334,7 +336,7 @@ def test_bad_input_is_one_line_and_nothing_stays(poses, monkeypatch, capsys, tmp
     write_poses(tmp_path / "poses.npz", poses)
     text = tmp_path / "text"
     text.write_text("no folder")
-    empty = FilmPoses(**{n: v[:0] if v.ndim else v for n, v in vars(poses).items()})
+    empty = FilmPoses(**first_rows(poses, 0))
     write_poses(tmp_path / "empty.npz", empty)
     output = ("--output", tmp_path / "out")
     film = ("predict", "film.mp4", "--run", tmp_path, *output)

@@ -37,7 +37,7 @@ def export(run, output, int8=False):
     """Without the shape checks of tests, which would fix the size of a batch as they trace it."""
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
-        export_onnx(ExportOnnxConfig(run, output, int8))
+        export_onnx(ExportOnnxConfig(output, run, int8))
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)
 
@@ -96,7 +96,7 @@ def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
     for name, onnx_file in (("torch", None), ("onnx", exported)):
         predict(
             PredictConfig(
-                film, run, tmp_path / name, people, overlay=False, onnx=onnx_file, device="cpu"
+                film, tmp_path / name, run, people, overlay=False, onnx=onnx_file, device="cpu"
             )
         )
     by_torch, by_onnx = read_poses(tmp_path / "torch"), read_poses(tmp_path / "onnx")
@@ -121,5 +121,5 @@ def test_a_wrong_file_is_one_line(run, exported, tmp_path):
         assert "\n" not in str(caught.value)
     shutil.rmtree(other)
     with pytest.raises(BadInputError, match="not a run"):
-        export_onnx(ExportOnnxConfig(other, tmp_path / "new" / "model.onnx"))
+        export_onnx(ExportOnnxConfig(tmp_path / "new" / "model.onnx", other))
     assert not (tmp_path / "new").exists()

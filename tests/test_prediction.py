@@ -75,7 +75,7 @@ def boxes(film):
 
 
 def predicted(film, run, output, **settings):
-    predict(PredictConfig(film, run, output, device="cpu", **settings))
+    predict(PredictConfig(film, output, run, device="cpu", **settings))
     return read_poses(output)
 
 
@@ -217,7 +217,7 @@ def test_nothing_stays_when_it_fails(run, boxes, tmp_path):
     output = tmp_path / "deep" / "poses"
     for film, folder in [(text, run), (tmp_path / "none.mp4", run), (text, tmp_path)]:
         with pytest.raises(BadInputError) as caught:
-            predict(PredictConfig(film, folder, output, PeopleConfig("none"), device="cpu"))
+            predict(PredictConfig(film, output, folder, PeopleConfig("none"), device="cpu"))
         assert "\n" not in str(caught.value)
     assert not output.parent.exists()
 
@@ -226,7 +226,7 @@ def test_nobody_is_one_clear_line(run, tmp_path):
     film = tmp_path / "empty.mp4"
     write_video(film, (frame_image(0) for _ in range(20)), FPS)
     with pytest.raises(BadInputError, match="no"):
-        predict(PredictConfig(film, run, tmp_path / "out", PeopleConfig("motion"), device="cpu"))
+        predict(PredictConfig(film, tmp_path / "out", run, PeopleConfig("motion"), device="cpu"))
     assert not (tmp_path / "out").exists()
 
 

@@ -1,5 +1,6 @@
 """steadying.py on motions whose truth is known: nothing lags, no bone grows, sides come back."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from kinepose.data.poses import FilmPoses
 from kinepose.geometry.forward_kinematics import forward_kinematics
 from kinepose.geometry.skeleton import LIMBS, MIRRORED, STANDARD_SKELETON
-from kinepose.steadying import repair_sides, smooth_poses, steadied, stretches
+from kinepose.steadying import least_motion, repair_sides, smooth_poses, steadied, stretches
 
 FPS, FRAMES = 30.0, 90
 ONCE_ROUND = np.linspace(0, 2 * np.pi, FRAMES)
@@ -73,11 +74,15 @@ def distance(poses, truth):
     return np.linalg.norm(poses.joints3d - truth.joints3d, axis=-1).mean()
 
 
-def exchange(poses, frames):
-    """As a model would that took the left for the right."""
+def exchange(poses, frames, turned=False):
+    """As a model would that took the left for the right, or front for back."""
     array = {n: vars(poses)[n].copy() for n in ("joints2d", "joints3d", "confidence")}
     for values in array.values():
         values[frames] = values[frames][:, MIRRORED]
+    if turned:
+        rays = poses.root / np.linalg.norm(poses.root, axis=-1, keepdims=True)
+        mirror = np.eye(3) - 2 * rays[:, :, None] * rays[:, None]
+        array["joints3d"][frames] = (array["joints3d"] @ mirror)[frames]
     return replace(poses, **array)
 
 
@@ -126,10 +131,29 @@ def test_a_few_frames_are_no_trouble(count):
     assert_same(steadied(few, 0.0, False), few)
 
 
+@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("frames", [[40], [7, 8, 9, 50], [0, 1], [89], [*range(20, 40), 60]])
-def test_sides_that_were_exchanged_for_a_moment_come_back(frames):
+def test_sides_that_were_exchanged_for_a_moment_come_back(frames, turned):
     truth = moving(noise=0.03)
-    assert_same(repair_sides(exchange(truth, frames)), truth)
+    assert_same(repair_sides(exchange(truth, frames, turned)), truth)
+
+
+def test_viterbi_finds_the_best_of_all_paths():
+    """Against every path there is, of three states and six frames."""
+    rng = np.random.default_rng(0)
+    for price in (0.0, 0.4, 2.0):
+        states = rng.standard_normal((3, 6, 17, 5))
+
+        def cost(path, states=states, price=price):
+            joints = states[list(path), range(6)]
+            steps = np.diff(joints, axis=0)
+            moved = np.linalg.norm(steps[..., :2], axis=-1) + np.linalg.norm(
+                steps[..., 2:], axis=-1
+            )
+            return moved.mean(-1).sum() + price * np.count_nonzero(path)
+
+        best = min(itertools.product(range(3), repeat=6), key=cost)
+        assert least_motion(states, price).tolist() == list(best)
 
 
 def test_who_turns_about_or_is_always_seen_the_other_way_keeps_his_sides():

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import re
 import secrets
+import signal
 import socket
 import sys
 from collections import deque
@@ -106,6 +107,7 @@ def serve(config: AppConfig) -> None:
     except (OSError, OverflowError) as error:
         raise BadInputError(f"no server at {config.host}:{config.port}: {error}") from error
     with place, TemporaryDirectory(prefix="kinepose-") as folder:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder goes too
         port = place.getsockname()[1]
         print(f"drop a film on http://{config.host}:{port}/ (Ctrl+C ends this)", flush=True)
         settings = uvicorn.Config(

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from kinepose.config import TrainConfig
+from kinepose.config import SHIPPED, TrainConfig
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.losses import LossName
@@ -79,8 +79,10 @@ def holds_run(config: TrainConfig) -> bool:
     """Whether the output folder holds a run to go on with.
 
     Raises:
-        BadInputError: if it holds one with other settings.
+        BadInputError: if it holds one with other settings, or cannot be named like that.
     """
+    if config.output == SHIPPED:
+        raise BadInputError(f"--output {SHIPPED}: that is the name of the package's own model")
     if not (config.output / "state.safetensors").is_file():
         return False
     held = read_run_config(config.output).get("train", {})

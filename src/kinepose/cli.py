@@ -4,14 +4,18 @@ import contextlib
 import io
 import itertools
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import tyro
 
 from kinepose.config import (
     PRESETS,
+    AdaptConfig,
     AppConfig,
     ConvertConfig,
+    CriteriaConfig,
     EvaluateConfig,
     ExportConfig,
     ExportOnnxConfig,
@@ -22,6 +26,7 @@ from kinepose.config import (
     ReportConfig,
     ReproduceConfig,
     ScoreConfig,
+    ShipConfig,
     SynthesizeConfig,
     SynthworldConfig,
     TrainConfig,
@@ -69,6 +74,13 @@ def train(config: TrainConfig) -> None:
         print(", ".join(f"{name} {value:.1f} mm" for name, value in scores.items()))
 
 
+def adapt(config: AdaptConfig) -> None:
+    """Train on the user's own films."""
+    from kinepose.adaptation import adapt
+
+    adapt(config)
+
+
 def predict(config: PredictConfig) -> None:
     """Find poses in a film, and write the page to look at them."""
     from kinepose.prediction import predict
@@ -111,6 +123,13 @@ def evaluate(config: EvaluateConfig) -> None:
     evaluate(config)
 
 
+def criteria(config: CriteriaConfig) -> None:
+    """Judge poses without labels."""
+    from kinepose.film_criteria import judge_films
+
+    judge_films(config)
+
+
 def score(config: ScoreConfig) -> None:
     """Score a run on the benchmark."""
     from kinepose.scoring import score
@@ -123,6 +142,13 @@ def reproduce(config: ReproduceConfig) -> None:
     from kinepose.reproduction import reproduce
 
     reproduce(config)
+
+
+def ship(config: ShipConfig) -> None:
+    """Put a run's model into the package."""
+    from kinepose.shipping import ship
+
+    ship(config)
 
 
 def figures(config: FiguresConfig) -> None:
@@ -141,7 +167,9 @@ def report(config: ReportConfig) -> None:
 
 def info(config: InfoConfig) -> None:
     """Describe a set of clips, a run or a file of poses."""
-    path = config.path
+    from kinepose.runs import run_folder
+
+    path = run_folder(config.path)
     if (path / "config.json").is_file():
         from kinepose.report import describe_run as describe
     elif path.suffix == ".npz" or (path / "poses.npz").is_file():
@@ -159,13 +187,16 @@ COMMANDS = {
     "convert": (convert, ConvertConfig),
     "prepare": (prepare, PrepareConfig),
     "train": (train, TrainConfig),
+    "adapt": (adapt, AdaptConfig),
     "predict": (predict, PredictConfig),
     "app": (app, AppConfig),
     "export": (export, ExportConfig),
     "export-onnx": (export_onnx, ExportOnnxConfig),
     "evaluate": (evaluate, EvaluateConfig),
+    "criteria": (criteria, CriteriaConfig),
     "score": (score, ScoreConfig),
     "reproduce": (reproduce, ReproduceConfig),
+    "ship": (ship, ShipConfig),
     "figures": (figures, FiguresConfig),
     "report": (report, ReportConfig),
     "info": (info, InfoConfig),
@@ -195,10 +226,7 @@ def main() -> None:
 def _parse(command: str, settings: type, words: list[str]) -> Any:
     options: dict[str, Any] = {}
     if settings is TrainConfig:
-        preset = _preset(words)
-        if preset not in PRESETS:
-            _fail(f"no preset {preset!r}: {', '.join(PRESETS)}")
-        options["default"] = PRESETS[preset]
+        options["default"] = _defaults(words)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -215,14 +243,27 @@ def _first_paragraph(box: str) -> str:
     return " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
 
 
-def _preset(words: list[str]) -> str:
-    """The preset named on the command line: it decides the defaults of all other settings."""
+def _defaults(words: list[str]) -> TrainConfig:
+    """Of all other settings, by the preset, and of the model, by the run to start from."""
+    preset, start = _named(words, "--preset") or "cpu", _named(words, "--start")
+    if preset not in PRESETS:
+        _fail(f"no preset {preset!r}: {', '.join(PRESETS)}")
+    defaults = PRESETS[preset]
+    if start is None:
+        return defaults
+    from kinepose.runs import read_model_config
+
+    return replace(defaults, model=read_model_config(Path(start)))
+
+
+def _named(words: list[str], option: str) -> str | None:
+    """What an option is on the command line."""
     for i, word in enumerate(words):
-        if word == "--preset" and i + 1 < len(words):
+        if word == option and i + 1 < len(words):
             return words[i + 1]
-        if word.startswith("--preset="):
+        if word.startswith(f"{option}="):
             return word.split("=", 1)[1]
-    return "cpu"
+    return None
 
 
 def _usage() -> str:

@@ -14,6 +14,8 @@ Positional = Annotated[Path, tyro.conf.Positional]
 Detector = Literal["motion", "file", "rtdetr", "none"]
 Look = Literal["render", "film", "foreign"]
 Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
+SHIPPED = Path("shipped")
+"""In place of a run's folder: the model that came with the package."""
 Benchmark = Literal[
     "h36m_train",
     "h36m_all",
@@ -316,7 +318,8 @@ class TrainConfig:
     preset: str = "cpu"
     """Where all other settings start from: paper, cpu or kinepose."""
     start: Path | None = None
-    """A run whose weights to begin with, as the paper's fine-tuning does with its base model."""
+    """A run whose weights, and whose model unless told otherwise, to begin with, as the paper's
+    fine-tuning does with its base model; `shipped` is the package's own."""
     variant: Literal["unsupervised", "prior", "weakly", "semi", "full"] = "unsupervised"
     """prior: the renders alone (lower bound); weakly: also full 2D labels; semi: also a share of
     3D labels; full: full 3D labels alone, after the warm-up (upper bound)."""
@@ -388,6 +391,51 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
 
 
+@dataclass(frozen=True)
+class AdaptConfig:
+    """Let a model learn from your own films: no labels; L_P, L_UNP, and renders to forget nothing.
+
+    Frames held back from training tell whether it helped: whether a picture and its mirror image
+    give one pose, how little poses jitter beside how much they change, and how many joints lie on
+    the person where that is known. If it did not, the model stays as it was.
+    """
+
+    films: Films
+    """Films, in any format that FFmpeg decodes."""
+    output: Path
+    """Folder of the run; an unfinished adaptation in it is resumed."""
+    start: Path = SHIPPED
+    """A run that paints people; unless told, the package's own model."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(
+        default_factory=lambda: PeopleConfig(side="frame")
+    )
+    backgrounds: Path | None = None
+    """Folder of pictures of the empty scenes, named like the films, instead of the median."""
+    shortest_clip: float = 1.0
+    """Shorter clips are dropped [s]."""
+    largest_invalid: float = 0.3
+    """Share of a clip's boxes that may lack a background before L_P leaves it to L_UNP."""
+    held_back: float = 0.2
+    """Share of every clip that training does not see."""
+    iterations: int = 600
+    """At most; each trains one of the losses."""
+    check_every: int = 30
+    """Iterations between two looks at the frames held back."""
+    patience: int = 5
+    """Looks in a row that find nothing better, after which it ends."""
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    renders: int = 1024
+    """How many of an endless stream are held at once, against forgetting; 0: the paper's 20."""
+    seed: int = 0
+    workers: int = 0
+    """Processes that cut films; 0 means one a core."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves torch's choice."""
+
+
 CPU_MODEL = ModelConfig(
     image_size=64,
     map_size=16,
@@ -453,10 +501,10 @@ class PredictConfig:
 
     film: Positional
     """A film, a picture, or a folder of pictures, which are taken one by one in name order."""
-    run: Path
-    """Folder of a trained run."""
     output: Path
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
+    run: Path = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     height: float = 1700.0
     """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
@@ -492,8 +540,8 @@ class PredictConfig:
 class AppConfig:
     """Open a local web page to drop films on."""
 
-    run: Path
-    """Folder of a trained run."""
+    run: Path = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
     host: str = "127.0.0.1"
     """Address to listen at. Whoever can reach it can use the page: there is no password."""
     port: int = 8000
@@ -520,10 +568,10 @@ class ExportConfig:
 class ExportOnnxConfig:
     """Write what finds poses in a crop (E_P, T_fk, T_c) as an ONNX file."""
 
-    run: Positional
-    """Folder of a trained run."""
     output: Path
     """The file."""
+    run: Path = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
     int8: bool = False
     """Whether convolutions compute with 8 bits: less than half the time, and poses that differ
     a little."""
@@ -545,6 +593,21 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class CriteriaConfig:
+    """Say without labels how good the poses of films are: numbers that collapse cannot please."""
+
+    poses: Films
+    """Files poses.npz, or folders that `predict` wrote; one a film."""
+    views: bool = False
+    """Whether the films show one scene, from cameras that started together at one pace: then every
+    two of them are compared."""
+    clips: tuple[Path, ...] = ()
+    """Folders that `prepare` wrote of the same films, for the share of 2D joints on the person."""
+    output: Path | None = None
+    """File for the numbers (JSON)."""
+
+
+@dataclass(frozen=True)
 class ScoreConfig:
     """Score a run on the benchmark `synthworld`."""
 
@@ -558,6 +621,21 @@ class ScoreConfig:
     """Which splits; none means all tests. For tuning: validation."""
     device: str = "auto"
     """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class ShipConfig:
+    """For developers: put a run's model into the package, in place of the one that is there."""
+
+    run: Positional
+    """Folder of a run."""
+    scores: tuple[Path, ...]
+    """Files that `score` wrote of this run: all tests of synthworld, in the size tiny, which the
+    package's own tests make again, and in at least one that is worth reading."""
+    machine: str
+    """What it was trained on, for the model card."""
+    output: Path | None = None
+    """Folder; none means that of the package."""
 
 
 @dataclass(frozen=True)

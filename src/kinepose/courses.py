@@ -134,8 +134,8 @@ def _open_licensed(config: ReproduceConfig, folder: Path) -> Course:
             predict(
                 PredictConfig(
                     film,
-                    run,
                     output / film.name,
+                    run,
                     people=_people(tests),
                     height=plan.height,
                     energy=False,

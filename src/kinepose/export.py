@@ -70,6 +70,7 @@ def write_json(path: Path, poses: FilmPoses) -> None:
         "format_version": POSES_VERSION,
         "film": str(poses.film),
         "fps": float(poses.fps),
+        "model_sha256": str(poses.model_sha256),
         "joint_names": JOINT_NAMES,
         "people": people,
     }

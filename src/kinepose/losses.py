@@ -83,7 +83,7 @@ def _joints2d_terms(model: Model, poses: Poses, joints2d: Float[Tensor, "batch 1
     """Of p_2D, and of the landmarks of an E_P that has them: their maps and their centres."""
     terms = {"joints2d": _difference(poses.joints2d, joints2d)}
     if poses.landmarks is not None:
-        places = pixel_centres(*poses.landmarks.shape[-2:]).to(joints2d)
+        places = pixel_centres(*poses.landmarks.shape[-2:], joints2d)
         wanted = heatmaps(joints2d, places, model.config.sigma)
         wanted = wanted / wanted.sum((-1, -2), keepdim=True).clamp(min=_FAR_OUTSIDE)
         surprise = -(wanted * poses.landmarks).sum((-1, -2)).mean()

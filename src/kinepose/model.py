@@ -26,7 +26,7 @@ from kinepose.geometry.spatial_maps import MAPS, spatial_maps
 from kinepose.networks.appearance_encoder import AppearanceEncoder
 from kinepose.networks.decoder import Decoder
 from kinepose.networks.pose_encoder import PoseEncoder, backbone_config, load_pretrained
-from kinepose.runs import FORMAT_VERSION, read_run_config
+from kinepose.runs import FORMAT_VERSION, read_model_config, read_run_config, run_folder
 
 
 @dataclass(frozen=True)
@@ -159,24 +159,17 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     Raises:
         BadInputError: if the folder is not a run, is of another version, or does not fit together.
     """
-    described = read_run_config(folder)
+    config = read_model_config(folder)
     try:
-        config = model_config(described["model"])
-        backbone = _rebuild_backbone_config(described["backbone"])
+        backbone = _rebuild_backbone_config(read_run_config(folder)["backbone"])
         model = Model(config, backbone)
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        model.load_state_dict(load_file(run_folder(folder) / "model.safetensors"))
     except (KeyError, TypeError, OSError, RuntimeError, SafetensorError) as error:
         first = str(error).splitlines()[0]
         raise BadInputError(f"{folder}: config.json and model.safetensors: {first}") from error
     # Pictures come with their channels last, and convolve faster so.
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     return model.to(device).eval()
-
-
-def model_config(values: dict[str, Any]) -> ModelConfig:
-    """A ModelConfig from JSON; an unknown key is a TypeError."""
-    read: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return ModelConfig(**read)
 
 
 def choose_device(name: str) -> torch.device:

@@ -6,7 +6,6 @@ model.Poses has them.
 """
 
 import contextlib
-import hashlib
 import io
 import logging
 import warnings
@@ -27,6 +26,7 @@ from kinepose.data.stream import render_prior_set
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.model import Model, Poses, load_model
+from kinepose.runs import model_sha256
 from kinepose.synthetic.backgrounds import procedural_background
 
 OUTPUTS = tuple(field.name for field in fields(Poses))
@@ -56,7 +56,7 @@ def export_onnx(config: ExportOnnxConfig) -> None:
         if config.int8:
             path = _quantise(path, model.config.image_size)
         network = onnx.load(path)
-    network.metadata_props.add(key=_WEIGHTS, value=_hash_of_weights(config.run))
+    network.metadata_props.add(key=_WEIGHTS, value=model_sha256(config.run))
     with replacing(config.output) as temporary:
         onnx.save(network, temporary)
     print(f"{config.output}: {config.output.stat().st_size / 2**20:.1f} MB")
@@ -70,7 +70,9 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
     """
     runtime = _package("onnxruntime")
     if not path.is_file():
-        raise BadInputError(f"no such file: {path}; kinepose export-onnx {run} --output {path}")
+        raise BadInputError(
+            f"no such file: {path}; kinepose export-onnx --run {run} --output {path}"
+        )
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -85,10 +87,8 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
         first = str(error).splitlines()[0]
         raise BadInputError(f"{path} is not an ONNX file that can be used: {first}") from error
     made_of = session.get_modelmeta().custom_metadata_map.get(_WEIGHTS)
-    if made_of != _hash_of_weights(run):
-        raise BadInputError(
-            f"{path} was not made of the run {run}: kinepose export-onnx {run} --output {path}"
-        )
+    if made_of != model_sha256(run):
+        raise BadInputError(f"{path} was not made of the run {run}: {remedy}")
 
     def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
         found = session.run(None, {"images": images.contiguous().numpy()})
@@ -182,7 +182,3 @@ def _package(name: str) -> Any:
         return __import__(name)
     except ImportError as error:
         raise BadInputError(f"{name} is missing: pip install 'kinepose[onnx]'") from error
-
-
-def _hash_of_weights(run: Path) -> str:
-    return hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()

@@ -32,6 +32,7 @@ from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
 from kinepose.onnx_engine import onnx_poses
+from kinepose.runs import model_sha256
 from kinepose.steadying import steadied
 from kinepose.threads import ahead, in_order
 
@@ -161,6 +162,7 @@ def _predict_rows(
         focal=focal,
         energy=energies,
         fps=np.array(film_info(config.film).fps, np.float32),
+        model_sha256=np.array(model_sha256(config.run)),
     )
 
 

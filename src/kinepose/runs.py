@@ -1,5 +1,6 @@
 """The folder of a run, read as files: no model is needed to look into it."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,38 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from kinepose.config import SHIPPED, ModelConfig
 from kinepose.errors import BadInputError
 
 FORMAT_VERSION = 1
+WEIGHTS = Path(__file__).parent / "weights"
+"""Of the package: laid out as a run is, with figures.json and a model card beside it."""
+
+
+def run_folder(run: Path) -> Path:
+    """Where a run lies that may be named `shipped`.
+
+    Raises:
+        BadInputError: if the package has no model.
+    """
+    if run != SHIPPED:
+        return run
+    if not (WEIGHTS / "model.safetensors").is_file():
+        raise BadInputError("no model came with this kinepose: train one, and name its run")
+    return WEIGHTS
+
+
+def model_sha256(run: Path) -> str:
+    """Which model it is: the hash of model.safetensors, in 64 digits.
+
+    Raises:
+        BadInputError: if there is none.
+    """
+    path = run_folder(run) / "model.safetensors"
+    if not path.is_file():
+        raise BadInputError(f"{run} is not a run: it has no model.safetensors")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_run_config(folder: Path) -> dict[str, Any]:
@@ -18,7 +48,7 @@ def read_run_config(folder: Path) -> dict[str, Any]:
     Raises:
         BadInputError: if there is none, or of another version.
     """
-    path = folder / "config.json"
+    path = run_folder(folder) / "config.json"
     if not path.is_file():
         raise BadInputError(f"{folder} is not a run: it has no config.json")
     try:
@@ -33,6 +63,20 @@ def read_run_config(folder: Path) -> dict[str, Any]:
     if not isinstance(described.get("model"), dict):
         raise BadInputError(f"{folder} is not a run: its config.json describes no model")
     return described
+
+
+def read_model_config(folder: Path) -> ModelConfig:
+    """The networks of a run, as config.json describes them.
+
+    Raises:
+        BadInputError: if it does not.
+    """
+    values = read_run_config(folder)["model"]
+    read: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    try:
+        return ModelConfig(**read)
+    except TypeError as error:
+        raise BadInputError(f"{folder}: config.json: {error}") from error
 
 
 def paints_people(described: dict[str, Any]) -> bool:
@@ -80,7 +124,7 @@ def count_parameters(folder: Path) -> int:
     Raises:
         BadInputError: if it is missing or broken.
     """
-    path = folder / "model.safetensors"
+    path = run_folder(folder) / "model.safetensors"
     try:
         with safe_open(path, "numpy") as weights:
             names = list(weights.keys())

@@ -36,7 +36,7 @@ from kinepose.metrics import by_action, joint_errors, p_mpjpe, rank_correlation
 from kinepose.model import Model, choose_device, load_model
 from kinepose.pictures import maps_of, to_bytes, transfer_pictures
 from kinepose.prediction import joints_in_camera, source_rows
-from kinepose.runs import paints_people, read_run_config
+from kinepose.runs import model_sha256, paints_people, read_run_config
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the P-MPJPE in a split: the frames there are its examples."""
@@ -87,7 +87,8 @@ def score(config: ScoreConfig) -> dict[str, Any]:
             transfers = paint_transfers(model, split, examples[-1])
     write_scored(arrays, _gathered(frames, examples, transfers))
     with replacing(config.output) as temporary:
-        temporary.write_text(json.dumps({"benchmark": benchmark, "splits": scores}, indent=1))
+        about = {"benchmark": benchmark, "model_sha256": model_sha256(config.run)}
+        temporary.write_text(json.dumps(about | {"splits": scores}, indent=1))
     print(describe(benchmark))
     print(scores_table(scores))
     return scores

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from scipy.signal import savgol_filter
 
 from kinepose.data.poses import FilmPoses
@@ -33,52 +33,61 @@ def steadied(poses: FilmPoses, smoothing: float, repair: bool) -> FilmPoses:
 def repair_sides(poses: FilmPoses) -> FilmPoses:
     """Exchange left and right where the model did, by the path of least motion in 2D and 3D.
 
-    The labels of a pose are exchanged: no joint moves. Box, root and energy stay as they are.
+    The labels of joints are exchanged, in 2D as they are; in 3D as they are, or with their depths
+    mirrored, so that who was taken to face away faces the camera: the picture is much the same.
+    Box, root and energy stay.
     """
-    exchanged = np.zeros(len(poses.frame), bool)
+    joints2d, joints3d = poses.joints2d[:, MIRRORED], poses.joints3d[:, MIRRORED]
+    states = [
+        (poses.joints2d, poses.joints3d, poses.confidence),
+        (joints2d, joints3d, poses.confidence[:, MIRRORED]),
+        (joints2d, _mirrored_in_depth(joints3d, poses.root), poses.confidence[:, MIRRORED]),
+    ]
+    chosen = np.zeros(len(poses.frame), np.int64)
     for rows in stretches(poses.track, poses.frame):
-        size = np.median((poses.box[rows, 2:] - poses.box[rows, :2]).max(-1))
-        tall = np.median(stature(torch.from_numpy(poses.joints3d[rows])).numpy())
-        seen = poses.joints2d[rows].astype(np.float64) / max(size, 1)
-        joints = np.concatenate([seen, poses.joints3d[rows] / max(tall, 1)], axis=-1)
-        exchanged[rows] = exchanged_sides(joints, _EXCHANGED_SECOND / float(poses.fps))
-    return replace(
-        poses,
-        **{
-            name: np.where(
-                exchanged.reshape(-1, *[1] * (array.ndim - 1)), array[:, MIRRORED], array
-            )
-            for name in ("joints2d", "joints3d", "confidence")
-            for array in [getattr(poses, name)]
-        },
+        size = float(np.median((poses.box[rows, 2:] - poses.box[rows, :2]).max(-1)))
+        tall = stature(torch.from_numpy(poses.joints3d[rows])).median().item()
+        paths = [
+            np.concatenate([seen[rows] / max(size, 1), joints[rows] / max(tall, 1)], axis=-1)
+            for seen, joints, _ in states
+        ]
+        price = _EXCHANGED_SECOND / float(poses.fps)
+        chosen[rows] = least_motion(np.stack(paths), price)
+    every = np.arange(len(chosen))
+    joints2d, joints3d, confidence = (
+        np.stack(kind)[chosen, every] for kind in zip(*states, strict=True)
     )
+    return replace(poses, joints2d=joints2d, joints3d=joints3d, confidence=confidence)
 
 
-def exchanged_sides(
-    joints: Float64[np.ndarray, "frames 17 5"], price: float
-) -> Bool[np.ndarray, " frames"]:
-    """Where exchanged sides make a person move least, joints being in 2D, then in 3D.
+def least_motion(
+    states: Float[np.ndarray, "states frames 17 5"], price: float
+) -> Int64[np.ndarray, " frames"]:
+    """The state of each frame with which a person moves least; joints are in 2D, then in 3D.
 
-    Viterbi's path through the states {as it is, exchanged} of each frame: a step costs the mean
-    distance that joints move, in 2D and in 3D; a frame that is exchanged costs `price`.
+    Viterbi's path: a step costs the mean distance that joints move, in 2D and in 3D, and a frame
+    in another state than the first costs `price`.
     """
-    stays, changes = (
-        sum(
-            np.linalg.norm(now[..., part] - joints[:-1, ..., part], axis=-1).mean(-1)
-            for part in (slice(2), slice(2, 5))
-        )
-        for now in (joints[1:], joints[1:, MIRRORED])
-    )
-    best = np.array([0.0, price])
-    came_from = np.zeros((len(joints), 2), np.int64)
-    for step, (stay, change) in enumerate(zip(stays, changes, strict=True), start=1):
-        costs = best[:, None] + np.array([[stay, change], [change, stay]])
-        came_from[step] = costs.argmin(0)
-        best = costs.min(0) + np.array([0.0, price])
+    costs = np.array([[_steps(start, end) for end in states] for start in states])
+    dearer = np.where(np.arange(len(states)), price, 0.0)
+    best = dearer
+    came_from = []
+    for step in range(states.shape[1] - 1):
+        ways = best[:, None] + costs[:, :, step]
+        came_from.append(ways.argmin(0))
+        best = ways.min(0) + dearer
     path = [int(best.argmin())]
-    for step in range(len(joints) - 1, 0, -1):
-        path.append(int(came_from[step, path[-1]]))
-    return np.array(path[::-1], bool)
+    for before in reversed(came_from):
+        path.append(int(before[path[-1]]))
+    return np.array(path[::-1])
+
+
+def _steps(
+    start: Float[np.ndarray, "frames 17 5"], end: Float[np.ndarray, "frames 17 5"]
+) -> Float[np.ndarray, " steps"]:
+    """How far joints move from each frame of one state to the next frame of another."""
+    move = end[1:] - start[:-1]
+    return sum(np.linalg.norm(part, axis=-1).mean(-1) for part in (move[..., :2], move[..., 2:]))
 
 
 def smooth_poses(poses: FilmPoses, window: float) -> FilmPoses:
@@ -114,6 +123,15 @@ def stretches(
         rows = rows[np.argsort(frame[rows])]
         found += np.split(rows, np.flatnonzero(np.diff(frame[rows]) != 1) + 1)
     return found
+
+
+def _mirrored_in_depth(
+    joints: Float32[np.ndarray, "rows 17 3"], root: Float32[np.ndarray, "rows 3"]
+) -> Float32[np.ndarray, "rows 17 3"]:
+    """About the pelvis, along the ray on which the camera sees it."""
+    ray = root / np.linalg.norm(root, axis=-1, keepdims=True)
+    depth = (joints * ray[:, None]).sum(-1, keepdims=True)
+    return joints - 2 * depth * ray[:, None]
 
 
 def _window(frames: float, most: int) -> int:

@@ -8,8 +8,10 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TextIO, TypeVar
 
 import torch
@@ -30,6 +32,7 @@ from kinepose.data.random_backgrounds import (
 )
 from kinepose.data.stream import Stream, opened, render_prior_set
 from kinepose.errors import BadInputError, TrainingError
+from kinepose.geometry.devices import send
 from kinepose.losses import (
     ImageTransform,
     LossName,
@@ -43,9 +46,11 @@ from kinepose.losses import (
 )
 from kinepose.model import Model, choose_device, load_model, new_model
 from kinepose.pictures import save_pictures
-from kinepose.runs import read_log
+from kinepose.runs import paints_people, read_log, read_run_config
 from kinepose.synthetic.portraits import MARGIN
 
+Watch = Callable[[Run], bool]
+"""Whether training goes on."""
 Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
 READ_EVERY = 20
 """Iterations after which their losses are fetched from the device, which till then runs on alone; a
@@ -76,8 +81,11 @@ class Outcome:
     seconds: float
 
 
-def train(config: TrainConfig) -> None:
+def train(config: TrainConfig, watch: Watch | None = None) -> None:
     """Train until `iterations` or `minutes` are over; resume the run if the folder holds one.
+
+    Whoever watches sees the run every `picture_every` iterations, before the checkpoint that is
+    then made, and may end it.
 
     Raises:
         BadInputError: if settings, clips or labels cannot be used.
@@ -90,10 +98,16 @@ def train(config: TrainConfig) -> None:
     resumed = holds_run(config)
     streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
     with streaming as stream:
-        _train(config, replace(_gather(config, device), stream=stream), device, resumed)
+        _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
 
 
-def _train(config: TrainConfig, materials: Materials, device: torch.device, resumed: bool) -> None:
+def _train(
+    config: TrainConfig,
+    materials: Materials,
+    device: torch.device,
+    resumed: bool,
+    watch: Watch | None,
+) -> None:
     schedule = _schedule(config, materials)
     torch.manual_seed(config.seed)
     model = _first_model(config).to(device)
@@ -111,7 +125,7 @@ def _train(config: TrainConfig, materials: Materials, device: torch.device, resu
         (config.output / "log.jsonl").unlink(missing_ok=True)
         save_prior(materials.prior, config.output / "prior.npz")
         save(run)
-    _loop(run, materials, schedule)
+    _loop(run, materials, schedule, watch)
 
 
 def _first_model(config: TrainConfig) -> Model:
@@ -124,7 +138,7 @@ def _first_model(config: TrainConfig) -> Model:
     return model
 
 
-def _loop(run: Run, materials: Materials, schedule: list[LossName]) -> None:
+def _loop(run: Run, materials: Materials, schedule: list[LossName], watch: Watch | None) -> None:
     config, folder = run.config, run.config.output
     started, saved = time.monotonic() - run.seconds, time.monotonic()
     limit = config.minutes * 60 if config.minutes else math.inf
@@ -146,7 +160,9 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName]) -> None:
             if shown:
                 _check_spread(run, materials)
                 _save_pictures(run, materials)
-            if due:
+                if watch is not None and not watch(run):
+                    break
+            if due or (shown and watch is not None):
                 log.flush()
                 save(run)
                 saved = time.monotonic()
@@ -299,21 +315,29 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
         return ["joints3d"]
     if clips is None:
         raise BadInputError(f"the variant {config.variant!r} needs --clips")
-    if not len(clips.paired):
+    schedule: list[LossName] = ["prior"]
+    if len(clips.paired):
+        schedule.append("paired")
+    elif not (config.unpaired and config.start and _paints(config.start)):
         raise BadInputError(
             "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
         )
-    schedule: list[LossName] = ["prior", "paired"]
     if config.unpaired and len(clips.unpaired):
         schedule.append("unpaired")
     extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
     return [*schedule, extra[config.variant]] if config.variant in extra else schedule
 
 
+def _paints(run: Path) -> bool:
+    return paints_people(read_run_config(run))
+
+
 def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:
     """The loss whose turn it is."""
     loss = "prior" if step < config.warm_up else schedule[step % len(schedule)]
-    return "paired" if loss == "unpaired" and step < config.consistency_from else loss
+    if loss == "unpaired" and step < config.consistency_from:
+        return "paired" if "paired" in schedule else "prior"
+    return loss
 
 
 def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
@@ -333,7 +357,7 @@ def _learning_rate(config: TrainConfig, loss: LossName, step: int) -> float:
 def _on(model: Model, batch: Batch) -> Batch:
     """A dataclass of tensors, on the model's device."""
     device = next(model.parameters()).device
-    moved = {k: v if v is None else v.to(device) for k, v in vars(batch).items()}
+    moved = {k: v if v is None else send(v, device) for k, v in vars(batch).items()}
     return type(batch)(**moved)
 
 

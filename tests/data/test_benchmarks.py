@@ -147,7 +147,7 @@ def test_tests_are_predicted_and_scored(tmp_path, tiny_model):
         for film in films:
             predict(
                 PredictConfig(
-                    *(film, tmp_path / "run", poses / film.name, people),
+                    *(film, poses / film.name, tmp_path / "run", people),
                     energy=False,
                     overlay=False,
                     device="cpu",

@@ -51,7 +51,7 @@ def test_maps_are_the_papers(dtype, settings_):
 
 
 def test_pixel_centres_by_hand():
-    centres = pixel_centres(2, 4)
+    centres = pixel_centres(2, 4, torch.zeros(0).double())
     assert centres.shape == (2, 4, 2)
     np.testing.assert_array_equal(centres[0, :, 0], [-0.75, -0.25, 0.25, 0.75])
     np.testing.assert_array_equal(centres[:, 0, 1], [-0.5, 0.5])
@@ -124,7 +124,7 @@ def test_a_far_limb_that_crosses_the_crop_is_drawn_where_it_crosses():
     joints2d = torch.full((17, 2), 1e4)
     joints2d[15], joints2d[16] = torch.tensor([-5e3, -5e3 + 0.25]), torch.tensor([5e3, 5e3 + 0.25])
     crossing = spatial_maps(joints2d, 16)[17 + LIMBS.index((15, 16))]
-    x, y = pixel_centres(16, 16).unbind(-1)
+    x, y = pixel_centres(16, 16, torch.zeros(0).double()).unbind(-1)
     across = (y - x - 0.25) / math.sqrt(2)
     expected = (-0.5 * (across / 0.06) ** 2).exp()
     torch.testing.assert_close(crossing.double(), expected, atol=0.05, rtol=0)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinepose.data.prior import LabelledBatch, PriorSet, layers_of
+from kinepose.geometry.devices import fork, send
 from kinepose.geometry.forward_kinematics import local_kinematics
 from kinepose.geometry.image_transforms import (
     flip_camera,
@@ -51,10 +52,13 @@ class RenderBatch(LabelledBatch):
     """The picture without the person, but with the shadow."""
     mask: Float[Tensor, "batch 1 size size"]
     """Share of each pixel that shows the person."""
-    parameters: Float[Tensor, "batch 40"]
-    """v_k"""
     camera: Float[Tensor, "batch 9"]
     """The extended camera c that shows joints3d nearest to joints2d."""
+
+    @property
+    def parameters(self) -> Float[Tensor, "batch 40"]:
+        """v_k of the poses."""
+        return local_kinematics(self.joints3d)[0]
 
 
 def draw_renders(
@@ -68,11 +72,12 @@ def draw_renders(
     They are made on the device of the backgrounds; the generator is the processor's.
     """
     count, size, device = backgrounds.shape[0], backgrounds.shape[-1], backgrounds.device
+    rows = torch.randint(len(prior.image), (count,), generator=generator).numpy()
+    luck = fork(generator, device)
 
     def uniform(*shape: int) -> Float[Tensor, "..."]:
-        return (torch.rand(shape, generator=generator) * 2 - 1).to(device)
+        return torch.rand(shape, generator=luck, device=device) * 2 - 1
 
-    rows = torch.randint(len(prior.image), (count,), generator=generator).numpy()
     angle = augmentation.rotation * uniform(count)
     log_scale = augmentation.crop_jitter * uniform(count) + math.log(augmentation.margin)
     shift = augmentation.crop_jitter * uniform(count, 2)
@@ -84,15 +89,15 @@ def draw_renders(
     backgrounds = _recolour(backgrounds, uniform(count, 5), augmentation.colour) * (1 - shadow)
     images = torch.lerp(backgrounds, person, mask)
     if augmentation.hidden:
-        images, mask = _hide(images, mask, augmentation.hidden, generator)
+        images, mask = _hide(images, mask, augmentation.hidden, luck)
     if augmentation.blur:
-        images = _blur(images, augmentation.blur, generator)
+        images = _blur(images, augmentation.blur, luck, generator)
     if augmentation.noise:
         strength = augmentation.noise / 2 * (uniform(count, 1, 1, 1) + 1)
-        images = images + strength * _normal(images, generator)
+        images = images + strength * torch.randn(images.shape, generator=luck, device=device)
 
     joints2d, joints3d, camera = (
-        torch.from_numpy(labels[rows]).to(device)
+        send(torch.from_numpy(labels[rows]), device)
         for labels in (prior.joints2d, prior.joints3d, prior.camera)
     )
     joints2d = zoom_joints2d(rotate_joints2d(joints2d, angle), log_scale, shift)
@@ -107,7 +112,6 @@ def draw_renders(
         joints3d=joints3d,
         background=pictures[:, 3:6],
         mask=pictures[:, 6:],
-        parameters=local_kinematics(joints3d)[0],
         camera=torch.where(flipped[:, None], flip_camera(camera), camera),
     )
 
@@ -126,34 +130,33 @@ def _hide(
     images: Float[Tensor, "batch 3 size size"],
     mask: Float[Tensor, "batch 1 size size"],
     share: float,
-    generator: torch.Generator,
+    luck: torch.Generator,
 ) -> tuple[Float[Tensor, "batch 3 size size"], Float[Tensor, "batch 1 size size"]]:
     """An upright box in some pictures, which shows a part of another picture of the batch."""
     count, size = len(images), images.shape[-1]
-    low = torch.rand(count, 2, generator=generator) * 1.2 - 0.3
-    high = low + 0.1 + 0.4 * torch.rand(count, 2, generator=generator)
-    at = (torch.arange(size) + 0.5) / size
+
+    def drawn(*shape: int) -> Float[Tensor, "..."]:
+        return torch.rand(shape, generator=luck, device=images.device)
+
+    low = drawn(count, 2) * 1.2 - 0.3
+    high = low + 0.1 + 0.4 * drawn(count, 2)
+    at = (torch.arange(size, device=images.device) + 0.5) / size
     inside = (at >= low[..., None]) & (at < high[..., None])
     box = inside[:, 1, :, None] & inside[:, 0, None, :]
-    box &= (torch.rand(count, generator=generator) < share)[:, None, None]
-    box = box.to(images.device)
+    box &= (drawn(count) < share)[:, None, None]
     images = torch.where(box[:, None], images.roll(1, 0), images)
     return images, mask * ~box[:, None]
 
 
 def _blur(
-    images: Float[Tensor, "batch 3 size size"], share: float, generator: torch.Generator
+    images: Float[Tensor, "batch 3 size size"],
+    share: float,
+    luck: torch.Generator,
+    generator: torch.Generator,
 ) -> Float[Tensor, "batch 3 size size"]:
     """Some pictures as if enlarged from fewer pixels, the same number for all of a batch."""
     fewer = 0.4 + 0.5 * float(torch.rand((), generator=generator))
     small = functional.interpolate(images, scale_factor=fewer, mode="area")
     large = functional.interpolate(small, images.shape[-2:], mode="bilinear")
-    chosen = (torch.rand(len(images), generator=generator) < share).to(images.device)
+    chosen = torch.rand(len(images), generator=luck, device=images.device) < share
     return torch.where(chosen[:, None, None, None], large, images)
-
-
-def _normal(like: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-    """Noise, by the device's own generator: it is much, and the processor is slow."""
-    seed = int(torch.randint(2**62, (), generator=generator))
-    own = torch.Generator(like.device).manual_seed(seed)
-    return torch.randn(like.shape, generator=own, device=like.device)

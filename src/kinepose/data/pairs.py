@@ -136,7 +136,7 @@ def draw_pairs(
         source=load_images(clips, sources, size),
         target=load_images(clips, targets, size),
         background=load_images(clips, targets, size, "background") if paired else None,
-        valid=_masks(clips, targets, size) if paired else None,
+        valid=load_masks(clips, targets, size) if paired else None,
         rows=torch.from_numpy(targets.copy()),
     )
 
@@ -218,9 +218,10 @@ def _draw_pair(
     return int(first + source), int(first + target)
 
 
-def _masks(
+def load_masks(
     clips: ClipSet, rows: Int[np.ndarray, " count"], size: int
 ) -> Float32[Tensor, "count 1 size size"]:
+    """Which share of each pixel of the backgrounds of these rows is known."""
     masks = torch.stack([_shrunk(clips, "valid", row, size) for row in rows.tolist()])
     return masks.permute(0, 3, 1, 2).float() / 255
 

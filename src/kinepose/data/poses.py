@@ -4,7 +4,7 @@ Both are npz files of plain arrays, one row a person and frame; no pickle is eve
 """
 
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 
 POSES_VERSION = 3
 """Since 2 there are root and focal, and joints3d are turned into the film camera's axes; since 3
-the film's name and confidence."""
+there are film, confidence and model_sha256."""
 FORMAT_VERSION = 1
 """Of labels."""
 
@@ -46,6 +46,8 @@ class FilmPoses:
     """L_UNP's disagreement; nan where it was not asked for."""
     fps: Float32[np.ndarray, ""]
     """Frames a second; 0 for pictures."""
+    model_sha256: Shaped[np.ndarray, ""] = field(default_factory=lambda: np.array(""))
+    """Of the model's weights, model.safetensors; empty if no model of ours said so."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
+from kinepose.geometry.devices import send
 from kinepose.geometry.image_transforms import zoom_image
 
 FORMAT_VERSION = 2
@@ -81,6 +82,6 @@ def layers_of(
 ) -> Float[Tensor, "batch 5 size size"]:
     """Of some renders: the person in RGB on black, the mask and the shadow, 0 to 1."""
     layers = (prior.image, prior.mask, prior.shadow)
-    person, *flat = (torch.from_numpy(layer[rows]).to(device) for layer in layers)
+    person, *flat = (send(torch.from_numpy(layer[rows]), device) for layer in layers)
     person, flat = person.permute(0, 3, 1, 2), [layer[:, None] for layer in flat]
     return torch.cat([person, *flat], dim=1).float() / 255

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from kinepose.data.pairs import ClipSet, draw_backgrounds
+from kinepose.geometry.devices import fork
 from kinepose.geometry.image_transforms import flip_image, zoom_image
 from kinepose.synthetic.backgrounds import (
     procedural_background,
@@ -71,7 +72,8 @@ def draw_random_backgrounds(
     if source.clips is not None and from_clips:
         paired = draw_backgrounds(source.clips, from_clips, size, generator)
         drawn = torch.cat([drawn, paired])
-    return drawn[torch.randperm(count, generator=generator).to(drawn.device)]
+    luck = fork(generator, drawn.device)
+    return drawn[torch.randperm(count, generator=luck, device=drawn.device)]
 
 
 def _random_crops(
@@ -81,12 +83,12 @@ def _random_crops(
     generator: torch.Generator,
 ) -> Float[Tensor, "{count} 3 {size} {size}"]:
     """Windows of 0.3 to 1 of the pictures' sides, perhaps mirrored, their colours shifted."""
+    device, luck = pictures.device, fork(generator, pictures.device)
 
     def drawn(low: float, high: float, *more: int) -> Float[Tensor, "..."]:
-        luck = torch.rand(count, *more, generator=generator)
-        return (low + (high - low) * luck).to(pictures.device)
+        return low + (high - low) * torch.rand(count, *more, generator=luck, device=device)
 
-    chosen = torch.randint(len(pictures), (count,), generator=generator).to(pictures.device)
+    chosen = torch.randint(len(pictures), (count,), generator=luck, device=device)
     part, where = drawn(0.3, 1.0), drawn(-1.0, 1.0, 2)
     shift = where * (part - 1)[:, None] / part[:, None]
     crops = zoom_image(pictures[chosen].float() / 255, size, -part.log(), shift, outside="border")

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from kinepose.geometry.devices import constant
 from kinepose.geometry.rotations import rotation_about, unit
 
 DISTANCE = 3.0
@@ -50,7 +51,7 @@ def rotation_camera_from_canonical(
     (sin, cos) are normalised first; (0, 0) counts as angle 0.
     """
     azimuth, elevation, roll = (camera[..., i : i + 2] for i in (0, 2, 4))
-    front = camera.new_tensor([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
+    front = constant(((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0)), like=camera)
     return (
         _rotation(roll, axis=2) @ _rotation(elevation, axis=0) @ front @ _rotation(azimuth, axis=2)
     )
@@ -105,5 +106,5 @@ def _smooth_floor(depth: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
 def _rotation(pair: Float[Tensor, "*batch 2"], axis: int) -> Float[Tensor, "*batch 3 3"]:
     """By an angle given as (sin, cos), of any length; (0, 0) is angle 0."""
-    sine, cosine = unit(pair, fallback=pair.new_tensor([0.0, 1.0])).unbind(-1)
+    sine, cosine = unit(pair, fallback=constant((0.0, 1.0), like=pair)).unbind(-1)
     return rotation_about(axis, sine, cosine)

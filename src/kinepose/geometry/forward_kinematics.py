@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from kinepose.geometry.devices import constant
 from kinepose.geometry.rotations import (
+    IDENTITY,
     any_perpendicular,
     rotation_about,
     smallest_rotation,
@@ -44,7 +46,7 @@ def forward_kinematics(
     """
     hip_angle = parameters[..., 0]
     directions = parameters[..., 1:].unflatten(-1, (len(FREE_JOINTS), 3))
-    rest = directions.new_tensor(skeleton.rest_directions)
+    rest = constant(skeleton.rest_directions, like=directions)
     directions = unit(directions, fallback=rest)
     turns = smallest_rotation(rest, directions)
 
@@ -79,14 +81,14 @@ def local_kinematics(
     joints = joints.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     pelvis = (joints[..., LEFT_HIP, :] + joints[..., RIGHT_HIP, :]) / 2
     hip_line = joints[..., LEFT_HIP, :] - joints[..., RIGHT_HIP, :]
-    z = unit(joints[..., NECK, :] - pelvis, fallback=joints.new_tensor([0.0, 0.0, 1.0]))
+    z = unit(joints[..., NECK, :] - pelvis, fallback=constant((0.0, 0.0, 1.0), like=joints))
     along_trunk = (hip_line * z).sum(-1)
     level_hip_line = hip_line - along_trunk[..., None] * z
     y = unit(level_hip_line, fallback=any_perpendicular(z))
     rotation = torch.stack([torch.linalg.cross(y, z), y, z], dim=-1)
     hip_angle = torch.atan2(along_trunk, (level_hip_line * y).sum(-1))
 
-    rest = joints.new_tensor(skeleton.rest_directions)
+    rest = constant(skeleton.rest_directions, like=joints)
     frames = {joint: rotation @ frame for joint, frame in _root_frames(hip_angle).items()}
     directions = []
     for index, joint in enumerate(FREE_JOINTS):
@@ -108,7 +110,7 @@ def bone_frames(
     """
     parameters, rotation = local_kinematics(joints, skeleton)
     directions = parameters[..., 1:].unflatten(-1, (len(FREE_JOINTS), 3))
-    turns = smallest_rotation(directions.new_tensor(skeleton.rest_directions), directions)
+    turns = smallest_rotation(constant(skeleton.rest_directions, like=directions), directions)
     frames = {joint: rotation @ F for joint, F in _root_frames(parameters[..., 0]).items()}
     for index, joint in enumerate(FREE_JOINTS):
         frames[joint] = frames[PARENTS[joint]] @ turns[..., index, :, :]
@@ -156,5 +158,5 @@ def _root_frames(
 ) -> dict[int, Float[Tensor, "*batch 3 3"]]:
     """Frames of the joints placed by the canonical rule: the hips turn with the hip line."""
     about_x = rotation_about(0, hip_angle.sin(), hip_angle.cos())
-    identity = torch.eye(3).to(hip_angle).expand_as(about_x)
+    identity = constant(IDENTITY, like=hip_angle).expand_as(about_x)
     return {PELVIS: identity, NECK: identity, LEFT_HIP: about_x, RIGHT_HIP: about_x}

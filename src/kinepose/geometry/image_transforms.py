@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from kinepose.geometry.devices import constant, index
 from kinepose.geometry.skeleton import FREE_JOINTS, MIRRORED
 
-_MIRRORED_FREE = [FREE_JOINTS.index(MIRRORED[joint]) for joint in FREE_JOINTS]
+_MIRRORED_FREE = tuple(FREE_JOINTS.index(MIRRORED[joint]) for joint in FREE_JOINTS)
 
 
 def flip_image(
@@ -26,24 +27,25 @@ def flip_image(
 
 def flip_joints2d(joints2d: Float[Tensor, "*batch 17 2"]) -> Float[Tensor, "*batch 17 2"]:
     """The sign of x changes, and each joint becomes its counterpart on the other side."""
-    return joints2d[..., MIRRORED, :] * joints2d.new_tensor([-1.0, 1.0])
+    return joints2d[..., index(MIRRORED, joints2d), :] * constant((-1.0, 1.0), joints2d)
 
 
 def flip_joints3d(joints: Float[Tensor, "*batch 17 3"]) -> Float[Tensor, "*batch 17 3"]:
     """The mirrored pose in the canonical frame: y, towards the left, changes its sign."""
-    return joints[..., MIRRORED, :] * joints.new_tensor([1.0, -1.0, 1.0])
+    return joints[..., index(MIRRORED, joints), :] * constant((1.0, -1.0, 1.0), joints)
 
 
 def flip_parameters(parameters: Float[Tensor, "*batch 40"]) -> Float[Tensor, "*batch 40"]:
     """v_k of the mirrored pose."""
     directions = parameters[..., 1:].unflatten(-1, (len(FREE_JOINTS), 3))
-    mirrored = directions[..., _MIRRORED_FREE, :] * parameters.new_tensor([1.0, -1.0, 1.0])
+    mirrored = directions[..., index(_MIRRORED_FREE, parameters), :]
+    mirrored = mirrored * constant((1.0, -1.0, 1.0), parameters)
     return torch.cat([-parameters[..., :1], mirrored.flatten(-2)], dim=-1)
 
 
 def flip_camera(camera: Float[Tensor, "*batch camera"]) -> Float[Tensor, "*batch camera"]:
     """The camera that shows the mirrored pose in the mirrored picture, for a c of 6 or 9."""
-    signs = camera.new_tensor([-1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0])
+    signs = constant((-1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0), camera)
     return camera * signs[: camera.shape[-1]]
 
 

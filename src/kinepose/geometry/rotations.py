@@ -4,6 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kinepose.geometry.devices import constant
+
+IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+"""The rotation that changes nothing."""
+
 
 def unit(
     vectors: Float[Tensor, "*#batch size"],
@@ -32,7 +37,7 @@ def smallest_rotation(
 
 
 def _half_turn(axis: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    return 2 * axis[..., :, None] * axis[..., None, :] - torch.eye(3).to(axis)
+    return 2 * axis[..., :, None] * axis[..., None, :] - constant(IDENTITY, like=axis)
 
 
 def any_perpendicular(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:

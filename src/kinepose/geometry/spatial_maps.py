@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kinepose.geometry.devices import index
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
 
 MAPS = len(JOINT_NAMES) + len(LIMBS)
@@ -23,16 +24,16 @@ def spatial_maps(
     limb_reach its alpha, in lengths of the limb.
     """
     height, width = (size, size) if isinstance(size, int) else size
-    pixels = pixel_centres(height, width).to(joints2d)
+    pixels = pixel_centres(height, width, joints2d)
     joint_maps = heatmaps(joints2d, pixels, sigma)
     affinity_maps = _affinity_maps(joints2d, pixels, limb_width, limb_reach)
     return torch.cat([joint_maps, affinity_maps], dim=-3)
 
 
-def pixel_centres(height: int, width: int) -> Float[Tensor, "height width 2"]:
+def pixel_centres(height: int, width: int, like: Tensor) -> Float[Tensor, "{height} {width} 2"]:
     """Where the centres of the pixels lie: the centre of pixel i of n at (i + 0.5) / n * 2 - 1."""
-    x = (torch.arange(width, dtype=torch.float64) + 0.5) / width * 2 - 1
-    y = (torch.arange(height, dtype=torch.float64) + 0.5) / height * 2 - 1
+    x = (torch.arange(width, dtype=like.dtype, device=like.device) + 0.5) / width * 2 - 1
+    y = (torch.arange(height, dtype=like.dtype, device=like.device) + 0.5) / height * 2 - 1
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
@@ -57,8 +58,9 @@ def _affinity_maps(
     cannot turn its sign far from the crop, and smooth also for a limb of no length, whose map is
     round. (The paper's own sigma_x = alpha |d| would shrink it to nothing.)
     """
-    parents, children = (list(ends) for ends in zip(*LIMBS, strict=True))
-    start, end = joints2d[..., parents, :], joints2d[..., children, :]
+    parents, children = zip(*LIMBS, strict=True)
+    start = joints2d[..., index(parents, joints2d), :]
+    end = joints2d[..., index(children, joints2d), :]
     limb = (end - start)[..., None, None, :]
     offsets = pixels - ((start + end) / 2)[..., None, None, :]
     across = offsets[..., 0] * limb[..., 1] - offsets[..., 1] * limb[..., 0]

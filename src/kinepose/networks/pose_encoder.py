@@ -11,6 +11,7 @@ from transformers.utils import logging
 
 from kinepose.config import ModelConfig
 from kinepose.errors import BadInputError
+from kinepose.geometry.devices import constant
 from kinepose.geometry.skeleton import STANDARD_SKELETON
 from kinepose.networks.blocks import group_norm
 from kinepose.networks.landmarks import JOINTS, Landmarks, centres
@@ -53,8 +54,8 @@ class PoseEncoder(nn.Module):
         Float[Tensor, "batch 17 rows columns"] | None,
     ]:
         """v_k and c of pictures in 0 to 1; and the maps of the landmarks, if it has them."""
-        mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
-        std = images.new_tensor(IMAGENET_STD)[:, None, None]
+        mean = constant(IMAGENET_MEAN, images)[:, None, None]
+        std = constant(IMAGENET_STD, images)[:, None, None]
         features = self.backbone(pixel_values=(images - mean) / std).feature_maps
         seen, maps = self.pool(features[-1]).flatten(1), None
         if self.landmarks is not None:
