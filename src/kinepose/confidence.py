@@ -31,5 +31,5 @@ def landmark_confidence(
     log_maps: Float[Tensor, "batch 17 rows columns"], joints2d: Float[Tensor, "batch 17 2"]
 ) -> Float[Tensor, "batch 17"]:
     """The mean nearness to p_2D, from 0 to 1, over where a joint may be by its map."""
-    places = pixel_centres(*log_maps.shape[-2:]).to(joints2d)
+    places = pixel_centres(*log_maps.shape[-2:], joints2d)
     return (log_maps.exp() * heatmaps(joints2d, places, NEAR)).sum((-1, -2)).clamp(max=1)

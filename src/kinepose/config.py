@@ -343,7 +343,8 @@ class TrainConfig:
     optimiser: Literal["adagrad", "adam"] = "adagrad"
     learning_rate: float = 1e-3
     cooldown: float = 0.0
-    """Share of the iterations, the last ones, over which learning rates fall to nothing."""
+    """Share of the iterations, or of the minutes, the last ones, over which learning rates fall to
+    nothing."""
     bfloat16: bool = False
     """Whether the networks compute in half precision; the transforms never do."""
     unpaired_rate: float = 0.1

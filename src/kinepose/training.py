@@ -221,7 +221,7 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> tuple[Terms, 
     terms = _terms(run, materials, loss, generator)
     torch.stack(list(terms.values())).sum().backward()
     for group in optimiser.param_groups:
-        group["lr"] = _learning_rate(config, loss, run.step)
+        group["lr"] = _learning_rate(config, loss, _progress(run))
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
@@ -342,16 +342,23 @@ def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:
 
 def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
     parameters = [p for module in trained_modules(model, loss) for p in module.parameters()]
+    rate = _learning_rate(config, loss, progress=0.0)
     kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
-    return kind(parameters, lr=_learning_rate(config, loss, step=0))
+    return kind(parameters, rate)
 
 
-def _learning_rate(config: TrainConfig, loss: LossName, step: int) -> float:
+def _progress(run: Run) -> float:
+    """How much of the run is over, from 0 to 1."""
+    minutes = run.seconds / 60 / run.config.minutes if run.config.minutes else 0.0
+    return min(1.0, max(run.step / run.config.iterations, minutes))
+
+
+def _learning_rate(config: TrainConfig, loss: LossName, progress: float) -> float:
     """Constant, until it falls linearly over the last iterations if `cooldown` says so."""
     rate = config.learning_rate * (config.unpaired_rate if loss == "unpaired" else 1.0)
     if not config.cooldown:
         return rate
-    return rate * min(1.0, (1 - step / config.iterations) / config.cooldown)
+    return rate * min(1.0, (1 - progress) / config.cooldown)
 
 
 def _on(model: Model, batch: Batch) -> Batch:
