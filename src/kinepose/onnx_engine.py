@@ -69,10 +69,9 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
         BadInputError: if the file is missing, no ONNX, of another run, or a package is missing.
     """
     runtime = _package("onnxruntime")
+    remedy = f"kinepose export-onnx --run {run} --output {path}"
     if not path.is_file():
-        raise BadInputError(
-            f"no such file: {path}; kinepose export-onnx --run {run} --output {path}"
-        )
+        raise BadInputError(f"no such file: {path}: {remedy}")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -112,10 +111,12 @@ class _Estimator(nn.Module):
 
 def _trace(model: Model, path: Path) -> None:
     size = model.config.image_size
+    estimator, images = _Estimator(model).eval(), torch.rand(2, 3, size, size)
+    estimator(images)  # constants that are kept must be numbers, not what the exporter traces with
     with _silence():
         torch.onnx.export(
-            _Estimator(model).eval(),
-            (torch.rand(2, 3, size, size),),
+            estimator,
+            (images,),
             path,
             input_names=["images"],
             output_names=OUTPUTS if model.config.landmarks else OUTPUTS[:-1],
