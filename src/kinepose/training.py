@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO, TypeVar
 
 import torch
@@ -46,6 +47,7 @@ from kinepose.losses import (
 )
 from kinepose.model import Model, choose_device, load_model, new_model
 from kinepose.pictures import save_pictures
+from kinepose.processes import average, joined, number, rank, share, wait
 from kinepose.runs import paints_people, read_log, read_run_config
 from kinepose.synthetic.portraits import MARGIN
 
@@ -84,6 +86,8 @@ class Outcome:
 def train(config: TrainConfig, watch: Watch | None = None) -> None:
     """Train until `iterations` or `minutes` are over; resume the run if the folder holds one.
 
+    Processes that torchrun started share every batch; the first one writes.
+
     Whoever watches sees the run every `picture_every` iterations, before the checkpoint that is
     then made, and may end it.
 
@@ -91,14 +95,14 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
         BadInputError: if settings, clips or labels cannot be used.
         TrainingError: if a loss is not finite or all poses become one; the last checkpoint stays.
     """
-    device = choose_device(config.device)
     if config.threads:
         torch.set_num_threads(config.threads)
-    _check_settings(config)
-    resumed = holds_run(config)
     streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
-    with streaming as stream:
-        _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
+    with joined(choose_device(config.device)) as device:
+        _check_settings(config)
+        resumed = holds_run(config)
+        with streaming as stream:
+            _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
 
 
 def _train(
@@ -118,14 +122,17 @@ def _train(
     run = Run(config, model, optimisers)
     if resumed:
         restore(run)
-    else:
-        if materials.stream is not None:
-            materials.stream.at(0)  # before anything is written: a clip may be no human's
-        config.output.mkdir(parents=True, exist_ok=True)
-        (config.output / "log.jsonl").unlink(missing_ok=True)
-        save_prior(materials.prior, config.output / "prior.npz")
-        save(run)
-    _loop(run, materials, schedule, watch)
+    elif materials.stream is not None:
+        materials.stream.at(0)  # before anything is written: a clip may be no human's
+    wait()  # all have read what is there
+    with TemporaryDirectory() if rank() else nullcontext(config.output) as folder:
+        run.config = replace(config, output=Path(folder))
+        if not resumed:
+            run.config.output.mkdir(parents=True, exist_ok=True)
+            (run.config.output / "log.jsonl").unlink(missing_ok=True)
+            save_prior(materials.prior, run.config.output / "prior.npz")
+            save(run)
+        _loop(run, materials, schedule, watch)
 
 
 def _first_model(config: TrainConfig) -> Model:
@@ -142,7 +149,9 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName], watch: Watch
     config, folder = run.config, run.config.output
     started, saved = time.monotonic() - run.seconds, time.monotonic()
     limit = config.minutes * 60 if config.minutes else math.inf
-    progress = tqdm(total=config.iterations, initial=run.step, desc="train", unit="it")
+    progress = tqdm(
+        total=config.iterations, initial=run.step, desc="train", unit="it", disable=rank() > 0
+    )
     unread: list[Outcome] = []
     with (folder / "log.jsonl").open("a") as log, progress:
         while run.step < config.iterations and run.seconds < limit:
@@ -169,7 +178,8 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName], watch: Watch
         _read(run, unread, log)
     save(run)
     _save_pictures(run, materials)
-    _summarise(run, schedule)
+    if not rank():
+        _summarise(run, schedule)
 
 
 def _summarise(run: Run, schedule: list[LossName]) -> None:
@@ -220,6 +230,8 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> tuple[Terms, 
         parameter.requires_grad_(True)
     terms = _terms(run, materials, loss, generator)
     torch.stack(list(terms.values())).sum().backward()
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    average([*gradients, *terms.values()])
     for group in optimiser.param_groups:
         group["lr"] = _learning_rate(config, loss, _progress(run))
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
@@ -232,24 +244,25 @@ def _terms(run: Run, materials: Materials, loss: LossName, generator: torch.Gene
     config, model, clips = run.config, run.model, materials.clips
     size, count = config.model.image_size, config.batch_size
     if loss == "prior":
-        return prior_loss(model, _on(model, _prior_batch(run, materials, generator)))
+        return prior_loss(model, _on(model, share(_prior_batch(run, materials, generator))))
     assert clips is not None
     if loss in ("joints2d", "joints3d"):
         assert materials.labels is not None
         batch = draw_labelled(clips, materials.labels, loss, count, size, generator)
         supervised = joints2d_loss if loss == "joints2d" else prior_loss
-        return supervised(model, _on(model, batch))
+        return supervised(model, _on(model, share(batch)))
     pairs = draw_pairs(clips, loss == "paired", count, size, config.smallest_gap, generator)
     weights = Weights(config.pixel_weight, config.pose_consistency, config.appearance_consistency)
     if loss == "paired":
         if run.step < config.consistency_from:
             weights = replace(weights, pose=0.0, appearance=0.0)
-        return paired_loss(model, _on(model, pairs), weights)
+        return paired_loss(model, _on(model, share(pairs)), weights)
     backgrounds = draw_random_backgrounds(materials.backgrounds, count, size, generator)
     angle = math.radians(config.rotation) * (torch.rand(count, generator=generator) * 2 - 1)
     transform = ImageTransform(torch.rand(count, generator=generator) < 0.5, angle)
     pairs = replace(pairs, background=backgrounds)
-    return unpaired_loss(model, _on(model, pairs), _on(model, transform), weights)
+    pairs, transform = _on(model, share(pairs)), _on(model, share(transform))
+    return unpaired_loss(model, pairs, transform, weights)
 
 
 def _prior_batch(run: Run, materials: Materials, generator: torch.Generator) -> LabelledBatch:
@@ -300,6 +313,10 @@ def _check_settings(config: TrainConfig) -> None:
     for name, value in least.items():
         if getattr(config, name) < value:
             raise BadInputError(f"--{name.replace('_', '-')} must be at least {value}")
+    if config.batch_size % number():
+        raise BadInputError(f"{number()} processes cannot share --batch-size {config.batch_size}")
+    if number() > 1 and config.minutes:
+        raise BadInputError("several processes need --iterations: their clocks differ")
     if config.crop_jitter and not config.model.extended_camera:
         raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
     if config.stream.pool and not config.model.extended_camera:
