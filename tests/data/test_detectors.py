@@ -7,14 +7,19 @@ from tiny_films import FPS, overlap, texture, walker_frames
 from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
+from kinepose.data.background import background_motion
 from kinepose.data.detectors import moving_people, network_detector, read_boxes, whole_picture
 from kinepose.errors import BadInputError
+
+
+def moving(frames: np.ndarray) -> list:
+    return moving_people(frames, float(FPS), background_motion(frames))
 
 
 @pytest.mark.parametrize("pan", [0.0, 1.5])
 def test_who_moves_is_found_by_a_still_and_by_a_moving_camera(pan: float) -> None:
     frames, boxes, _ = walker_frames(3.0, pan=pan)
-    found = moving_people(np.stack(frames), float(FPS))
+    found = moving(np.stack(frames))
     best = [
         max((overlap(one, box) for one in some), default=0.0)
         for some, box in zip(found, boxes, strict=True)
@@ -25,16 +30,14 @@ def test_who_moves_is_found_by_a_still_and_by_a_moving_camera(pan: float) -> Non
 
 def test_nobody_is_found_where_nothing_moves() -> None:
     still = np.stack([texture(0)] * 10)
-    assert all(len(boxes) == 0 for boxes in moving_people(still, float(FPS)))
+    assert all(len(boxes) == 0 for boxes in moving(still))
 
 
 def test_other_light_for_a_moment_is_nobody() -> None:
     frames, _, _ = walker_frames(3.0)
     frames[20] = np.clip(frames[20].astype(int) + 90, 0, 255).astype(np.uint8)
     areas = [
-        (boxes[0, 2:] - boxes[0, :2]).prod()
-        for boxes in moving_people(np.stack(frames), float(FPS))
-        if len(boxes)
+        (boxes[0, 2:] - boxes[0, :2]).prod() for boxes in moving(np.stack(frames)) if len(boxes)
     ]
     assert max(areas) < 0.4 * frames[0].shape[0] * frames[0].shape[1]
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from kinepose.data.background import STILL_CAMERA, background_motion, masked_median
+from kinepose.data.background import STILL_CAMERA, masked_median
 from kinepose.data.shots import Boxes
 from kinepose.data.video import Picture
 from kinepose.errors import BadInputError
@@ -121,13 +121,15 @@ def read_boxes(path: Path, only: str | None = None) -> dict[str, FileBoxes]:
     return films
 
 
-def moving_people(thumbnails: Thumbnails, fps: float) -> list[Boxes]:
+def moving_people(thumbnails: Thumbnails, fps: float, camera_motion: float) -> list[Boxes]:
     """Boxes [px of the thumbnails] of what differs from the median of the frames around it.
+
+    `camera_motion` is their background.background_motion.
 
     Where the camera moves, the frames are first laid over each other by homographies. A person
     who stays where he is shows only the parts that he moves: parts near each other are one.
     """
-    differences = _differences(thumbnails, fps, background_motion(thumbnails) > STILL_CAMERA)
+    differences = _differences(thumbnails, fps, camera_motion > STILL_CAMERA)
     noise = float(np.median(differences[:: max(1, len(differences) // 50)]))
     moving = (differences > max(_LEAST_DIFFERENCE, _NOISES * noise)).astype(np.uint8)
     shares = moving.mean((1, 2))
@@ -163,8 +165,8 @@ def _differences(
         last = min(len(smooth) - 1, first + 2 * reach)
         chosen = np.unique(np.linspace(first, last, _MEDIAN_SAMPLES[moving]).round().astype(int))
         if to_next is None:
-            median = np.median(smooth[chosen], axis=0).astype(np.uint8)
-            known = np.ones(median.shape[:2], bool)
+            known = np.ones(smooth.shape[1:3], bool)
+            median = masked_median(list(smooth[chosen]), [known] * len(chosen))
         else:
             others = [i for i in chosen.tolist() if i != middle]
             laid = [_laid_over(smooth[i], _registration(i, middle, to_next)) for i in others]

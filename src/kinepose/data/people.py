@@ -209,9 +209,11 @@ def _people_in_film(
             cuts.append(len(frames))
         end = len(frames) + len(stretch.frames)
         thumbnails = stretch.stack()
-        shots.append(Shot(len(frames), end, background_motion(thumbnails)))
+        motion = background_motion(thumbnails)
+        shots.append(Shot(len(frames), end, motion))
         if config.detector == "motion":
-            found += [boxes * stretch.scale for boxes in moving_people(thumbnails, stretch.fps)]
+            moving = moving_people(thumbnails, stretch.fps, motion)
+            found += [boxes * stretch.scale for boxes in moving]
         else:
             found += stretch.found
         frames += stretch.frames
