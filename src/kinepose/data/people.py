@@ -18,10 +18,11 @@ from kinepose.data.detectors import (
     read_boxes,
     whole_picture,
 )
-from kinepose.data.shots import Boxes, read_stretches
+from kinepose.data.shots import Boxes, Stretch, read_stretches
 from kinepose.data.tracking import Finds, fill_and_smooth, link, smooth, split_at_jumps
 from kinepose.data.video import Frame, film_info, is_pictures, read_frames
 from kinepose.errors import BadInputError
+from kinepose.threads import in_order
 
 _SHORTEST_TRACK = 0.5
 """What is found for less than this is no person [s]. Boxes of a file are all believed."""
@@ -204,18 +205,20 @@ def _people_in_film(
     found: list[Boxes] = []
     shots: list[Shot] = []
     cuts: list[int] = []
-    for stretch in read_stretches(film, fps, longest, look):
-        if stretch.new_shot:
-            cuts.append(len(frames))
-        end = len(frames) + len(stretch.frames)
+
+    def seen(stretch: Stretch) -> tuple[Stretch, float, list[Boxes]]:
         thumbnails = stretch.stack()
         motion = background_motion(thumbnails)
-        shots.append(Shot(len(frames), end, motion))
-        if config.detector == "motion":
-            moving = moving_people(thumbnails, stretch.fps, motion)
-            found += [boxes * stretch.scale for boxes in moving]
-        else:
-            found += stretch.found
+        if config.detector != "motion":
+            return stretch, motion, stretch.found
+        moving = moving_people(thumbnails, stretch.fps, motion)
+        return stretch, motion, [boxes * stretch.scale for boxes in moving]
+
+    for stretch, motion, boxes in in_order(seen, read_stretches(film, fps, longest, look), 1):
+        if stretch.new_shot:
+            cuts.append(len(frames))
+        shots.append(Shot(len(frames), len(frames) + len(stretch.frames), motion))
+        found += boxes
         frames += stretch.frames
         times += stretch.times
     pace = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else 0.0
