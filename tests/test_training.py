@@ -103,6 +103,23 @@ def test_consistency_and_unpaired_films_wait_until_people_are_painted(config):
             assert ("pose" in line) == (line["step"] > 6)
 
 
+def test_a_decoder_can_learn_first_from_an_encoder_that_stays(config, tmp_path):
+    def part(folder: Path, name: str) -> dict[str, torch.Tensor]:
+        return {key: value for key, value in weights(folder).items() if key.startswith(name)}
+
+    base = shutil.copytree(config.output, tmp_path / "base")
+    train(replace(config, output=base, warm_up=4, iterations=4))
+    settings = replace(config, start=base, warm_up=0, decoder_first=6)
+    train(replace(settings, iterations=6))
+    assert {line["loss"] for line in read_log(config.output)} == {"paired"}
+    assert same(part(base, "pose_encoder"), part(config.output, "pose_encoder"))
+    for name in ("decoder", "appearance_encoder"):
+        assert not same(part(base, name), part(config.output, name))
+    train(replace(settings, iterations=12))
+    assert {line["loss"] for line in read_log(config.output)[6:]} > {"paired"}
+    assert not same(part(base, "pose_encoder"), part(config.output, "pose_encoder"))
+
+
 @pytest.mark.parametrize("ablation", [{"kinematics": "network"}, {"maps": "network"}])
 def test_ablations_train(config, ablation):
     train(replace(config, model=replace(TINY_MODEL, **ablation)))

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -180,7 +180,7 @@ def application(config: AppConfig, folder: Path) -> Any:
         )
 
     @contextlib.asynccontextmanager
-    async def working(_: Starlette) -> AsyncIterator[None]:
+    async def working(_: Starlette) -> AsyncGenerator[None]:
         worker = asyncio.create_task(_work(jobs))
         try:
             yield

@@ -362,6 +362,9 @@ class TrainConfig:
     consistency_from: int = 1800
     """Iteration from which L_P has its consistency terms and L_UNP takes its turns: before D_I
     paints people, a constant encoder would please them best."""
+    decoder_first: int = 0
+    """Iterations, after the warm-up, in which L_P teaches E_A and D_I alone: to an E_P that sees
+    well already, a decoder that cannot paint tells only noise."""
     smallest_gap: float = 0.4
     """Smallest time between the two frames of a pair [s]."""
 

@@ -9,7 +9,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -166,7 +166,7 @@ def _calibration_pictures(size: int) -> Iterator[dict[str, Float[np.ndarray, "ba
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def _silence() -> Generator[None]:
     """Exporters say much that is no news to users."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

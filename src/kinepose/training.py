@@ -228,6 +228,8 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> tuple[Terms, 
     model.requires_grad_(False).train()
     for parameter in parameters:
         parameter.requires_grad_(True)
+    if _only_paints(config, run.step):
+        model.pose_encoder.requires_grad_(False)
     terms = _terms(run, materials, loss, generator)
     torch.stack(list(terms.values())).sum().backward()
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -351,10 +353,19 @@ def _paints(run: Path) -> bool:
 
 def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:
     """The loss whose turn it is."""
-    loss = "prior" if step < config.warm_up else schedule[step % len(schedule)]
+    if step < config.warm_up:
+        return "prior"
+    if _only_paints(config, step) and "paired" in schedule:
+        return "paired"
+    loss = schedule[step % len(schedule)]
     if loss == "unpaired" and step < config.consistency_from:
         return "paired" if "paired" in schedule else "prior"
     return loss
+
+
+def _only_paints(config: TrainConfig, step: int) -> bool:
+    """Whether E_P stays as it is, while E_A and D_I learn from it."""
+    return config.warm_up <= step < config.warm_up + config.decoder_first
 
 
 def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
