@@ -1,5 +1,6 @@
 """app.py: the true server in a process of its own, a real film, and headless Chromium."""
 
+import http.client
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import cv2
@@ -134,10 +136,18 @@ def test_what_is_no_film_says_so_in_one_line(address):
 
 
 def test_films_that_are_too_large_are_refused_before_and_while_they_come(address, film):
-    large = bytes(LARGEST * 10**6 + 1)
-    assert upload(address, "films/large.mp4", large)[0] == 413
-    pieces = (large[:500_000] for _ in range(3))  # chunked: of a length that is not announced
-    assert upload(address, "films/large.mp4", pieces)[0] == 413
+    place = urllib.parse.urlsplit(address)
+    announced = http.client.HTTPConnection(place.hostname, place.port, timeout=10)
+    announced.putrequest("PUT", f"{place.path}films/large.mp4")
+    announced.putheader("Content-Length", str(LARGEST * 10**6 + 1))
+    announced.endheaders()
+    assert announced.getresponse().status == 413, "before a byte of it is sent"
+    announced.close()
+    pieces = (bytes(500_000) for _ in range(3))  # chunked: of a length that is not announced
+    try:
+        assert upload(address, "films/large.mp4", pieces)[0] == 413
+    except (ConnectionError, urllib.error.URLError) as error:  # it hangs up on who sends on
+        assert isinstance(getattr(error, "reason", error), ConnectionError)
     assert upload(address, "films/small.mp4", film.read_bytes())[0] == 200
 
 
