@@ -3,6 +3,7 @@
 import csv
 import json
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,10 +61,19 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     assert (tmp_path / "bars.png").stat().st_size > 5000
 
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
+    tables = (tmp_path / "tables.md").read_text()
     capsys.readouterr()
     reproduce(config)
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
     assert "seed 3" not in capsys.readouterr().out
+    for other in ({"iterations": 12}, {"preset": "paper"}, {"size": "small"}, {"more": (runs,)}):
+        with pytest.raises(BadInputError, match=f"holds rows with {next(iter(other))} "):
+            reproduce(replace(config, **other))
+    claim = tmp_path / "reproduction.json"
+    claim.write_text(claim.read_text().replace("content ", "content 0"))
+    with pytest.raises(BadInputError, match="holds rows of synthworld 1 tiny, content 0"):
+        reproduce(config)
+    assert (tmp_path / "tables.md").read_text() == tables
 
 
 @pytest.mark.parametrize("benchmark", ["h36m", "mpi_inf_3dhp"])
@@ -138,6 +148,8 @@ def test_every_row_says_its_supervision_and_fits_the_presets():
         ({"preset": "cup"}, "cup"),
         ({"rows": ("unseen",)}, "--more"),
         ({"benchmark": "h36m"}, "--folder"),
+        ({"iterations": 0}, "--iterations"),
+        ({"seeds": (0, -1)}, "--seeds"),
     ],
 )
 def test_what_cannot_be_reproduced_is_one_line(settings, says, tmp_path):

@@ -13,6 +13,7 @@ from kinepose import scoring
 from kinepose.config import ScoreConfig
 from kinepose.data.pairs import load_images
 from kinepose.data.scored import read_scored
+from kinepose.data.synthworld import content_hash
 from kinepose.errors import BadInputError
 from kinepose.geometry.forward_kinematics import forward_kinematics, local_kinematics
 from kinepose.losses import energy
@@ -31,7 +32,7 @@ def benchmark(films, clips, prior, tmp_path_factory):
     (folder / "film" / "clips").symlink_to(clips)
     (folder / "film" / "labels").symlink_to(films / "labels")
     (folder / "prior.npz").symlink_to(prior)
-    described = {"version": 0, "size": "small", "content": "0"}
+    described = {"version": 0, "size": "small", "content": content_hash(folder)}
     (folder / "synthworld.json").write_text(json.dumps(described))
     return folder
 

@@ -5,12 +5,14 @@ A row is a stage or two of training. The base model learns from all clips by L_p
 Sec. 4a tells. All rows have equally many iterations, all stages of a row together.
 
 Everything is a file under the output folder, runs/STAGE/SEED for what was trained and
-scores/ROW_SEED.json for what it scored, so that a call goes on where the last one ended.
+scores/ROW_SEED.json for what it scored, so that a call goes on where the last one ended; and
+reproduction.json says what all rows there have in common, so that none of other settings is added.
 """
 
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from kinepose.config import PRESETS, ReproduceConfig, TrainConfig
 from kinepose.courses import Course, open_course
@@ -27,7 +29,8 @@ def reproduce(config: ReproduceConfig) -> None:
     """Train and score what is missing, row by row, and write tables.md, table.csv and bars.png.
 
     Raises:
-        BadInputError: if there is no such row or preset, or the data set cannot be used.
+        BadInputError: if there is no such row or preset, the output holds rows of other settings,
+            or the data set cannot be used.
         TrainingError: if a run fails; what was finished stays.
     """
     names = config.rows or tuple(ROWS)
@@ -39,7 +42,13 @@ def reproduce(config: ReproduceConfig) -> None:
         if config.rows:
             raise BadInputError("the row unseen needs --more: clips of other films")
         names = tuple(name for name in names if name != "unseen")
+    if config.iterations < 1:
+        raise BadInputError("--iterations must be at least 1")
+    if any(seed < 0 for seed in config.seeds):
+        raise BadInputError("--seeds must be at least 0")
+    _check_claim(config)
     course = open_course(config)
+    _claim(config, course)
     for seed in config.seeds:
         for name in names:
             path = config.output / "scores" / f"{name}_{seed}.json"
@@ -52,6 +61,56 @@ def reproduce(config: ReproduceConfig) -> None:
                 temporary.write_text(json.dumps(scores, indent=1) + "\n")
             write_tables(config.output, _about(config, course), course.baselines())
     write_tables(config.output, _about(config, course), course.baselines())
+
+
+_CLAIM = "reproduction.json"
+"""What all rows under an output have in common."""
+
+
+def _check_claim(config: ReproduceConfig) -> None:
+    """Refuse an output whose rows were made otherwise: one table would show both as equals."""
+    path = config.output / _CLAIM
+    if not path.is_file():
+        return
+    try:
+        held = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise BadInputError(f"{path} is broken: name another --output") from error
+    for name, value in _shared(config).items():
+        if held.get(name) != value:
+            raise BadInputError(
+                f"{config.output} holds rows with {name} {held.get(name)}, not {value}: "
+                "name another --output, or the same settings to go on with it"
+            )
+
+
+def _claim(config: ReproduceConfig, course: Course) -> None:
+    """Say what the rows here have in common, the benchmark's bytes among it.
+
+    Raises:
+        BadInputError: if the rows that are there were scored on other bytes.
+    """
+    path = config.output / _CLAIM
+    held = json.loads(path.read_text()).get("course") if path.is_file() else course.name
+    if held != course.name:
+        raise BadInputError(
+            f"{config.output} holds rows of {held}, not of {course.name}: name another --output"
+        )
+    with replacing(path) as temporary:
+        described = _shared(config) | {"course": course.name}
+        temporary.write_text(json.dumps(described, indent=1) + "\n")
+
+
+def _shared(config: ReproduceConfig) -> dict[str, Any]:
+    """The settings that one table cannot mix; rows and seeds may be added at any time."""
+    size = config.size if config.benchmark == "synthworld" else None
+    return {
+        "benchmark": config.benchmark,
+        "size": size,
+        "preset": config.preset,
+        "iterations": config.iterations,
+        "more": [str(path) for path in config.more],
+    }
 
 
 def _train_row(config: ReproduceConfig, course: Course, name: str, seed: int) -> Path:

@@ -27,7 +27,7 @@ from kinepose.data.scored import (
     Transfers,
     write_scored,
 )
-from kinepose.data.synthworld import TESTS, describe, read_synthworld
+from kinepose.data.synthworld import TESTS, check_content, describe, read_synthworld
 from kinepose.errors import BadInputError
 from kinepose.evaluation import STATURE, baseline_errors, mean_pose_errors
 from kinepose.files import replacing
@@ -68,12 +68,13 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     against P-MPJPE. Writes JSON, and beside it data/scored.py's arrays; prints a table.
 
     Raises:
-        BadInputError: if there is no such run or benchmark.
+        BadInputError: if there is no such run or benchmark, or its files have changed.
     """
     arrays = config.output.with_suffix(".npz")
     if arrays == config.output:
         raise BadInputError(f"--output {config.output}: .npz is for the arrays; name a .json")
     benchmark = read_synthworld(config.benchmark)
+    check_content(config.benchmark, benchmark)
     model = load_model(config.run, choose_device(config.device))
     paints = paints_people(read_run_config(config.run))
     prior = torch.from_numpy(load_prior(config.benchmark / "prior.npz").joints3d).double()

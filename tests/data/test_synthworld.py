@@ -26,6 +26,7 @@ from kinepose.data.synthworld import (
     SIZES,
     SPLITS,
     TESTS,
+    check_content,
     content_hash,
     describe,
     make_synthworld,
@@ -90,6 +91,16 @@ def test_a_renamed_or_missing_film_changes_the_content_hash(copied):
     renamed = content_hash(copied)
     (film.parent / "other.mp4").unlink()
     assert len({described, renamed, content_hash(copied)}) == 3
+
+
+@pytest.mark.parametrize("kind", ["films/*.mp4", "labels/*.npz", "boxes.csv"])
+def test_a_benchmark_that_lacks_a_file_is_not_scored(copied, kind):
+    held = read_synthworld(copied)
+    check_content(copied, held)
+    next(copied.glob(f"seen_world/{kind}")).unlink()
+    with pytest.raises(BadInputError, match="has changed since it was made") as caught:
+        check_content(copied, held)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("changes", [{"size": "small"}, {"version": 99}])

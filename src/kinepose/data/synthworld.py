@@ -130,6 +130,20 @@ def read_synthworld(benchmark: Path) -> dict[str, Any]:
     return held
 
 
+def check_content(benchmark: Path, held: dict[str, Any]) -> None:
+    """Make sure that films, labels and boxes are still those whose hash the description has.
+
+    Raises:
+        BadInputError: if one is missing or was changed: figures would be of something else.
+    """
+    found = content_hash(benchmark)
+    if found != held["content"]:
+        raise BadInputError(
+            f"{benchmark} has changed since it was made: its content is {found}, not "
+            f"{held['content']}; make it again in another folder"
+        )
+
+
 def describe(held: dict[str, Any]) -> str:
     """One line that says which benchmark figures were made on."""
     published = CONTENT.get(held["size"])
@@ -205,7 +219,7 @@ def content_hash(benchmark: Path) -> str:
     digest = hashlib.sha256()
     for split in SPLITS:
         paths = [*benchmark.glob(f"{split}/films/*.mp4"), *benchmark.glob(f"{split}/labels/*.npz")]
-        for path in [*sorted(paths), benchmark / split / "boxes.csv"]:
+        for path in [*sorted(paths), *benchmark.glob(f"{split}/boxes.csv")]:
             digest.update(str(path.relative_to(benchmark)).encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

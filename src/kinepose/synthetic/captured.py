@@ -118,7 +118,7 @@ def read_amass(path: Path) -> Capture:
                 raise BadInputError(f"no sequence of AMASS: it lacks {', '.join(sorted(missing))}.")
             poses, trans, fps = (archive[name].astype(float) for name in ("poses", "trans", rate))
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInputError(f"not an npz file that can be read: {error}") from error
+        raise BadInputError("not an npz file that can be read") from error
     numbers = poses.shape[1] if poses.ndim == 2 else 0
     if model not in ("smpl", "smplh", "") or numbers not in _SMPL_NUMBERS:
         raise BadInputError(
