@@ -51,6 +51,18 @@ def test_shrinking_takes_the_mean_of_what_a_pixel_covers(factor: int) -> None:
     assert np.abs(crop_image(image, crop, size) - means).max() <= 1
 
 
+@pytest.mark.parametrize("shrunk", [(160, 90), (133, 75)])
+def test_a_shrunk_frame_gives_the_crop_of_the_frame(shrunk: tuple[int, int]) -> None:
+    image = cv2.GaussianBlur(np.random.default_rng(1).normal(128, 40, (270, 480, 3)), (0, 0), 6)
+    image = np.clip(128 + 6 * (image.astype(float) - 128), 0, 255).astype(np.uint8)
+    small = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
+    crop = np.array([201.3, 128.6, 197.0])
+    seen = crop_image(small, crop, 48, (shrunk[0] / 480, shrunk[1] / 270)).astype(int)
+    expected = crop_image(image, crop, 48).astype(int)
+    shifted = crop_image(image, crop + np.array([2.0, 0.0, 0.0]), 48).astype(int)  # half a pixel
+    assert 4 * np.abs(seen - expected).mean() < np.abs(shifted - expected).mean()
+
+
 def test_beyond_the_frame_its_border_goes_on() -> None:
     image = texture(0)
     seen = crop_image(image, np.array([0.0, HEIGHT / 2, 64.0]), 32)

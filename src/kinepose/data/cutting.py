@@ -1,5 +1,6 @@
 """One film cut into clips of one person each: crops, backgrounds, and D_p told from D_unp."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,25 @@ class _Person:
     crops: Float[np.ndarray, "rows 3"]
 
 
+@dataclass(frozen=True)
+class _Small:
+    """How much a clip's frames are shrunk on being decoded: the smallest crop keeps its pixels.
+
+    All that follows, medians above all, is of these small frames.
+    """
+
+    size: tuple[int, int]
+    """Width and height [px]."""
+    scale: tuple[float, float]
+    """To these shares of the film's."""
+
+    def picture(self, frame: Frame) -> Picture:
+        return frame.image if self.scale == (1.0, 1.0) else frame.develop(self.size)
+
+    def boxes(self, boxes: Float[np.ndarray, "_ 4"]) -> Float[np.ndarray, "_ 4"]:
+        return boxes * np.tile(self.scale, 2)
+
+
 def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     """One table of SCHEMA for each person in each clip, in the order of clips and tracks.
 
@@ -93,29 +113,34 @@ def _cut_clip(
     people: list[_Person],
     frames: Iterator[tuple[int, Frame]],
     info: FilmInfo,
-    scene: Background | None,
+    scene: Frame | None,
     config: PrepareConfig,
 ) -> Iterator[pa.Table]:
+    small = _small(people, info, config.crop_size)
     still = shot.background_motion <= config.motion_threshold
     windows, estimates = (), []
     if still and scene is None:
         times = survey.times[shot.first : shot.end].tolist()
-        windows = plan_windows(times, config.background_window, 3 * info.width * info.height)
+        windows = plan_windows(times, config.background_window, 3 * math.prod(small.size))
     jpegs: list[list[bytes]] = [[] for _ in people]
     rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
-    images = _images_of(shot, frames)
+    images = _images_of(shot, frames, small)
     for place, image in gather_backgrounds(
-        images, windows, lambda place: _boxes_at(place, people), estimates
+        images, windows, lambda place: small.boxes(_boxes_at(place, people)), estimates
     ):
         for person, row_at, pictures in zip(people, rows, jpegs, strict=True):
             if place in row_at:
                 crop = person.crops[row_at[place]]
-                pictures.append(_jpeg(crop_image(image, crop, config.crop_size)))
-    backgrounds = [scene] * (shot.end - shot.first) if still and scene is not None else []
+                pictures.append(_jpeg(crop_image(image, crop, config.crop_size, small.scale)))
+    backgrounds = []
+    if still and scene is not None:
+        picture = small.picture(scene)
+        empty = Background(picture, np.ones(picture.shape[:2], bool))
+        backgrounds = [empty] * (shot.end - shot.first)
     for window, estimate in zip(windows, estimates, strict=True):
         backgrounds += [estimate] * (window.end - window.first)
     for person, pictures in zip(people, jpegs, strict=True):
-        columns = _background_columns(shot, person, backgrounds, config)
+        columns = _background_columns(shot, person, backgrounds, small, config)
         in_film = shot.first + person.places
         count = len(pictures)
         table = (
@@ -145,7 +170,11 @@ def _cut_clip(
 
 
 def _background_columns(
-    shot: Shot, person: _Person, backgrounds: list[Background], config: PrepareConfig
+    shot: Shot,
+    person: _Person,
+    backgrounds: list[Background],
+    small: _Small,
+    config: PrepareConfig,
 ) -> dict[str, list]:
     """Whether a person's clip is in D_p, why, and if so its B_t and where it is valid."""
     count = len(person.places)
@@ -155,7 +184,8 @@ def _background_columns(
         reason = f"the camera moves: {motion} is above {config.motion_threshold:g}"
         return {**unpaired, "reason": [reason] * count}
     own = [backgrounds[place] for place in person.places]
-    shares = [unknown_share(b.known, box) for b, box in zip(own, person.boxes, strict=True)]
+    boxes = small.boxes(person.boxes)
+    shares = [unknown_share(b.known, box) for b, box in zip(own, boxes, strict=True)]
     unknown = float(np.mean(shares))
     if unknown > config.largest_invalid:
         reason = (
@@ -163,12 +193,15 @@ def _background_columns(
             f"seen, more than {config.largest_invalid:.0%}"
         )
         return {**unpaired, "reason": [reason] * count}
-    size = config.crop_size
     around = list(zip(own, person.crops, strict=True))
+
+    def cropped(picture: UInt8[np.ndarray, "_ _ *channels"], crop: Float[np.ndarray, " 3"]):
+        return crop_image(picture, crop, config.crop_size, small.scale)
+
     return {
         "paired": [True] * count,
-        "background": [_jpeg(crop_image(b.picture, crop, size)) for b, crop in around],
-        "valid": [_mask(crop_image(255 * b.known.view(np.uint8), c, size)) for b, c in around],
+        "background": [_jpeg(cropped(b.picture, crop)) for b, crop in around],
+        "valid": [_mask(cropped(255 * b.known.view(np.uint8), crop)) for b, crop in around],
         "reason": [f"the camera stands still: {motion}; {unknown:.0%} of the box unseen"] * count,
     }
 
@@ -195,11 +228,21 @@ def _whole(boxes: Float[np.ndarray, "frames 4"], info: FilmInfo) -> Bool[np.ndar
     return np.asarray(room >= margin)
 
 
-def _images_of(shot: Shot, frames: Iterable[tuple[int, Frame]]) -> Iterator[tuple[int, Picture]]:
+def _small(people: list[_Person], info: FilmInfo, crop_size: int) -> _Small:
+    """By the whole number that leaves the smallest crop between one and two times its size."""
+    smallest = min(float(person.crops[:, 2].min()) for person in people)
+    factor = max(1, int(smallest // crop_size))
+    width, height = round(info.width / factor), round(info.height / factor)
+    return _Small((width, height), (width / info.width, height / info.height))
+
+
+def _images_of(
+    shot: Shot, frames: Iterable[tuple[int, Frame]], small: _Small
+) -> Iterator[tuple[int, Picture]]:
     """A shot's frames with their places in it, from the frames of the film with theirs."""
     for position, frame in frames:
         if position >= shot.first:
-            yield position - shot.first, frame.image
+            yield position - shot.first, small.picture(frame)
         if position == shot.end - 1:
             return
 
@@ -208,16 +251,17 @@ def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
     return np.concatenate([person.boxes[person.places == place] for person in people])
 
 
-def _empty_scene(path: Path | None, info: FilmInfo) -> Background:
+def _empty_scene(path: Path | None, info: FilmInfo) -> Frame:
     if path is None:
         raise BadInputError(f"no picture of the empty scene is named like the film {info.name}")
-    picture = next(read_frames(path)).image
+    scene = next(read_frames(path))
+    picture = scene.image
     if picture.shape[:2] != (info.height, info.width):
         raise BadInputError(
             f"the empty scene {path} has {picture.shape[1]} x {picture.shape[0]} px, "
             f"the film {info.name} {info.width} x {info.height}"
         )
-    return Background(picture, np.ones(picture.shape[:2], bool))
+    return scene
 
 
 def _duration(shot: Shot, survey: Survey) -> float:
@@ -228,7 +272,7 @@ def _duration(shot: Shot, survey: Survey) -> float:
 
 def _jpeg(picture: UInt8[np.ndarray, "size size 3"]) -> bytes:
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    return cv2.imencode(".jpg", picture[..., ::-1], quality)[1].tobytes()
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
 def _mask(known: UInt8[np.ndarray, "size size"]) -> bytes:

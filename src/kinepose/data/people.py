@@ -115,20 +115,22 @@ def crops_around(
 
 
 def crop_image(
-    image: UInt8[np.ndarray, "height width *channels"], crop: Float[np.ndarray, " 3"], size: int
+    image: UInt8[np.ndarray, "height width *channels"],
+    crop: Float[np.ndarray, " 3"],
+    size: int,
+    scale: tuple[float, float] = (1.0, 1.0),
 ) -> UInt8[np.ndarray, "size size *channels"]:
-    """The crop (centre x, centre y, side [px]) as a picture of `size` px a side.
+    """The crop (centre x, centre y, side [px of the frame]) as a picture of `size` px a side.
 
-    Each pixel is the mean of the square of the frame that it covers; beyond the frame its border
-    goes on. Positions are those of geometry.crops, to a fraction of a pixel.
+    The image is the frame, or the frame shrunk to these shares of its width and height. Each pixel
+    is the mean of the square of the frame that it covers; beyond the frame its border goes on.
+    Positions are those of geometry.crops, to a fraction of a pixel.
     """
-    image, crop = _reduced(image, crop, int(crop[2] // size))
-    x, y, side = (float(value) for value in crop)
-    finer = 2 if side > size else 1  # sample no coarser than the pixels are ...
-    step = side / (finer * size)
-    inverse = np.array(
-        [[step, 0, x - side / 2 + step / 2 - 0.5], [0, step, y - side / 2 + step / 2 - 0.5]]
-    )
+    middle, sides = crop[:2] * scale, crop[2] * np.array(scale)
+    image, middle, sides = _reduced(image, middle, sides, int(sides.min() // size))
+    finer = 2 if sides.max() > size else 1  # sample no coarser than the pixels are ...
+    steps = sides / (finer * size)
+    inverse = np.column_stack([np.diag(steps), middle - sides / 2 + steps / 2 - 0.5])
     sampled = cv2.warpAffine(
         image,
         inverse,
@@ -142,14 +144,19 @@ def crop_image(
 
 
 def _reduced(
-    image: UInt8[np.ndarray, "height width *channels"], crop: Float[np.ndarray, " 3"], factor: int
-) -> tuple[UInt8[np.ndarray, "rows columns *channels"], Float[np.ndarray, " 3"]]:
-    """What a crop shows of a frame, in blocks of factor x factor px, and the crop in it."""
+    image: UInt8[np.ndarray, "height width *channels"],
+    middle: Float[np.ndarray, " 2"],
+    sides: Float[np.ndarray, " 2"],
+    factor: int,
+) -> tuple[
+    UInt8[np.ndarray, "rows columns *channels"], Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]
+]:
+    """What a crop shows of a picture, in blocks of factor x factor px, and the crop in it."""
     if factor < 2:
-        return image, crop
+        return image, middle, sides
     limits = np.array([image.shape[1], image.shape[0]])
-    start = np.clip(np.floor(crop[:2] - crop[2] / 2) - factor, 0, limits - 1).astype(int)
-    end = np.clip(np.ceil(crop[:2] + crop[2] / 2) + factor, start + 1, limits).astype(int)
+    start = np.clip(np.floor(middle - sides / 2) - factor, 0, limits - 1).astype(int)
+    end = np.clip(np.ceil(middle + sides / 2) + factor, start + 1, limits).astype(int)
     region = image[start[1] : end[1], start[0] : end[0]]
     columns, rows = -(start - end) // factor + 1
     more_columns, more_rows = factor * np.array([columns, rows]) - (end - start)
@@ -157,7 +164,7 @@ def _reduced(
         region, 0, int(more_rows), 0, int(more_columns), cv2.BORDER_REPLICATE
     )
     blocks = cv2.resize(padded, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
-    return blocks.astype(np.uint8, copy=False), np.append(crop[:2] - start, crop[2]) / factor
+    return blocks.astype(np.uint8, copy=False), (middle - start) / factor, sides / factor
 
 
 def _detector(
