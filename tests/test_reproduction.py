@@ -12,7 +12,7 @@ from tests.data.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, wri
 
 from kinepose.config import PRESETS, ReproduceConfig
 from kinepose.errors import BadInputError
-from kinepose.paper_tables import ROWS, write_tables
+from kinepose.paper_tables import ROWS, STREAM, write_tables
 from kinepose.reproduction import BASE_SHARE, reproduce
 from kinepose.runs import read_log, read_run_config
 
@@ -125,9 +125,14 @@ def test_the_tables_say_what_hand_worked_scores_say(tmp_path):
     assert rows["prior"][2:] == ["2", f"185.0 ± {statistics.stdev([180, 190]):.1f}"]
     assert rows["mean pose"][3] == "140.0"
     assert rows["gap from prior to full that unsup closes"][3] == "58%"  # 35 of 60
+    assert rows["full"][1].startswith("20 synthetic renders")
     changes = table(tmp_path / "tables.md", "Paired differences")
     assert ["prior", "unsup", "-35.0 (-40.0 to -30.0)"] in changes
     assert ["unsup", "full", "-25.0 (-30.0 to -20.0)"] in changes
+    write_tables(tmp_path, "nothing", {}, STREAM)
+    streamed = {row[0]: row[1] for row in table(tmp_path / "tables.md", "# nothing")}
+    assert streamed["prior"] == STREAM
+    assert streamed["full"] == f"{STREAM} to warm up; all 3D labels"
 
 
 def test_every_row_says_its_supervision_and_fits_the_presets():

@@ -29,21 +29,23 @@ class Row:
     """Whether it is the base model of other clips alone: it never saw the benchmark's."""
 
 
-_RENDERS = "20 synthetic renders in poses of motion capture"
+RENDERS = "20 synthetic renders in poses of motion capture"
+STREAM = "an endless stream of synthetic renders in poses of motion capture"
+"""In place of RENDERS, of a preset that has a stream."""
 ROWS = {
-    "prior": Row(_RENDERS, {"variant": "prior"}, {}),
-    "no_t_fk": Row(_RENDERS, {"unpaired": False}, {"kinematics": "network"}),
-    "no_t_m": Row(_RENDERS, {"unpaired": False}, {"maps": "network"}),
-    "d_p": Row(_RENDERS, {"unpaired": False}, {}),
-    "unsup": Row(_RENDERS, {"unpaired": False}, {}, base=True),
-    "unseen": Row(_RENDERS, {}, {}, unseen=True),
+    "prior": Row(RENDERS, {"variant": "prior"}, {}),
+    "no_t_fk": Row(RENDERS, {"unpaired": False}, {"kinematics": "network"}),
+    "no_t_m": Row(RENDERS, {"unpaired": False}, {"maps": "network"}),
+    "d_p": Row(RENDERS, {"unpaired": False}, {}),
+    "unsup": Row(RENDERS, {"unpaired": False}, {}, base=True),
+    "unseen": Row(RENDERS, {}, {}, unseen=True),
     "weakly": Row(
-        f"{_RENDERS}; all 2D labels", {"variant": "weakly", "unpaired": False}, {}, base=True
+        f"{RENDERS}; all 2D labels", {"variant": "weakly", "unpaired": False}, {}, base=True
     ),
     "semi": Row(
-        f"{_RENDERS}; 5 % of 3D labels", {"variant": "semi", "unpaired": False}, {}, base=True
+        f"{RENDERS}; 5 % of 3D labels", {"variant": "semi", "unpaired": False}, {}, base=True
     ),
-    "full": Row(f"{_RENDERS} to warm up; all 3D labels", {"variant": "full"}, {}),
+    "full": Row(f"{RENDERS} to warm up; all 3D labels", {"variant": "full"}, {}),
 }
 """By name, in the order of the tables: a lower bound, the ablations of Table 4 from the worst on by
 the paper, the variants of Tables 2 and 3, an upper bound. `unsup` is that of D_p and D_unp."""
@@ -87,15 +89,20 @@ Results = dict[str, dict[int, Scores]]
 """Scores by row and seed."""
 
 
-def write_tables(output: Path, about: str, baselines: dict[str, Scores]) -> None:
-    """tables.md, table.csv and bars.png of all rows that are finished."""
+def write_tables(
+    output: Path, about: str, baselines: dict[str, Scores], renders: str = RENDERS
+) -> None:
+    """tables.md, table.csv and bars.png of all rows that are finished.
+
+    `renders` says what L_prior had of all of them.
+    """
     results = _read_results(output / "scores")
     columns = list(
         dict.fromkeys(c for seeds in results.values() for s in seeds.values() for c in s)
     )
     sections = [
         f"# {about} Mean over seeds, with the standard deviation over seeds.{_minutes(output)}",
-        _table_of_rows(results, baselines, columns),
+        _table_of_rows(results, baselines, columns, renders),
         "## Paired differences\n\nSecond row minus first, seed by seed: mean (least to largest).",
         _table_of_differences(results, columns),
         "## Beside the published figures\n\nOther data, another network: not to be compared as "
@@ -110,7 +117,8 @@ def write_tables(output: Path, about: str, baselines: dict[str, Scores]) -> None
         for name, seeds in results.items():
             for seed, scores in seeds.items():
                 for column, value in scores.items():
-                    writer.writerow([name, ROWS[name].supervision, seed, column, f"{value:.3f}"])
+                    supervision = supervision_of(name, renders)
+                    writer.writerow([name, supervision, seed, column, f"{value:.3f}"])
     if results:
         _draw_bars(output / "bars.png", results, baselines, columns)
 
@@ -132,11 +140,18 @@ def _minutes(output: Path) -> str:
     return f" {minutes:.0f} minutes of training in all, {len(logs)} runs."
 
 
-def _table_of_rows(results: Results, baselines: dict[str, Scores], columns: Sequence[str]) -> str:
+def supervision_of(name: str, renders: str) -> str:
+    """What a row knew, where L_prior had these renders."""
+    return ROWS[name].supervision.replace(RENDERS, renders)
+
+
+def _table_of_rows(
+    results: Results, baselines: dict[str, Scores], columns: Sequence[str], renders: str
+) -> str:
     rows = [["row", "supervision", "seeds", *columns]]
     for name, seeds in results.items():
         cells = [_mean_and_spread([scores[c] for scores in seeds.values()]) for c in columns]
-        rows.append([name, ROWS[name].supervision, str(len(seeds)), *cells])
+        rows.append([name, supervision_of(name, renders), str(len(seeds)), *cells])
     for name, scores in baselines.items():
         cells = [f"{scores[c]:.1f}" if c in scores else "" for c in columns]
         rows.append([name.replace("_", " "), "the labels of the test", "", *cells])

@@ -18,7 +18,7 @@ from kinepose.config import PRESETS, ReproduceConfig, TrainConfig
 from kinepose.courses import Course, open_course
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
-from kinepose.paper_tables import ROWS, write_tables
+from kinepose.paper_tables import RENDERS, ROWS, STREAM, write_tables
 from kinepose.training import train
 
 BASE_SHARE = 2 / 3
@@ -49,6 +49,7 @@ def reproduce(config: ReproduceConfig) -> None:
     _check_claim(config)
     course = open_course(config)
     _claim(config, course)
+    renders = STREAM if PRESETS[config.preset].stream.pool else RENDERS
     for seed in config.seeds:
         for name in names:
             path = config.output / "scores" / f"{name}_{seed}.json"
@@ -59,8 +60,8 @@ def reproduce(config: ReproduceConfig) -> None:
             scores = course.score(run, config.output / "scores" / f"{name}_{seed}")
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps(scores, indent=1) + "\n")
-            write_tables(config.output, _about(config, course), course.baselines())
-    write_tables(config.output, _about(config, course), course.baselines())
+            write_tables(config.output, _about(config, course), course.baselines(), renders)
+    write_tables(config.output, _about(config, course), course.baselines(), renders)
 
 
 _CLAIM = "reproduction.json"
