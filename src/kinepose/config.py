@@ -492,7 +492,7 @@ PRESETS: dict[str, TrainConfig] = {
         rotation=20.0,
         crop_jitter=0.15,
         stream=StreamConfig(
-            pool=65536, first=4096, renewed=32.0, motion=MotionConfig(only=TRAINING_MOTIONS)
+            pool=16384, first=4096, renewed=32.0, motion=MotionConfig(only=TRAINING_MOTIONS)
         ),
         model=KINEPOSE_MODEL,
     ),
