@@ -24,6 +24,7 @@ from kinepose.data.small_frames import KeptFrames, Shrinking, shrinking
 from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames
 from kinepose.errors import BadInputError
 from kinepose.files import PICTURE_SUFFIXES
+from kinepose.threads import in_order
 
 SCHEMA = pa.schema(
     [
@@ -44,6 +45,8 @@ SCHEMA = pa.schema(
     ]
 )
 _JPEG_QUALITY = 92
+_WORKERS = 2
+"""Threads that crop and encode."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +122,21 @@ def _cut_clip(
         windows = plan_windows(times, config.background_window, 3 * math.prod(small.size))
     jpegs: list[list[bytes]] = [[] for _ in people]
     rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
-    for place, image in gather_backgrounds(
+
+    def cut(at: tuple[int, Picture]) -> list[tuple[int, bytes]]:
+        place, image = at
+        return [
+            (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
+            for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
+            if (row := row_at.get(place)) is not None
+        ]
+
+    gathered = gather_backgrounds(
         images, windows, lambda place: small.boxes(_boxes_at(place, people)), estimates
-    ):
-        for person, row_at, pictures in zip(people, rows, jpegs, strict=True):
-            if place in row_at:
-                crop = person.crops[row_at[place]]
-                pictures.append(_jpeg(crop_image(image, crop, config.crop_size, small.scale)))
+    )
+    for encoded in in_order(cut, gathered, _WORKERS):
+        for i, jpeg in encoded:
+            jpegs[i].append(jpeg)
     backgrounds = []
     if still and scene is not None:
         picture = small.picture(scene)
