@@ -5,10 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from tiny_films import FPS, texture, walker_frames, write_boxes, write_film
 
 from kinepose.config import PeopleConfig, PrepareConfig
+from kinepose.data import small_frames
 from kinepose.data.clips import prepare, read_reports
 from kinepose.data.cutting import SCHEMA
 from kinepose.data.people import crop_image
@@ -128,6 +130,24 @@ def test_several_processes_write_the_same(films: Path, clips: Path, tmp_path: Pa
             pd.read_parquet(tmp_path / f"{name}.parquet"),
             pd.read_parquet(clips / f"{name}.parquet"),
         )
+
+
+@pytest.mark.parametrize("room", [0, 2**18])
+def test_frames_kept_and_frames_decoded_again_give_the_same(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    frames = [*walker_frames(1.2)[0], *walker_frames(1.2, seed=7)[0]]
+    film = write_film(tmp_path / "two.mp4", frames)
+    boxes = np.tile(walker_frames(1.2)[1], (2, 1))
+    people = PeopleConfig("file", write_boxes(tmp_path / "boxes.csv", boxes, "two.mp4", track=0))
+    given = replace(config(films, tmp_path / "kept"), films=(film,), people=people)
+    given = replace(given, shortest_clip=1.0, crop_size=24)
+    prepare(given)
+    monkeypatch.setattr(small_frames, "_KEPT_BYTES", room)
+    prepare(replace(given, output=tmp_path / "again"))
+    kept, again = (pq.read_table(tmp_path / name / "two.parquet") for name in ("kept", "again"))
+    assert kept.equals(again) and len(set(kept["clip"].to_pylist())) == 2
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"_films.json", "two.parquet"}
 
 
 def test_a_picture_of_the_empty_scene_replaces_the_median(films: Path, tmp_path: Path) -> None:

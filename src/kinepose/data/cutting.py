@@ -1,5 +1,6 @@
 """One film cut into clips of one person each: crops, backgrounds, and D_p told from D_unp."""
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from kinepose.data.background import (
     plan_windows,
     unknown_share,
 )
+from kinepose.data.detectors import FileBoxes
 from kinepose.data.people import Shot, Survey, crop_image, crops_around, people_in_film
+from kinepose.data.small_frames import KeptFrames, Shrinking, shrinking
 from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames
 from kinepose.errors import BadInputError
 from kinepose.files import PICTURE_SUFFIXES
+from kinepose.threads import in_order
 
 SCHEMA = pa.schema(
     [
@@ -41,6 +45,8 @@ SCHEMA = pa.schema(
     ]
 )
 _JPEG_QUALITY = 92
+_WORKERS = 2
+"""Threads that crop and encode."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +60,11 @@ class _Person:
     crops: Float[np.ndarray, "rows 3"]
 
 
-@dataclass(frozen=True)
-class _Small:
-    """How much a clip's frames are shrunk on being decoded: the smallest crop keeps its pixels.
-
-    All that follows, medians above all, is of these small frames.
-    """
-
-    size: tuple[int, int]
-    """Width and height [px]."""
-    scale: tuple[float, float]
-    """To these shares of the film's."""
-
-    def picture(self, frame: Frame) -> Picture:
-        return frame.image if self.scale == (1.0, 1.0) else frame.develop(self.size)
-
-    def boxes(self, boxes: Float[np.ndarray, "_ 4"]) -> Float[np.ndarray, "_ 4"]:
-        return boxes * np.tile(self.scale, 2)
-
-
 def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     """One table of SCHEMA for each person in each clip, in the order of clips and tracks.
 
-    The film is read twice, as a stream: to find people, cuts and camera motion, and to cut.
+    The film is read as a stream to find people, cuts and camera motion, and again to cut, except
+    for what KeptFrames could keep.
 
     Raises:
         BadInputError: if the film cannot be read, or gives no clip.
@@ -85,13 +73,23 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     scene = None
     if config.backgrounds is not None:
         scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
-    survey = people_in_film(film, config.people, config.fps, config.longest_clip)
-    frames, clips = enumerate(read_frames(film, config.fps)), 0
-    for shot in survey.shots:
-        people = _people_in(shot, survey, config)
-        if people and _duration(shot, survey) >= config.shortest_clip:
-            yield from _cut_clip(clips, shot, survey, people, frames, info, scene, config)
-            clips += 1
+    clips = 0
+    with contextlib.closing(KeptFrames(config.output, info, config.crop_size)) as kept:
+
+        def keep(frame: Frame, tracks: FileBoxes) -> None:
+            kept.add(frame, tracks, config.people)
+
+        survey = people_in_film(film, config.people, config.fps, config.longest_clip, keep)
+        frames = enumerate(read_frames(film, config.fps))
+        for shot in survey.shots:
+            people = _people_in(shot, survey, config)
+            if people and _duration(shot, survey) >= config.shortest_clip:
+                small = shrinking((person.crops for person in people), info, config.crop_size)
+                images = _images_of(shot, kept, frames, small)
+                yield from _cut_clip(
+                    clips, shot, survey, people, images, small, info, scene, config
+                )
+                clips += 1
     if not clips:
         longest = max(_duration(shot, survey) for shot in survey.shots)
         raise BadInputError(
@@ -111,12 +109,12 @@ def _cut_clip(
     shot: Shot,
     survey: Survey,
     people: list[_Person],
-    frames: Iterator[tuple[int, Frame]],
+    images: Iterator[tuple[int, Picture]],
+    small: Shrinking,
     info: FilmInfo,
     scene: Frame | None,
     config: PrepareConfig,
 ) -> Iterator[pa.Table]:
-    small = _small(people, info, config.crop_size)
     still = shot.background_motion <= config.motion_threshold
     windows, estimates = (), []
     if still and scene is None:
@@ -124,14 +122,21 @@ def _cut_clip(
         windows = plan_windows(times, config.background_window, 3 * math.prod(small.size))
     jpegs: list[list[bytes]] = [[] for _ in people]
     rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
-    images = _images_of(shot, frames, small)
-    for place, image in gather_backgrounds(
+
+    def cut(at: tuple[int, Picture]) -> list[tuple[int, bytes]]:
+        place, image = at
+        return [
+            (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
+            for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
+            if (row := row_at.get(place)) is not None
+        ]
+
+    gathered = gather_backgrounds(
         images, windows, lambda place: small.boxes(_boxes_at(place, people)), estimates
-    ):
-        for person, row_at, pictures in zip(people, rows, jpegs, strict=True):
-            if place in row_at:
-                crop = person.crops[row_at[place]]
-                pictures.append(_jpeg(crop_image(image, crop, config.crop_size, small.scale)))
+    )
+    for encoded in in_order(cut, gathered, _WORKERS):
+        for i, jpeg in encoded:
+            jpegs[i].append(jpeg)
     backgrounds = []
     if still and scene is not None:
         picture = small.picture(scene)
@@ -173,7 +178,7 @@ def _background_columns(
     shot: Shot,
     person: _Person,
     backgrounds: list[Background],
-    small: _Small,
+    small: Shrinking,
     config: PrepareConfig,
 ) -> dict[str, list]:
     """Whether a person's clip is in D_p, why, and if so its B_t and where it is valid."""
@@ -228,18 +233,13 @@ def _whole(boxes: Float[np.ndarray, "frames 4"], info: FilmInfo) -> Bool[np.ndar
     return np.asarray(room >= margin)
 
 
-def _small(people: list[_Person], info: FilmInfo, crop_size: int) -> _Small:
-    """By the whole number that leaves the smallest crop between one and two times its size."""
-    smallest = min(float(person.crops[:, 2].min()) for person in people)
-    factor = max(1, int(smallest // crop_size))
-    width, height = round(info.width / factor), round(info.height / factor)
-    return _Small((width, height), (width / info.width, height / info.height))
-
-
 def _images_of(
-    shot: Shot, frames: Iterable[tuple[int, Frame]], small: _Small
+    shot: Shot, kept: KeptFrames, frames: Iterable[tuple[int, Frame]], small: Shrinking
 ) -> Iterator[tuple[int, Picture]]:
-    """A shot's frames with their places in it, from the frames of the film with theirs."""
+    """A shot's frames with their places in it: those kept, or from the film's with theirs."""
+    if kept.hold(shot.first, shot.end, small):
+        yield from ((at - shot.first, kept.picture(at)) for at in range(shot.first, shot.end))
+        return
     for position, frame in frames:
         if position >= shot.first:
             yield position - shot.first, small.picture(frame)

@@ -71,20 +71,27 @@ class Survey:
 
 
 def people_in_film(
-    film: Path, config: PeopleConfig, fps: float = 0.0, longest: float = 60.0
+    film: Path,
+    config: PeopleConfig,
+    fps: float = 0.0,
+    longest: float = 60.0,
+    keep: Callable[[Frame, FileBoxes], None] | None = None,
 ) -> Survey:
     """Find and follow the people of a film, or find those of independent pictures.
 
     A track never goes on behind a cut. Where a person is not found for up to config.longest_gap,
     the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
     leaps farther than its size starts a new track: another person, in other clothes.
-    `fps` thins the film out; shots longer than `longest` [s] are given in parts.
+    `fps` thins the film out; shots longer than `longest` [s] are given in parts. Boxes of a file
+    are known before the film is read: `keep` is shown each of its frames, in passing, with them.
 
     Raises:
         BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
     """
     film_info(film)  # what is wrong with the film itself is said first
     look, from_file = _detector(film, config)
+    if keep is not None and from_file is not None:
+        look = functools.partial(_keeping, keep, from_file)
     if is_pictures(film):
         survey = _people_in_pictures(film, look, from_file, config)
     else:
@@ -197,6 +204,11 @@ def _detector(
 def _loaded_detector(weights: str, threshold: float) -> Callable[..., Boxes]:
     """Loaded once for all films of a process."""
     return network_detector(weights, threshold)
+
+
+def _keeping(keep: Callable[[Frame, FileBoxes], None], from_file: FileBoxes, frame: Frame) -> Boxes:
+    keep(frame, from_file)
+    return np.zeros((0, 4))
 
 
 def _people_in_film(

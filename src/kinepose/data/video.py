@@ -202,12 +202,12 @@ def _decode(path: Path) -> Generator[Frame]:
 class _Darkroom:
     """What turns a film's frames into pictures: an FFmpeg scaler for each size.
 
-    One for each frame, or one for both sizes in turn, would be set up anew again and again, which
-    takes several times as long as its work.
+    One for each frame, or one for several sizes in turn, would be set up anew again and again,
+    which takes several times as long as its work.
     """
 
     def __init__(self) -> None:
-        self.scalers = VideoReformatter(), VideoReformatter()
+        self.scalers: dict[tuple[int, int] | None, VideoReformatter] = {}
 
     def develop(
         self, picture: av.VideoFrame, full: tuple[int, int], size: tuple[int, int] | None
@@ -217,7 +217,7 @@ class _Darkroom:
         width, height = size or full
         if size is not None and turns % 2:
             width, height = height, width
-        scaled = self.scalers[size is not None].reformat(
+        scaled = self.scalers.setdefault(size, VideoReformatter()).reformat(
             picture,
             width,
             height,
