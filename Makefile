@@ -34,7 +34,7 @@ demo: install
 	$(KINEPOSE) evaluate demo/poses-adapted demo/unseen/labels/*.npz --output demo/poses-adapted/metrics.json
 	$(KINEPOSE) synthesize --output demo/films --clips 10 --camera mixed --seed 1
 	$(KINEPOSE) prepare demo/films/films/*.mp4 --output demo/clips --detector file --boxes demo/films/boxes.csv --side frame
-	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 2 --warm-up 150 --consistency-from 300
+	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 3 --warm-up 300 --consistency-from 600 --smallest-spread 0
 	$(KINEPOSE) report demo/run --output demo/report.html
 
 clean:
