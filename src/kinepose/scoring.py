@@ -78,6 +78,9 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     model = load_model(config.run, choose_device(config.device))
     paints = paints_people(read_run_config(config.run))
     prior = torch.from_numpy(load_prior(config.benchmark / "prior.npz").joints3d).double()
+    held = sorted(path.name for path in config.benchmark.iterdir() if path.is_dir())
+    if unknown := [name for name in config.splits if name not in held]:
+        raise BadInputError(f"{config.benchmark} has no {', '.join(unknown)}: {', '.join(held)}")
     scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
     for name in config.splits or TESTS:
         split = read_split(config.benchmark / name)

@@ -175,7 +175,7 @@ def _claim(config: SynthworldConfig) -> None:
     if (held["version"], held["size"]) != (VERSION, config.size):
         raise BadInputError(
             f"{config.output} holds synthworld {held['version']} {held['size']}: name another "
-            f"--output"
+            f"folder, or that size"
         )
 
 
