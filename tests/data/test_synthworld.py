@@ -109,7 +109,7 @@ def test_a_folder_of_another_benchmark_is_refused(copied, changes):
     held = json.loads(description.read_text()) | changes
     description.write_text(json.dumps(held))
     before = contents(copied)
-    with pytest.raises(BadInputError, match="name another --output") as caught:
+    with pytest.raises(BadInputError, match="name another folder") as caught:
         make_synthworld(SynthworldConfig(copied, "tiny", workers=1))
     assert f"{held['version']} {held['size']}" in str(caught.value)
     assert "\n" not in str(caught.value)
