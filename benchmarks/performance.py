@@ -89,6 +89,7 @@ def main(settings: Settings) -> None:
             _predicting(settings, folder),
             _training(settings, folder, device),
             _preparing(settings, folder),
+            Path(__file__).with_name("performance_notes.md").read_text(),
         ]
     settings.output.write_text("\n".join(parts))
     print(settings.output.read_text())

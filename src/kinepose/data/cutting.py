@@ -125,6 +125,8 @@ def _cut_clip(
 
     def cut(at: tuple[int, Picture]) -> list[tuple[int, bytes]]:
         place, image = at
+        if small.scale != (1.0, 1.0):  # OpenCV warps four channels in half the time of three
+            image = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
         return [
             (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
             for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
@@ -270,9 +272,11 @@ def _duration(shot: Shot, survey: Survey) -> float:
     return float(seconds) + (1 / survey.fps if survey.fps > 0 else 0.0)
 
 
-def _jpeg(picture: UInt8[np.ndarray, "size size 3"]) -> bytes:
+def _jpeg(picture: UInt8[np.ndarray, "size size channels"]) -> bytes:
+    """Of three colours, or of these and a channel that is left out."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+    to_bgr = cv2.COLOR_RGBA2BGR if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, to_bgr), quality)[1].tobytes()
 
 
 def _mask(known: UInt8[np.ndarray, "size size"]) -> bytes:
