@@ -156,7 +156,7 @@ def test_weights_that_do_not_fit_are_refused():
 
 def test_bad_input_is_one_line_and_leaves_nothing(run, settings, scores, tmp_path):
     def changed(**changes):
-        path = tmp_path / "changed.json"
+        path = tmp_path / f"changed_{len(list(tmp_path.iterdir()))}.json"
         path.write_text(json.dumps(json.loads(scores[0].read_text()) | changes))
         return path
 
@@ -170,6 +170,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, settings, scores, tmp_pat
         ({"scores": scores[1:]}, "another size"),
         ({"scores": (tmp_path / "text.json", scores[1])}, "text.json"),
         ({"scores": (tmp_path / "none.json", scores[1])}, "none.json"),
+        ({"scores": (changed(splits={"seen_world": {}}), scores[1])}, "what `kinepose score`"),
+        ({"scores": (changed(benchmark={}), scores[1])}, "what `kinepose score`"),
+        ({"scores": (changed(benchmark=5), scores[1])}, "what `kinepose score`"),
         ({"scores": (changed(splits={TESTS[0]: held[TESTS[0]]}), scores[1])}, TESTS[1]),
     ]:
         with pytest.raises(BadInputError, match=says) as caught:

@@ -120,8 +120,10 @@ def read_scores(path: Path) -> dict[str, Any]:
     """
     try:
         held = json.loads(path.read_text())
+        describe(held["benchmark"])
+        scores_table(held["splits"])
         return {name: held[name] for name in ("benchmark", "model_sha256", "splits")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{path} does not hold what `kinepose score` writes") from error
 
 

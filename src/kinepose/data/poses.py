@@ -163,7 +163,7 @@ def read_arrays(path: Path, names: list[str], kind: str, version: int) -> dict[s
                 )
             arrays = {name: archive[name] for name in (*names, "joint_names", "format_version")}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInputError(f"{path} is no npz file of {kind}, or is broken: {error}") from error
+        raise BadInputError(f"{path} is no npz file of {kind}, or is broken") from error
     held_version, joint_names = arrays.pop("format_version"), arrays.pop("joint_names")
     if held_version.item() != version:
         raise BadInputError(
