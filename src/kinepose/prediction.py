@@ -1,11 +1,11 @@
 """From a film to the 3D poses of the people in it.
 
-The film is decoded three times, to find the people, to predict their poses and to draw them, and
-never held: memory does not grow with its length.
+The film is decoded once to find the people, and what of its frames was then kept on disk serves to
+predict their poses; to draw them it is decoded again. Memory does not grow with its length.
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +20,19 @@ from kinepose.confidence import joint_confidence
 from kinepose.config import PredictConfig
 from kinepose.data.people import Survey, crop_image, people_in_film
 from kinepose.data.poses import FilmPoses
+from kinepose.data.small_frames import KeptFrames
 from kinepose.data.video import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.drawing import overlay_frame
 from kinepose.errors import BadInputError
 from kinepose.export import check_formats, export_poses
-from kinepose.files import replacing
+from kinepose.files import making, replacing
 from kinepose.geometry.camera_projection import rotation_camera_from_canonical
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.film_camera import assumed_focal, locate, turn_to_film
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
-from kinepose.onnx_engine import onnx_poses
+from kinepose.onnx_engine import Estimate, onnx_poses
 from kinepose.runs import model_sha256
 from kinepose.steadying import steadied
 from kinepose.threads import ahead, in_order
@@ -76,8 +77,9 @@ def predict(config: PredictConfig) -> None:
     check_formats(formats, config.output)
     device = choose_device(config.device)
     model = load_model(config.run, device)
-    rows = _rows(people_in_film(config.film, config.people))
-    poses = _predict_rows(model, device, config, rows)
+    estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    with making(config.output):
+        poses = _predict_film(model, estimate, device, config)
     if not is_pictures(config.film):
         poses = steadied(poses, config.pose_smoothing, config.repair_sides)
     export_poses(poses, formats, config.output)
@@ -108,10 +110,33 @@ def _rows(survey: Survey) -> Rows:
     return Rows(frame[order], number[order], time[order], box[order], crop[order])
 
 
-def _predict_rows(
-    model: Model, device: torch.device, config: PredictConfig, rows: Rows
+def _predict_film(
+    model: Model, estimate: Estimate, device: torch.device, config: PredictConfig
 ) -> FilmPoses:
-    """All rows: one thread decodes, one crops, and as many find poses as there are cores."""
+    """Find the people, and then their poses in the frames that were kept on the way."""
+    info, size = film_info(config.film), model.config.image_size
+    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
+        survey = people_in_film(config.film, config.people, shrink=kept.shrink)
+        rows = _rows(survey)
+        sizes = torch.tensor([[info.width, info.height]], dtype=torch.float64)
+        sizes = sizes.repeat(len(rows.frame), 1)
+        if is_pictures(config.film):
+            crops = _crops_of_pictures(config.film, rows, size, sizes)
+        else:
+            crops = _crops_of_film(config.film, survey, rows, size, kept)
+        return _predict_rows(model, estimate, device, config, rows, crops, sizes)
+
+
+def _predict_rows(
+    model: Model,
+    estimate: Estimate,
+    device: torch.device,
+    config: PredictConfig,
+    rows: Rows,
+    crops: Generator[UInt8[np.ndarray, "size size 3"]],
+    sizes: Float64[Tensor, "rows 2"],
+) -> FilmPoses:
+    """All rows: one thread crops, and as many find poses as there are cores."""
     count = len(rows.frame)
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
@@ -121,10 +146,8 @@ def _predict_rows(
         sources = source_rows(rows.track, rows.time, config.energy_gap)
     else:
         sources = np.arange(count)
-    sizes = torch.empty(count, 2, dtype=torch.float64)
-    estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
-    crops = ahead(_crops(config.film, rows, model.config.image_size, sizes), config.batch_size)
-    batches = batches_with_sources(crops, sources, config.batch_size)
+    in_advance = ahead(crops, config.batch_size)
+    batches = batches_with_sources(in_advance, sources, config.batch_size)
 
     @torch.inference_mode()
     def find(batch: Batch) -> tuple[np.ndarray, ...]:
@@ -247,12 +270,28 @@ def batches_with_sources(
             held = {r: crop for r, crop in held.items() if last_turn[r] >= done}
 
 
-def _crops(
-    film: Path, rows: Rows, size: int, sizes: Float64[Tensor, "rows 2"]
+def _crops_of_film(
+    film: Path, survey: Survey, rows: Rows, size: int, kept: KeptFrames
 ) -> Generator[UInt8[np.ndarray, "size size 3"]]:
-    """The crop of each row; notes in `sizes` how wide and high its frame is [px]."""
+    """The crop of each row, from frames as small as those of its shot may be."""
+    frames = enumerate(read_frames(film))
+    for shot in survey.shots:
+        numbers = survey.frames[shot.first : shot.end]
+        ends = np.searchsorted(rows.frame, [*numbers, numbers[-1] + 1])
+        if ends[0] == ends[-1]:
+            continue
+        small, pictures = kept.of_shot(shot, [rows.crop[ends[0] : ends[-1]]], frames)
+        for place, picture in pictures:
+            for row in range(ends[place], ends[place + 1]):
+                yield crop_image(picture, rows.crop[row], size, small.scale)
+
+
+def _crops_of_pictures(
+    folder: Path, rows: Rows, size: int, sizes: Float64[Tensor, "rows 2"]
+) -> Generator[UInt8[np.ndarray, "size size 3"]]:
+    """The crop of each row; notes in `sizes` how wide and high its picture is [px]."""
     row = 0
-    for frame in read_frames(film):
+    for frame in read_frames(folder):
         height, width, _ = frame.image.shape
         while row < len(rows.frame) and rows.frame[row] == frame.index:
             sizes[row] = torch.tensor([width, height])

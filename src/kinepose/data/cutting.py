@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,8 @@ from kinepose.data.background import (
     plan_windows,
     unknown_share,
 )
-from kinepose.data.detectors import FileBoxes
 from kinepose.data.people import Shot, Survey, crop_image, crops_around, people_in_film
-from kinepose.data.small_frames import KeptFrames, Shrinking, shrinking
+from kinepose.data.small_frames import KeptFrames, Shrinking
 from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames
 from kinepose.errors import BadInputError
 from kinepose.files import PICTURE_SUFFIXES
@@ -74,20 +73,16 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     if config.backgrounds is not None:
         scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
     clips = 0
-    with contextlib.closing(KeptFrames(config.output, info, config.crop_size)) as kept:
-
-        def keep(frame: Frame, tracks: FileBoxes) -> None:
-            kept.add(frame, tracks, config.people)
-
-        survey = people_in_film(film, config.people, config.fps, config.longest_clip, keep)
+    people, size = config.people, config.crop_size
+    with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
+        survey = people_in_film(film, people, config.fps, config.longest_clip, kept.shrink)
         frames = enumerate(read_frames(film, config.fps))
         for shot in survey.shots:
-            people = _people_in(shot, survey, config)
-            if people and _duration(shot, survey) >= config.shortest_clip:
-                small = shrinking((person.crops for person in people), info, config.crop_size)
-                images = _images_of(shot, kept, frames, small)
+            inside = _people_in(shot, survey, config)
+            if inside and _duration(shot, survey) >= config.shortest_clip:
+                small, images = kept.of_shot(shot, (person.crops for person in inside), frames)
                 yield from _cut_clip(
-                    clips, shot, survey, people, images, small, info, scene, config
+                    clips, shot, survey, inside, images, small, info, scene, config
                 )
                 clips += 1
     if not clips:
@@ -233,20 +228,6 @@ def _whole(boxes: Float[np.ndarray, "frames 4"], info: FilmInfo) -> Bool[np.ndar
     x0, y0, x1, y1 = boxes.T
     room = np.min([x0, y0, info.width - x1, info.height - y1], axis=0)
     return np.asarray(room >= margin)
-
-
-def _images_of(
-    shot: Shot, kept: KeptFrames, frames: Iterable[tuple[int, Frame]], small: Shrinking
-) -> Iterator[tuple[int, Picture]]:
-    """A shot's frames with their places in it: those kept, or from the film's with theirs."""
-    if kept.hold(shot.first, shot.end, small):
-        yield from ((at - shot.first, kept.picture(at)) for at in range(shot.first, shot.end))
-        return
-    for position, frame in frames:
-        if position >= shot.first:
-            yield position - shot.first, small.picture(frame)
-        if position == shot.end - 1:
-            return
 
 
 def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
