@@ -100,5 +100,7 @@ def test_thumbnails_limit_how_small_frames_become(film, people, tmp_path):
 
 
 def test_without_boxes_and_guesses_nothing_is_kept(film, people, tmp_path, decoded):
+    kept = KeptFrames(tmp_path, film_info(film), 64, people["motion"], guess=False)
+    assert kept.shrink(next(read_frames(film)), None).shape == (192, 256, 3), "for thumbnails alone"
     read(film, people["motion"], tmp_path, 64, guess=False)
     assert [shot.first for shot in decoded] == [0, 12]

@@ -120,8 +120,6 @@ def _cut_clip(
 
     def cut(at: tuple[int, Picture]) -> list[tuple[int, bytes]]:
         place, image = at
-        if small.scale != (1.0, 1.0):  # OpenCV warps four channels in half the time of three
-            image = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
         return [
             (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
             for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
@@ -195,15 +193,21 @@ def _background_columns(
             f"seen, more than {config.largest_invalid:.0%}"
         )
         return {**unpaired, "reason": [reason] * count}
-    around = list(zip(own, person.crops, strict=True))
+    around = zip(own, person.crops, strict=True)
 
-    def cropped(picture: UInt8[np.ndarray, "_ _ *channels"], crop: Float[np.ndarray, " 3"]):
-        return crop_image(picture, crop, config.crop_size, small.scale)
+    def cut(at: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
+        background, crop = at
+        picture, known = (
+            crop_image(pixels, crop, config.crop_size, small.scale)
+            for pixels in (background.picture, 255 * background.known.view(np.uint8))
+        )
+        return _jpeg(picture), _mask(known)
 
+    pictures, masks = zip(*in_order(cut, around, _WORKERS), strict=True)
     return {
         "paired": [True] * count,
-        "background": [_jpeg(cropped(b.picture, crop)) for b, crop in around],
-        "valid": [_mask(cropped(255 * b.known.view(np.uint8), crop)) for b, crop in around],
+        "background": pictures,
+        "valid": masks,
         "reason": [f"the camera stands still: {motion}; {unknown:.0%} of the box unseen"] * count,
     }
 
@@ -253,11 +257,9 @@ def _duration(shot: Shot, survey: Survey) -> float:
     return float(seconds) + (1 / survey.fps if survey.fps > 0 else 0.0)
 
 
-def _jpeg(picture: UInt8[np.ndarray, "size size channels"]) -> bytes:
-    """Of three colours, or of these and a channel that is left out."""
+def _jpeg(picture: UInt8[np.ndarray, "size size 3"]) -> bytes:
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    to_bgr = cv2.COLOR_RGBA2BGR if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    return cv2.imencode(".jpg", cv2.cvtColor(picture, to_bgr), quality)[1].tobytes()
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
 def _mask(known: UInt8[np.ndarray, "size size"]) -> bytes:

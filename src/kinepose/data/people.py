@@ -138,19 +138,19 @@ def crop_image(
     Positions are those of geometry.crops, to a fraction of a pixel.
     """
     middle, sides = crop[:2] * scale, crop[2] * np.array(scale)
-    image, middle, sides = _reduced(image, middle, sides, int(sides.min() // size))
-    finer = 2 if sides.max() > size else 1  # sample no coarser than the pixels are ...
-    steps = sides / (finer * size)
+    image, middle, sides = _reduced(image, middle, sides, max(1, int(sides.min() // size)))
+    steps = sides / size
+    if steps.max() > 1:  # a filter as wide as the mean of four samples within each pixel
+        across, down = (np.array([s * s / 32, 1 - s * s / 16, s * s / 32]) for s in steps)
+        image = cv2.sepFilter2D(image, -1, across, down, borderType=cv2.BORDER_REPLICATE)
     inverse = np.column_stack([np.diag(steps), middle - sides / 2 + steps / 2 - 0.5])
     sampled = cv2.warpAffine(
         image,
         inverse,
-        (finer * size, finer * size),
+        (size, size),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    if finer > 1:  # ... and take the mean of the samples within each pixel
-        sampled = cv2.resize(sampled, (size, size), interpolation=cv2.INTER_AREA)
     return sampled.astype(np.uint8, copy=False)
 
 
@@ -163,8 +163,6 @@ def _reduced(
     UInt8[np.ndarray, "rows columns *channels"], Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]
 ]:
     """What a crop shows of a picture, in blocks of factor x factor px, and the crop in it."""
-    if factor < 2:
-        return image, middle, sides
     limits = np.array([image.shape[1], image.shape[0]])
     start = np.clip(np.floor(middle - sides / 2) - factor, 0, limits - 1).astype(int)
     end = np.clip(np.ceil(middle + sides / 2) + factor, start + 1, limits).astype(int)

@@ -99,7 +99,7 @@ class KeptFrames:
         Thumbnails, too, are made of what is left.
         """
         width, height = self._info.width, self._info.height
-        factor = int(max(1, min(smallest // self._crop_size, max(width, height) // THUMBNAIL)))
+        factor = int(max(1, min(smallest / self._crop_size, max(width, height) / THUMBNAIL)))
         size = max(1, round(width / factor)), max(1, round(height / factor))
         return Shrinking(size, (size[0] / width, size[1] / height))
 
