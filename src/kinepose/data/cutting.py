@@ -206,8 +206,8 @@ def _background_columns(
     pictures, masks = zip(*in_order(cut, around, _WORKERS), strict=True)
     return {
         "paired": [True] * count,
-        "background": pictures,
-        "valid": masks,
+        "background": list(pictures),
+        "valid": list(masks),
         "reason": [f"the camera stands still: {motion}; {unknown:.0%} of the box unseen"] * count,
     }
 
