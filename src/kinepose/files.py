@@ -1,8 +1,9 @@
 """Files appear whole or not at all; and which of them are pictures."""
 
 import os
+import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kinepose.errors import BadInputError
@@ -11,16 +12,46 @@ PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", 
 
 
 def check_folder(folder: Path) -> None:
-    """Whether files can be written into a folder that may not exist yet: before long work.
+    """Write into a folder that may not exist yet, and clear it away: a trial before long work.
+
+    Only a trial tells: who is root may write everywhere, says the system, and then may not.
 
     Raises:
-        BadInputError: if not.
+        BadInputError: if that cannot be done.
     """
-    exists = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    exists = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not exists.is_dir():
         raise BadInputError(f"cannot write into {folder}: {exists} is no folder")
-    if not os.access(exists, os.W_OK | os.X_OK):
-        raise BadInputError(f"cannot write into {folder}: {exists} may not be written to")
+    try:
+        with making(folder):
+            tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise BadInputError(f"cannot write into {folder}: {error.strerror}") from error
+
+
+def check_file(path: Path) -> None:
+    """The same for a file that may be there: it is replaced, but nothing else is.
+
+    Raises:
+        BadInputError: if it cannot be.
+    """
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device"
+        raise BadInputError(f"cannot write {path}: it is {kind}, not a file")
+    check_folder(path.parent)
+
+
+@contextmanager
+def making(folder: Path) -> Generator[None]:
+    """A folder, and those that it lies in; what of them holds nothing in the end is removed."""
+    made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for path in made:
+            with suppress(OSError):  # not there, or not empty
+                path.rmdir()
 
 
 @contextmanager
@@ -29,16 +60,11 @@ def replacing(path: Path) -> Generator[Path]:
 
     If the block fails nothing of it stays, nor do folders that were made for it.
     """
-    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        for folder in made:
-            if any(folder.iterdir()):
-                break
-            folder.rmdir()
-        raise
+    with making(path.parent):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
