@@ -17,8 +17,10 @@ from safetensors.torch import load_file
 from kinepose import adaptation
 from kinepose.adaptation import (
     Look,
+    _read_looks,
     _settings,
     _watcher,
+    _write_looks,
     adapt,
     best_look,
     is_held_back,
@@ -269,14 +271,69 @@ def test_the_best_look_is_better_on_the_whole_and_makes_no_film_worse():
     assert overall_change(best, before) == pytest.approx((0.5 * 1.1) ** (1 / 6))
 
 
+def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
+    def strict(number):
+        raise ValueError(f"{number} is not JSON")
+
+    before = Look(0, {"a.mp4": Verdict(1.0, 0.5, math.nan)})
+    looks = [
+        Look(30, {"a.mp4": Verdict(math.inf, 0.25, math.nan)}),
+        Look(60, {"a.mp4": Verdict(math.nan, 0.1, 1.0)}),
+    ]
+    _write_looks(tmp_path, looks)
+    lines = (tmp_path / "looks.jsonl").read_text().splitlines()
+    held = [json.loads(line, parse_constant=strict) for line in lines]
+    assert held[0]["films"]["a.mp4"] == {"agreement": "constant", "jitter": 0.25, "fit": None}
+    assert repr(_read_looks(tmp_path, before)) == repr(looks)
+    for broken in (
+        *(lines[1][:40], "NaN", "{}", "[]", '{"step": 90, "films": {"b.mp4": {}}}'),
+        '{"step": 90, "films": {"a.mp4": {"agreement": "x", "jitter": 1, "fit": 1}}}',
+    ):
+        (tmp_path / "looks.jsonl").write_text(f"{lines[0]}\n{broken}\n")
+        with pytest.raises(BadInputError, match=r"looks\.jsonl, line 2 is broken"):
+            _read_looks(tmp_path, before)
+
+
+def test_films_that_tell_nothing_leave_nothing(config, tmp_path):
+    text = tmp_path / "text.mp4"
+    text.write_text("no film\n" * 100)
+    with pytest.raises(BadInputError, match="not a film"):
+        adapt(replace(config, films=(text,)))
+    assert not config.output.exists()
+    (config.output / "mine").mkdir(parents=True)
+    with pytest.raises(BadInputError, match="not a film"):
+        adapt(replace(config, films=(text,)))
+    assert [path.name for path in config.output.rglob("*")] == ["mine"]
+
+
+def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(adaptation, "split_clips", interrupted)
+        adapt(config)
+    cut = hashes(config.output / "clips")
+    assert len(cut) == 3
+    with pytest.raises(BadInputError, match="other films"):
+        adapt(replace(config, films=config.films[:1]))
+    adapt(replace(config, iterations=config.iterations))
+    assert hashes(config.output / "clips") == cut
+
+
 def test_bad_input_is_one_line(config, films, tiny_model, tmp_path):
     save_model(tiny_model, tmp_path / "renders", train={"variant": "prior"})
     save_model(tiny_model, tmp_path / "taken", train=PAINTS)
+    films = tmp_path / "prepared"
+    (films / "clips").mkdir(parents=True)
     for changes, says in [
         ({"start": tmp_path}, "not a run"),
         ({"start": tmp_path / "renders"}, "paints no people"),
         ({"output": tmp_path / "taken"}, "another run"),
         ({"output": config.start}, "another run"),
+        ({"output": films}, "holds clips of something else"),
+        ({"seed": -1}, "--seed"),
+        ({"learning_rate": math.nan}, "--learning-rate"),
         ({"held_back": 0.0}, "--held-back"),
         ({"iterations": 0}, "--iterations"),
         ({"films": (tmp_path / "none.mp4",)}, "none.mp4"),

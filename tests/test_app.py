@@ -161,6 +161,7 @@ def test_names_and_choices_of_users_are_tamed(address, film):
     _, said = upload(address, "films/--help%20%24%28x%29;%C3%A4.mp4?detector=none", body)
     job = ended(address, said["key"])
     assert (job["name"], job["state"]) == ("--help_x_ä.mp4", "done")
+    assert job["stage"] == "viewer", "the last progress bar of `predict`"
     for choice in ("detector=file", "detector=--boxes", "format=exe", "format=bvh&format=--run"):
         assert upload(address, f"films/film.mp4?{choice}", body)[0] == 400
     outside = ("..%2F--help_x_%C3%A4.mp4", "%2Fetc%2Fpasswd", "../../poses.npz", "nothing")

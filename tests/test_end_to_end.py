@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+
+from kinepose.data.poses import read_poses
 
 KINEPOSE = [sys.executable, "-m", "kinepose"]
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -17,6 +21,17 @@ ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 def kinepose(*words: object) -> subprocess.CompletedProcess[str]:
     command = [*KINEPOSE, *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
+
+
+def write_video_as(film: Path, copy: Path) -> None:
+    """The film in another container, each frame a picture."""
+    with av.open(str(film)) as source, av.open(str(copy), "w") as container:
+        (video,) = source.streams.video
+        stream = container.add_stream("mjpeg", rate=video.average_rate)
+        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuvj420p"
+        for frame in source.decode(video):
+            container.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        container.mux(stream.encode())
 
 
 def succeeds(*words: object) -> str:
@@ -175,9 +190,24 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path):
     assert "not a run" in fails("adapt", film, "--start", empty, "--output", tmp_path / "adapted")
     ship = ("ship", walk / "run", "--machine", "none", "--output", tmp_path / "weights")
     assert "film.mp4" in fails(*ship, "--scores", text)
-    # Of all this there stays only the list in which `prepare` says why the film failed.
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "empty", "film.mp4"]
-    assert [p.name for p in (tmp_path / "clips").iterdir()] == ["_films.json"]
+    assert "it is a folder" in fails("report", walk / "run", "--output", empty)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "film.mp4"]
+    assert not list(empty.iterdir())
+
+
+def test_a_film_that_is_cut_short_is_predicted_with_one_line(walk, tmp_path):
+    whole, film = next((walk / "films" / "films").glob("*.mp4")), tmp_path / "cut é.mkv"
+    write_video_as(whole, film)
+    film.write_bytes(film.read_bytes()[: int(0.8 * film.stat().st_size)])
+    done = kinepose(
+        *("predict", film, "--run", walk / "run", "--output", tmp_path / "poses"),
+        *("--detector", "none", "--device", "cpu", "--no-viewer", "--no-energy"),
+    )
+    assert done.returncode == 0
+    frames = len(read_poses(tmp_path / "poses").frame)
+    reason = r"it ends after 1\.\d of 2\.0 s"
+    line = rf"kinepose: cut é\.mkv is broken \({reason}\); {frames} frames of it are used\n"
+    assert re.fullmatch(line, done.stderr) and 10 < frames < 20
 
 
 def test_a_disk_without_room_is_one_line(walk, tmp_path):

@@ -199,6 +199,8 @@ def test_bad_input_gets_one_clear_line(tmp_path):
             evaluate(EvaluateConfig(poses, labels, tmp_path / "out" / "m.json"))
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "out").exists()
+    with pytest.raises(BadInputError, match="it is a folder"):
+        evaluate(EvaluateConfig(good_poses, good_labels, tmp_path))
 
 
 def as_poses(folder, name, joints3d, joints2d=None, rows=None, track=None):

@@ -115,6 +115,7 @@ def test_a_wrong_file_is_one_line(run, exported, tmp_path):
         (exported, other, "not made of the run"),
         (broken, run, "not an ONNX file"),
         (tmp_path / "none.onnx", run, "no such file"),
+        (run, run, "is a folder"),
     ]:
         with pytest.raises(BadInputError, match=reason) as caught:
             onnx_poses(path, folder)
@@ -122,4 +123,6 @@ def test_a_wrong_file_is_one_line(run, exported, tmp_path):
     shutil.rmtree(other)
     with pytest.raises(BadInputError, match="not a run"):
         export_onnx(ExportOnnxConfig(tmp_path / "new" / "model.onnx", other))
+    with pytest.raises(BadInputError, match="it is a folder, not a file"):
+        export_onnx(ExportOnnxConfig(tmp_path, other))
     assert not (tmp_path / "new").exists()

@@ -2,6 +2,7 @@
 
 import csv
 import weakref
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -227,6 +228,22 @@ def test_nobody_is_one_clear_line(run, tmp_path):
     write_video(film, (frame_image(0) for _ in range(20)), FPS)
     with pytest.raises(BadInputError, match="no"):
         predict(PredictConfig(film, tmp_path / "out", run, PeopleConfig("motion"), device="cpu"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"batch_size": 0}, "--batch-size"),
+        ({"energy_gap": float("nan")}, "--energy-gap"),
+        ({"people": PeopleConfig(longest_gap=-1.0)}, "--longest-gap"),
+        ({"people": PeopleConfig(detector_threshold=7.0)}, "--detector-threshold"),
+        ({"onnx": Path("none.onnx")}, r"no such file: none\.onnx"),
+    ],
+)
+def test_settings_are_refused_before_the_film_is_read(settings, says, run, tmp_path):
+    with pytest.raises(BadInputError, match=says):
+        predict(PredictConfig(tmp_path / "none.mp4", tmp_path / "out", run, **settings))
     assert not (tmp_path / "out").exists()
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import statistics
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,6 +156,7 @@ def test_every_row_says_its_supervision_and_fits_the_presets():
         ({"benchmark": "h36m"}, "--folder"),
         ({"iterations": 0}, "--iterations"),
         ({"seeds": (0, -1)}, "--seeds"),
+        ({"rows": ("unseen",), "more": (Path("nowhere"),)}, "no clips .* in nowhere"),
     ],
 )
 def test_what_cannot_be_reproduced_is_one_line(settings, says, tmp_path):

@@ -1,6 +1,7 @@
 """scoring.py on the two tiny films, which stand in for a split of `synthworld`."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -259,12 +260,16 @@ def test_without_a_decoder_there_is_no_energy_and_no_transfer(tiny_model, benchm
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(run, benchmark, tmp_path):
+    without = shutil.copytree(benchmark, tmp_path / "without")
+    (without / "prior.npz").unlink()
     good = ScoreConfig(run, benchmark, tmp_path / "out" / "scores.json", splits=("film",))
     for changes, says in [
         ({"benchmark": tmp_path}, "holds no synthworld"),
         ({"run": tmp_path}, "is not a run"),
         ({"splits": ("film", "nowhere")}, "nowhere"),
         ({"output": tmp_path / "out" / "scores.npz"}, r"\.json"),
+        ({"output": tmp_path}, "it is a folder"),
+        ({"benchmark": without}, r"prior\.npz is missing"),
     ]:
         with pytest.raises(BadInputError, match=says) as caught:
             score(replace(good, **changes))

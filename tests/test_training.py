@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -235,6 +236,9 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"device": "tpu"}, "tpu"),
         ({"batch_size": 0}, "--batch-size"),
         ({"picture_every": 0}, "--picture-every"),
+        ({"threads": -1}, "--threads"),
+        ({"seed": -1}, "--seed"),
+        ({"learning_rate": math.nan}, "--learning-rate"),
         ({"prior_images": 5}, "holds 4 renders"),
         ({"backgrounds": Path("nowhere")}, "nowhere"),
     ],

@@ -7,6 +7,7 @@ ordinary run, of `train`, that can be resumed.
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,9 +24,10 @@ from kinepose.config import PRESETS, AdaptConfig, PrepareConfig, TrainConfig
 from kinepose.data.clips import prepare
 from kinepose.data.pairs import ClipSet, read_clips
 from kinepose.errors import BadInputError, TrainingError
-from kinepose.files import check_folder, replacing
+from kinepose.files import check_folder, making, replacing
 from kinepose.judging import Verdict, change, judge
 from kinepose.model import Model, choose_device, load_model, save_model
+from kinepose.ranges import check_ranges
 from kinepose.runs import model_sha256, paints_people, read_model_config, read_run_config
 from kinepose.training import train
 
@@ -43,6 +45,18 @@ _AS_BEFORE = (
     *("rotation", "crop_jitter", "smallest_gap"),
 )
 """Settings that the run has from the one it starts from."""
+_RANGES = {
+    "iterations": (1.0, math.inf),
+    "check_every": (1.0, math.inf),
+    "patience": (1.0, math.inf),
+    "batch_size": (1.0, math.inf),
+    "learning_rate": (0.0, math.inf),
+    "renders": (0.0, math.inf),
+    "seed": (0.0, 2.0**31),
+    "threads": (0.0, 1024.0),
+}
+_MADE = ("clips", "training", "held_back")
+"""Folders within the output."""
 _MAY_CHANGE = ("output", "device", "threads", "workers")
 
 
@@ -67,33 +81,50 @@ def adapt(config: AdaptConfig) -> None:
     if _finished(config):
         print(describe_adaptation(config.output))
         return
-    clips, training = config.output / "clips", config.output / "training"
     model = load_model(config.start, choose_device(config.device))
-    prepare(
-        PrepareConfig(
-            films=config.films,
-            output=clips,
-            people=config.people,
-            backgrounds=config.backgrounds,
-            shortest_clip=config.shortest_clip,
-            largest_invalid=config.largest_invalid,
-            crop_size=model.config.image_size,
-            workers=config.workers,
-        )
-    )
-    split_clips(clips, training / "clips", config.output / "held_back", config.held_back)
-    held_back = read_clips([config.output / "held_back"])
+    held_back, before = _prepare(config, model)
+    looks = [before, *_read_looks(config.output, before)]
     settings = _settings(config)
-
-    looks = [Look(0, judge(model, held_back))]
-    _check_verdicts(looks[0])
-    looks += _read_looks(config.output)
-    _write_state(config, {"finished": False})
-    if best_look(looks) is looks[0]:
+    if best_look(looks) is before:
         _keep(model, config.output, settings)
     why = _train_and_watch(config, settings, held_back, looks)
     _write_state(config, {"finished": True, "ended": why, **_summary(looks)})
     print(describe_adaptation(config.output))
+
+
+def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
+    """The frames held back, and what they say of the model before.
+
+    What was made so far goes again if the films cannot be used, but not what an earlier call left.
+    """
+    begun = (config.output / "adaptation.json").is_file()
+    clips, training, held_back = (config.output / name for name in _MADE)
+    with making(config.output):
+        try:
+            _write_state(config, {"finished": False})
+            prepare(
+                PrepareConfig(
+                    films=config.films,
+                    output=clips,
+                    people=config.people,
+                    backgrounds=config.backgrounds,
+                    shortest_clip=config.shortest_clip,
+                    largest_invalid=config.largest_invalid,
+                    crop_size=model.config.image_size,
+                    workers=config.workers,
+                )
+            )
+            split_clips(clips, training / "clips", held_back, config.held_back)
+            seen = read_clips([held_back])
+            before = Look(0, judge(model, seen))
+            _check_verdicts(before)
+        except BadInputError:
+            if not begun:
+                (config.output / "adaptation.json").unlink(missing_ok=True)
+                for folder in (clips, training, held_back):
+                    shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return seen, before
 
 
 def _train_and_watch(
@@ -122,7 +153,7 @@ def _watcher(
             looks.append(Look(run.step, judge(run.model, held_back)))
             if best_look(looks) is looks[-1]:
                 _keep(run.model, config.output, settings)
-            _append_look(config.output, looks[-1])
+            _write_looks(config.output, looks[1:])
             gain = 1 - overall_change(looks[-1], looks[0])
             tqdm.write(f"after {run.step} iterations: criteria {gain:+.1%} better")
         return not _is_patience_over(config, looks)
@@ -224,10 +255,7 @@ def _settings(config: AdaptConfig) -> TrainConfig:
 
 
 def _check_settings(config: AdaptConfig) -> None:
-    least = {"iterations": 1, "check_every": 1, "patience": 1, "batch_size": 1, "renders": 0}
-    for name, value in least.items():
-        if getattr(config, name) < value:
-            raise BadInputError(f"--{name.replace('_', '-')} must be at least {value}")
+    check_ranges(config, _RANGES)
     if not 0 < config.held_back <= 0.5:
         raise BadInputError(f"--held-back must be above 0 and at most 0.5, not {config.held_back}")
     check_folder(config.output)
@@ -253,6 +281,10 @@ def _finished(config: AdaptConfig) -> bool:
     if not path.is_file():
         if (config.output / "config.json").is_file():
             raise BadInputError(f"{config.output} holds another run: name another --output")
+        if taken := [name for name in _MADE if (config.output / name).exists()]:
+            raise BadInputError(
+                f"{config.output} holds {taken[0]} of something else: name another --output"
+            )
         return False
     held, wanted = read_adaptation(config.output), _described(config)
     for name, value in wanted.items():
@@ -301,6 +333,12 @@ def _plain(verdict: Verdict) -> dict[str, float | str | None]:
     return {name: "constant" if v == math.inf else v for name, v in told.items()}
 
 
+def _verdict(plain: dict[str, Any]) -> Verdict:
+    """The inverse of _plain."""
+    other = {None: math.nan, "constant": math.inf}
+    return Verdict(**{name: float(other.get(value, value)) for name, value in plain.items()})
+
+
 def read_adaptation(run: Path) -> dict[str, Any]:
     """adaptation.json of a run.
 
@@ -339,22 +377,28 @@ def _keep(model: Model, folder: Path, settings: TrainConfig) -> None:
     save_model(model, folder, train=asdict(settings))
 
 
-def _read_looks(folder: Path) -> list[Look]:
-    """What was seen so far; a last line that was cut short is passed over."""
+def _read_looks(folder: Path, before: Look) -> list[Look]:
+    """What was seen so far, of the films that were looked at before.
+
+    Raises:
+        BadInputError: if a line is broken.
+    """
     path = folder / "looks.jsonl"
     looks = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
+    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
         try:
             held = json.loads(line)
-        except ValueError:
-            break
-        films = {film: Verdict(**verdict) for film, verdict in held["films"].items()}
-        looks.append(Look(held["step"], films))
+            films = {film: _verdict(held["films"][film]) for film in before.films}
+            looks.append(Look(int(held["step"]), films))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInputError(
+                f"{path}, line {number} is broken: name another --output"
+            ) from error
     return looks
 
 
-def _append_look(folder: Path, look: Look) -> None:
-    """Rewrites the file, so that nothing is appended to a line that was cut short."""
-    looks = [*_read_looks(folder), look]
-    with replacing(folder / "looks.jsonl") as temporary:
-        temporary.write_text("".join(json.dumps(asdict(look)) + "\n" for look in looks))
+def _write_looks(folder: Path, looks: list[Look]) -> None:
+    with replacing(folder / "looks.jsonl") as temporary, temporary.open("w") as file:
+        for look in looks:
+            films = {film: _plain(verdict) for film, verdict in look.films.items()}
+            file.write(json.dumps({"step": look.step, "films": films}, allow_nan=False) + "\n")

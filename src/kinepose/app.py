@@ -7,6 +7,7 @@ otherwise; nothing that a browser sends becomes a path or an option.
 
 import asyncio
 import contextlib
+import os
 import re
 import secrets
 import signal
@@ -221,6 +222,7 @@ async def _predict(job: Job, config: AppConfig) -> None:
     job.process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "kinepose"),
         *map(str, words),
+        env=os.environ | {"TQDM_DISABLE": ""},  # its progress bars are read below
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -3,7 +3,10 @@
 import contextlib
 import io
 import itertools
+import os
 import sys
+import warnings
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,7 @@ from kinepose.config import (
     SynthworldConfig,
     TrainConfig,
 )
-from kinepose.errors import BadInputError, KineposeError
+from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 
 
 def synthesize(config: SynthesizeConfig) -> None:
@@ -205,6 +208,8 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command of sys.argv; what the user did wrong is one line and status 2."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # no bars in files; the app wants them, and says
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help"):
         print(_usage())
@@ -213,14 +218,34 @@ def main() -> None:
         _fail(f"no command {words[0]!r}: {', '.join(COMMANDS)}")
     function, settings = COMMANDS[words[0]]
     try:
-        function(_parse(words[0], settings, words[1:]))
+        with _warnings_in_one_line():
+            function(_parse(words[0], settings, words[1:]))
     except KineposeError as error:
         _fail(str(error))
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or error}{where}")
+        where = error.filename2 or error.filename  # of two, the one that was wanted
+        _fail(f"{error.strerror or error}{f': {where}' if where else ''}")
     except KeyboardInterrupt:
         _fail("interrupted")
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line() -> Generator[None]:
+    """What is wrong with a film is said as errors are, and once, however often it is decoded."""
+    said, others = set(), warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if not issubclass(category, BrokenFilmWarning):
+            others(message, category, *where)
+        elif str(message) not in said:
+            said.add(str(message))
+            from tqdm import tqdm
+
+            tqdm.write(f"kinepose: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show  # ty: ignore[invalid-assignment]
+        yield
 
 
 def _parse(command: str, settings: type, words: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""The errors that users see: one line each, no traceback."""
+"""The errors and warnings that users see: one line each, no traceback."""
 
 
 class KineposeError(Exception):
@@ -11,3 +11,7 @@ class BadInputError(KineposeError):
 
 class TrainingError(KineposeError):
     """A run cannot go on: a loss is not finite, or all poses have become one."""
+
+
+class BrokenFilmWarning(UserWarning):
+    """A part of a film could not be decoded; what could be decoded is used."""

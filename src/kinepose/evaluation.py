@@ -19,7 +19,7 @@ from kinepose.data.poses import FilmLabels, FilmPoses, read_labels, read_poses
 from kinepose.data.prior import load_prior, plain_batch
 from kinepose.data.recordings import film_labels
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import check_file, replacing
 from kinepose.geometry.alignment import aligned
 from kinepose.geometry.forward_kinematics import forward_kinematics, has_trunk, local_kinematics
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES, PELVIS
@@ -53,6 +53,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     Raises:
         BadInputError: if a file cannot be read, or the two have no frame and track in common.
     """
+    check_file(config.output)
     protocol = config.protocol
     if protocol == "labels":
         scores = _score_film(config)

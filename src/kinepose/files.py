@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kinepose.errors import BadInputError
@@ -19,7 +19,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         BadInputError: if that cannot be done.
     """
-    exists = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    exists = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not exists.is_dir():
         raise BadInputError(f"cannot write into {folder}: {exists} is no folder")
     try:
@@ -44,13 +44,13 @@ def check_file(path: Path) -> None:
 @contextmanager
 def making(folder: Path) -> Generator[None]:
     """A folder, and those that it lies in; what of them holds nothing in the end is removed."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     finally:
         for path in made:
-            if path.is_dir() and not any(path.iterdir()):
+            with suppress(OSError):  # not there, or not empty
                 path.rmdir()
 
 

@@ -27,7 +27,7 @@ from kinepose.data.pairs import ClipSet, load_images, load_masks, read_clips
 from kinepose.data.poses import FilmPoses, read_poses
 from kinepose.data.tracking import overlaps
 from kinepose.errors import BadInputError
-from kinepose.files import check_folder, replacing
+from kinepose.files import check_file, replacing
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.metrics import p_mpjpe
 
@@ -46,11 +46,14 @@ def judge_films(config: CriteriaConfig) -> dict[str, Any]:
     Raises:
         BadInputError: if poses or clips cannot be read, or are not of films that fit together.
     """
+    files = [(path / "poses.npz" if path.is_dir() else path).resolve() for path in config.poses]
+    if twice := [str(path) for path in files if files.count(path) > 1]:
+        raise BadInputError(f"{twice[0]} is named twice: its views would agree by themselves")
     films = [_read_film(path) for path in config.poses]
     if not films or (config.views and len(films) < 2):
         raise BadInputError("name poses: one file or folder, and two or more with --views")
     if config.output is not None:
-        check_folder(config.output.parent)
+        check_file(config.output)
     clips = read_clips(config.clips) if config.clips else None
     judged = []
     for path, poses in zip(config.poses, films, strict=True):

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from transformers import AutoConfig, PretrainedConfig
 
@@ -142,14 +143,16 @@ def save_tensors(
 ) -> None:
     """Write a safetensors file, whole or not at all.
 
+    Its own `save_file` would, when killed, leave a file of a name that nobody cleans up.
+
     Raises:
         BadInputError: if it cannot be written; a full disk, for one.
     """
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     try:
         with replacing(path) as temporary:
-            save_file(contiguous, temporary, metadata)
-    except SafetensorError as error:
+            temporary.write_bytes(to_bytes(contiguous, metadata))
+    except OSError as error:
         raise BadInputError(f"cannot write {path}: {error}") from error
 
 

@@ -24,7 +24,7 @@ from kinepose.config import ExportOnnxConfig
 from kinepose.data.augmentation import Augmentation, draw_renders
 from kinepose.data.stream import render_prior_set
 from kinepose.errors import BadInputError
-from kinepose.files import check_folder, replacing
+from kinepose.files import check_file, replacing
 from kinepose.model import Model, Poses, load_model
 from kinepose.runs import model_sha256
 from kinepose.synthetic.backgrounds import procedural_background
@@ -46,8 +46,8 @@ def export_onnx(config: ExportOnnxConfig) -> None:
         BadInputError: if the run cannot be read, the file cannot be written, or a package is
             missing.
     """
+    check_file(config.output)
     model = load_model(config.run)
-    check_folder(config.output.parent)
     onnx = _package("onnx")
     _package("onnxscript")
     with TemporaryDirectory() as place:
@@ -70,6 +70,8 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
     """
     runtime = _package("onnxruntime")
     remedy = f"kinepose export-onnx --run {run} --output {path}"
+    if path.is_dir():
+        raise BadInputError(f"--onnx {path} is a folder: name the file that export-onnx wrote")
     if not path.is_file():
         raise BadInputError(f"no such file: {path}: {remedy}")
     options = runtime.SessionOptions()

@@ -13,7 +13,7 @@ from kinepose import figures, mosaics
 from kinepose.config import FiguresConfig
 from kinepose.data.scored import FAILURES_FROM, ScoredRun, read_scored
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import check_folder, replacing
 from kinepose.metrics import rank_correlation
 
 LETTERS = 20
@@ -30,6 +30,7 @@ def draw_figures(config: FiguresConfig) -> None:
     Raises:
         BadInputError: if the file is not what `score` wrote, or pictures cannot be written.
     """
+    check_folder(config.output)
     scored = read_scored(config.scores)
     pages = {"fig2_maps": maps_page(scored), "fig4_poses": poses_page(scored)}
     lacking = []

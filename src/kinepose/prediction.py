@@ -4,6 +4,7 @@ The film is decoded once to find the people, and what of its frames was then kep
 predict their poses; to draw them it is decoded again. Memory does not grow with its length.
 """
 
+import math
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from kinepose.confidence import joint_confidence
 from kinepose.config import PredictConfig
-from kinepose.data.people import Survey, crop_image, people_in_film
+from kinepose.data.people import Survey, check_people, crop_image, people_in_film
 from kinepose.data.poses import FilmPoses
 from kinepose.data.small_frames import KeptFrames
 from kinepose.data.video import film_info, is_pictures, picture_paths, read_frames, write_video
@@ -33,9 +34,18 @@ from kinepose.geometry.forward_kinematics import stature
 from kinepose.losses import energy
 from kinepose.model import Model, Poses, choose_device, load_model
 from kinepose.onnx_engine import Estimate, onnx_poses
+from kinepose.ranges import check_ranges
 from kinepose.runs import model_sha256
 from kinepose.steadying import steadied
 from kinepose.threads import ahead, in_order
+
+_RANGES = {
+    "height": (1.0, 1e6),
+    "focal": (1.0, 1e6),
+    "pose_smoothing": (0.0, 10.0),
+    "energy_gap": (0.0, math.inf),
+    "batch_size": (1.0, math.inf),
+}
 
 Batch = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]
 """Rows, their crops, and the crops that lend them their looks."""
@@ -66,13 +76,8 @@ def predict(config: PredictConfig) -> None:
         BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
             of range.
     """
-    _check_range("--height", config.height, "mm")
-    if not 0 <= config.pose_smoothing <= 10:
-        raise BadInputError(
-            f"--pose-smoothing must be from 0 to 10 s, not {config.pose_smoothing:g}"
-        )
-    if config.focal is not None:
-        _check_range("--focal", config.focal, "px")
+    check_ranges(config, _RANGES)
+    check_people(config.people)
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
     device = choose_device(config.device)
@@ -91,11 +96,6 @@ def predict(config: PredictConfig) -> None:
         f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
         f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
     )
-
-
-def _check_range(name: str, value: float, unit: str) -> None:
-    if not 1 <= value <= 1e6:
-        raise BadInputError(f"{name} must be from 1 to 1e6 {unit}, not {value:g}")
 
 
 def _rows(survey: Survey) -> Rows:

@@ -21,7 +21,7 @@ from kinepose.config import ReportConfig
 from kinepose.data.poses import FilmPoses, describe_poses, read_poses
 from kinepose.data.video import film_info, picture_paths, read_frames
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import check_file, replacing
 from kinepose.runs import count_parameters, read_last_pictures, read_log, read_run_config
 
 STILLS = 6
@@ -43,6 +43,7 @@ def write_report(config: ReportConfig) -> None:
     Raises:
         BadInputError: if the folder is no run, or the poses that were named cannot be read.
     """
+    check_file(config.output)
     described = read_run_config(config.run)
     path = config.poses or _poses_beside(config.run)
     poses = read_poses(path) if path else None

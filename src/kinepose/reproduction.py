@@ -16,8 +16,9 @@ from typing import Any
 
 from kinepose.config import PRESETS, ReproduceConfig, TrainConfig
 from kinepose.courses import Course, open_course
+from kinepose.data.pairs import read_clips
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import check_folder, replacing
 from kinepose.paper_tables import RENDERS, ROWS, STREAM, write_tables
 from kinepose.training import train
 
@@ -47,6 +48,9 @@ def reproduce(config: ReproduceConfig) -> None:
     if any(seed < 0 for seed in config.seeds):
         raise BadInputError("--seeds must be at least 0")
     _check_claim(config)
+    check_folder(config.output)
+    if config.more:
+        read_clips(config.more)  # only to say what is wrong with them before hours of work
     course = open_course(config)
     _claim(config, course)
     renders = STREAM if PRESETS[config.preset].stream.pool else RENDERS

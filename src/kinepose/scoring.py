@@ -30,7 +30,7 @@ from kinepose.data.scored import (
 from kinepose.data.synthworld import TESTS, check_content, describe, read_synthworld
 from kinepose.errors import BadInputError
 from kinepose.evaluation import STATURE, baseline_errors, mean_pose_errors
-from kinepose.files import replacing
+from kinepose.files import check_file, replacing
 from kinepose.losses import energy
 from kinepose.metrics import by_action, joint_errors, p_mpjpe, rank_correlation
 from kinepose.model import Model, choose_device, load_model
@@ -73,6 +73,8 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     arrays = config.output.with_suffix(".npz")
     if arrays == config.output:
         raise BadInputError(f"--output {config.output}: .npz is for the arrays; name a .json")
+    for path in (config.output, arrays):
+        check_file(path)
     benchmark = read_synthworld(config.benchmark)
     check_content(config.benchmark, benchmark)
     model = load_model(config.run, choose_device(config.device))

@@ -33,6 +33,7 @@ from kinepose.data.random_backgrounds import (
 )
 from kinepose.data.stream import Stream, opened, render_prior_set
 from kinepose.errors import BadInputError, TrainingError
+from kinepose.files import check_folder
 from kinepose.geometry.devices import send
 from kinepose.losses import (
     ImageTransform,
@@ -48,9 +49,29 @@ from kinepose.losses import (
 from kinepose.model import Model, choose_device, load_model, new_model
 from kinepose.pictures import save_pictures
 from kinepose.processes import average, joined, number, rank, share, wait
+from kinepose.ranges import check_ranges
 from kinepose.runs import paints_people, read_log, read_run_config
 from kinepose.synthetic.portraits import MARGIN
 
+_RANGES = {
+    "label_share": (0.0, 1.0),
+    "iterations": (0.0, math.inf),
+    "minutes": (0.0, math.inf),
+    "batch_size": (1.0, math.inf),
+    "seed": (0.0, 2.0**31),
+    "learning_rate": (0.0, math.inf),
+    "cooldown": (0.0, 1.0),
+    "gradient_clip": (0.0, math.inf),
+    "smallest_gap": (0.0, math.inf),
+    "prior_images": (2.0, math.inf),
+    "prior_seed": (0.0, 2.0**31),
+    "rotation": (0.0, 180.0),
+    "crop_jitter": (0.0, 1.0),
+    "overfit": (0.0, math.inf),
+    "checkpoint_minutes": (0.0, math.inf),
+    "picture_every": (1.0, math.inf),
+    "threads": (0.0, 1024.0),
+}
 Watch = Callable[[Run], bool]
 """Whether training goes on."""
 Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
@@ -95,11 +116,14 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
         BadInputError: if settings, clips or labels cannot be used.
         TrainingError: if a loss is not finite or all poses become one; the last checkpoint stays.
     """
+    check_ranges(config, _RANGES)
     if config.threads:
         torch.set_num_threads(config.threads)
     streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
     with joined(choose_device(config.device)) as device:
         _check_settings(config)
+        if not rank():  # the others would clear away what it tries
+            check_folder(config.output)
         resumed = holds_run(config)
         with streaming as stream:
             _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
@@ -150,7 +174,11 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName], watch: Watch
     started, saved = time.monotonic() - run.seconds, time.monotonic()
     limit = config.minutes * 60 if config.minutes else math.inf
     progress = tqdm(
-        total=config.iterations, initial=run.step, desc="train", unit="it", disable=rank() > 0
+        total=config.iterations,
+        initial=run.step,
+        desc="train",
+        unit="it",
+        disable=rank() > 0 or None,
     )
     unread: list[Outcome] = []
     with (folder / "log.jsonl").open("a") as log, progress:
@@ -311,10 +339,6 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
 
 def _check_settings(config: TrainConfig) -> None:
     """Refuse, in one line, what could only fail later."""
-    least = {"iterations": 0, "batch_size": 1, "prior_images": 2, "picture_every": 1, "overfit": 0}
-    for name, value in least.items():
-        if getattr(config, name) < value:
-            raise BadInputError(f"--{name.replace('_', '-')} must be at least {value}")
     if config.batch_size % number():
         raise BadInputError(f"{number()} processes cannot share --batch-size {config.batch_size}")
     if number() > 1 and config.minutes:

@@ -15,7 +15,7 @@ from kinepose.data.clips import prepare, read_reports
 from kinepose.data.cutting import SCHEMA
 from kinepose.data.people import crop_image
 from kinepose.data.video import read_frames
-from kinepose.errors import BadInputError
+from kinepose.errors import BadInputError, BrokenFilmWarning
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,18 @@ def test_broken_films_are_passed_over_and_listed_with_their_reason(clips: Path) 
     }
 
 
+def test_a_film_that_is_cut_short_gives_clips_and_a_warning(films: Path, tmp_path: Path) -> None:
+    film = write_film(tmp_path / "walker.mkv", walker_frames(2.5)[0])
+    film.write_bytes(film.read_bytes()[: int(0.8 * film.stat().st_size)])
+    given = replace(config(films, tmp_path / "clips"), films=(film,), shortest_clip=0.5)
+    given = replace(given, people=PeopleConfig("none"))
+    with pytest.warns(BrokenFilmWarning, match=r"walker\.mkv is broken") as said:
+        prepare(given)
+    assert len(said) == 1
+    frames = len(pd.read_parquet(tmp_path / "clips" / "walker.parquet"))
+    assert f"{frames} frames of it are used" in str(said[0].message) and 10 < frames < 30
+
+
 def test_films_that_are_done_are_not_cut_again(films: Path, tmp_path: Path) -> None:
     prepare(config(films, tmp_path, "walker"))
     first = (tmp_path / "walker.parquet").stat().st_mtime_ns
@@ -187,8 +199,17 @@ def test_bad_input_is_one_clear_line(films: Path, tmp_path: Path) -> None:
         prepare(given)
     with pytest.raises(BadInputError, match=r"no film gave a clip.*not a film"):
         prepare(config(films, tmp_path / "clips", "empty", "text"))
+    for changes, says in [
+        ({"fps": -1.0}, "--fps"),
+        ({"crop_size": 0}, "--crop-size"),
+        ({"people": PeopleConfig(margin=np.nan)}, "--margin"),
+        ({"people": PeopleConfig(smoothing=np.nan)}, "--smoothing"),
+    ]:
+        with pytest.raises(BadInputError, match=says):
+            prepare(replace(config(films, tmp_path / "clips", "walker"), **changes))
     with pytest.raises(BadInputError, match="--shortest-clip"):
         prepare(replace(config(films, tmp_path / "clips", "walker"), shortest_clip=5.0))
+    assert not (tmp_path / "clips").exists()
     (tmp_path / "nothing").mkdir()
     with pytest.raises(BadInputError, match="is empty"):
         prepare(replace(given, films=(tmp_path / "nothing",)))

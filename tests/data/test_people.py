@@ -134,6 +134,17 @@ def test_none_takes_the_whole_picture(tmp_path: Path) -> None:
     np.testing.assert_allclose(track.crops, [[WIDTH / 2, HEIGHT / 2, WIDTH]] * 12)
 
 
+@pytest.mark.parametrize("detector", ["motion", "none"])
+def test_whoever_is_in_most_of_a_short_film_is_a_person(tmp_path: Path, detector: str) -> None:
+    frames, boxes, _ = walker_frames(2.5)
+    film = write_film(tmp_path / "film.mp4", frames[:15:3])
+    (track,) = people_in_film(film, PeopleConfig(detector)).tracks
+    assert track.frames.tolist() == list(range(5))
+    if detector == "motion":
+        found = [overlap(*pair) for pair in zip(track.boxes, boxes[:15:3], strict=True)]
+        assert np.mean(found) > 0.6
+
+
 def test_pictures_are_independent(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -1,13 +1,15 @@
 import struct
+import warnings
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from tiny_films import FPS, HEIGHT, WIDTH, texture, walker_frames, write_film
 
-from kinepose.data.video import BrokenFilmWarning, film_info, read_frames, write_video
-from kinepose.errors import BadInputError
+from kinepose.data.video import film_info, read_frames, write_video
+from kinepose.errors import BadInputError, BrokenFilmWarning
 
 
 def test_every_frame_comes_in_order_with_its_time(tmp_path: Path) -> None:
@@ -83,8 +85,48 @@ def test_what_decodes_of_a_broken_film_is_used(tmp_path: Path) -> None:
     assert 5 < len(read) < 20
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "share", "reason"),
+    [
+        ("film.mp4", "libx264", 0.6, "after [0-9]+ of 36 frames"),
+        ("film.mp4", "mjpeg", 0.99, "damaged"),
+        ("film.mkv", "libx264", 0.6, "after [0-9.]+ of 3.0 s"),
+        ("film.mkv", "mjpeg", 0.8, "after [0-9.]+ of 3.0 s"),
+        ("film.ts", "libx264", 0.9, "end is missing"),
+        ("film.avi", "mjpeg", 0.95, "damaged|after"),
+    ],
+)
+def test_a_film_that_ends_within_a_frame_says_so_and_a_whole_one_does_not(
+    tmp_path: Path, name: str, codec: str, share: float, reason: str
+) -> None:
+    film = write_film(tmp_path / name, walker_frames(3.0)[0], codec=codec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(read_frames(film))) == 36
+    film.write_bytes(film.read_bytes()[: int(film.stat().st_size * share)])
+    with pytest.warns(BrokenFilmWarning, match=reason) as said:
+        read = list(read_frames(film))
+    assert f"{len(read)} frames of it are used" in str(said[0].message) and 5 < len(read) <= 36
+
+
+def test_a_film_whose_sound_goes_on_is_whole(tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    with av.open(str(film), "w") as container:
+        video, sound = container.add_stream("mjpeg", rate=FPS), container.add_stream("pcm_s16le")
+        video.height, video.width, video.pix_fmt = HEIGHT, WIDTH, "yuvj420p"
+        silence = av.AudioFrame("s16", "mono", 48000)
+        silence.sample_rate = 48000
+        container.mux(sound.encode(silence))
+        for frame in walker_frames(0.5)[0]:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(frame)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(read_frames(film))) == 6
+
+
 def test_a_film_cut_off_before_its_index_is_refused(tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mp4", walker_frames(1.0)[0])
+    film = tmp_path / "film.mp4"
+    write_video(film, walker_frames(1.0)[0], float(FPS))
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     with pytest.raises(BadInputError, match="not a film"):
         next(read_frames(film))

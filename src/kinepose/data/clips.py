@@ -5,6 +5,7 @@ CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what beca
 """
 
 import json
+import math
 import multiprocessing
 import os
 import sys
@@ -21,10 +22,21 @@ from tqdm import tqdm
 
 from kinepose.config import PrepareConfig
 from kinepose.data.cutting import SCHEMA, cut_film, empty_scene_path
-from kinepose.data.video import BrokenFilmWarning
-from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.data.people import check_people
+from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
+from kinepose.files import check_folder, making, replacing
+from kinepose.ranges import check_ranges
 
+_RANGES = {
+    "shortest_clip": (0.0, math.inf),
+    "longest_clip": (0.1, math.inf),
+    "crop_size": (8.0, 4096.0),
+    "fps": (0.0, 1e6),
+    "background_window": (0.0, math.inf),
+    "motion_threshold": (0.0, math.inf),
+    "largest_invalid": (0.0, 1.0),
+    "workers": (0.0, 1024.0),
+}
 LIST_OF_FILMS = "_films.json"
 FORMAT_VERSION = 1
 
@@ -50,9 +62,13 @@ def prepare(config: PrepareConfig) -> None:
     Films that cannot be used are reported and passed over.
 
     Raises:
-        BadInputError: if a film does not exist, two have one name, or none gives a clip.
+        BadInputError: if a film does not exist, two have one name, or none gives a clip; if it was
+            the first call, nothing is left then.
     """
+    check_ranges(config, _RANGES)
+    check_people(config.people)
     films = _films(config.films)
+    check_folder(config.output)
     reports = read_reports(config.output)
     to_do = []
     for film in films:
@@ -62,17 +78,17 @@ def prepare(config: PrepareConfig) -> None:
         )
         if not done or earlier.made_from != _made_from(film, config):
             to_do.append(film)
-    for report in tqdm(_cut_all(to_do, config), "films", len(to_do), disable=not to_do):
-        name = Path(report.film).stem
-        reports[name] = report
-        if report.status == "failed":
-            tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
-            (config.output / f"{name}.parquet").unlink(missing_ok=True)
-        with replacing(config.output / LIST_OF_FILMS) as temporary:
-            listed = {name: asdict(reports[name]) for name in sorted(reports)}
-            temporary.write_text(
-                json.dumps({"format_version": FORMAT_VERSION, "films": listed}, indent=1)
-            )
+    with making(config.output):
+        for report in tqdm(_cut_all(to_do, config), "films", len(to_do), disable=not to_do or None):
+            name = Path(report.film).stem
+            reports[name] = report
+            if report.status == "failed":
+                if len(films) > 1:  # else this is all that is said in the end
+                    tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
+                (config.output / f"{name}.parquet").unlink(missing_ok=True)
+            elif report.reason:
+                warnings.warn(report.reason, BrokenFilmWarning, stacklevel=2)
+            _write_reports(config.output, reports)
     of_call = [reports[film.stem] for film in films]
     failed = [report.reason for report in of_call if report.status == "failed"]
     if len(failed) == len(films):
@@ -104,6 +120,19 @@ def read_reports(folder: Path) -> dict[str, FilmReport]:
         return {name: FilmReport(**report) for name, report in listed["films"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"cannot use {path}: {error}; choose another --output") from error
+
+
+def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
+    """The list, unless there are no clips for it to be a list of."""
+    path = folder / LIST_OF_FILMS
+    if all(report.status == "failed" for report in reports.values()):
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as temporary:
+        films = {name: asdict(reports[name]) for name in sorted(reports)}
+        temporary.write_text(
+            json.dumps({"format_version": FORMAT_VERSION, "films": films}, indent=1)
+        )
 
 
 def _films(paths: Sequence[Path]) -> list[Path]:
@@ -142,7 +171,7 @@ def _cut_all(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise BadInputError(
+            raise KineposeError(
                 "a process was killed, perhaps for want of memory; try again with fewer --workers"
             ) from error
         finally:

@@ -22,10 +22,20 @@ from kinepose.data.shots import Boxes, Stretch, read_stretches, thumbnail_size
 from kinepose.data.tracking import Finds, fill_and_smooth, link, smooth, split_at_jumps
 from kinepose.data.video import Frame, Picture, film_info, is_pictures, read_frames
 from kinepose.errors import BadInputError
+from kinepose.ranges import check_ranges
 from kinepose.threads import in_order
 
 _SHORTEST_TRACK = 0.5
-"""What is found for less than this is no person [s]. Boxes of a file are all believed."""
+"""What is found for less than this is no person [s], unless for most of a film that is as short.
+Boxes of a file are all believed."""
+_MOST = 0.8
+"""Share of the film, from the first find to the last."""
+_RANGES = {
+    "detector_threshold": (0.0, 1.0),
+    "margin": (0.1, 100.0),
+    "smoothing": (0.0, 60.0),
+    "longest_gap": (0.0, 3600.0),
+}
 _SIDE_SMOOTHING = 5.0
 """With side = 'frame', sides are smoothed this many times as much as centres."""
 
@@ -68,6 +78,15 @@ class Survey:
     tracks: tuple[Track, ...]
     fps: float
     """Frames read a second, on average; 0 for pictures."""
+
+
+def check_people(config: PeopleConfig) -> None:
+    """Before a film is read.
+
+    Raises:
+        BadInputError: if a setting is out of range.
+    """
+    check_ranges(config, _RANGES)
 
 
 def people_in_film(
@@ -235,7 +254,8 @@ def _people_in_film(
     pace = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else 0.0
     if from_file is None:
         linked = link(found, times, cuts, config.longest_gap)
-        people = [p for p in linked if times[max(p)] - times[min(p)] >= _SHORTEST_TRACK]
+        least = min(_SHORTEST_TRACK, _MOST * (times[-1] - times[0]))
+        people = [p for p in linked if times[max(p)] - times[min(p)] >= least]
         numbered = dict(enumerate(sorted(people, key=min)))
     else:
         numbered = _finds_of_file(from_file, frames, times, config.longest_gap)

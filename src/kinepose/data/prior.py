@@ -1,5 +1,6 @@
 """The labelled renders of L_prior, in memory and on disk (Sec. 3.2, 3.3, 4)."""
 
+import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -59,6 +60,8 @@ def load_prior(path: Path) -> PriorSet:
     Raises:
         BadInputError: if it is missing, not such a file, or of another version.
     """
+    if not path.is_file():
+        raise BadInputError(f"{path} is missing: a file of labelled renders")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if (version := int(arrays["format_version"])) != FORMAT_VERSION:
@@ -66,8 +69,8 @@ def load_prior(path: Path) -> PriorSet:
                     f"{path} has format version {version}; this kinepose reads {FORMAT_VERSION}"
                 )
             return PriorSet(**{field.name: arrays[field.name] for field in fields(PriorSet)})
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInputError(f"{path} is not a file of labelled renders: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise BadInputError(f"{path} is not a file of labelled renders, or is broken") from error
 
 
 def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:

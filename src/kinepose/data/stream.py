@@ -22,9 +22,10 @@ from kinepose.config import StreamConfig
 from kinepose.data.prior import PriorSet, load_prior, save_prior
 from kinepose.geometry.camera_projection import fit_camera
 from kinepose.geometry.forward_kinematics import canonical_joints
+from kinepose.ranges import check_ranges
 from kinepose.synthetic.portraits import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.scene import settle_process
-from kinepose.synthetic.settings import check_motion, check_ranges, check_scene
+from kinepose.synthetic.settings import check_motion, check_scene
 
 _AHEAD = 4
 """Takes that each worker prepares before they are asked for."""
@@ -85,7 +86,7 @@ class Stream:
         last = first + int(step * self.config.renewed / TAKE)
         wanted = range(max(last - self.takes, 0), last)
         missing = [number for number in wanted if self.held[number % self.takes] != number]
-        for number in tqdm(missing, "renders", unit="take", disable=len(missing) < 10):
+        for number in tqdm(missing, "renders", unit="take", disable=len(missing) < 10 or None):
             self._put(number, self._rendered(number))
             self.held[number % self.takes] = number
         assert self.pool is not None

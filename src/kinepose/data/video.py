@@ -14,7 +14,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import UInt8
 
-from kinepose.errors import BadInputError
+from kinepose.errors import BadInputError, BrokenFilmWarning
 from kinepose.files import PICTURE_SUFFIXES, replacing
 from kinepose.threads import ahead
 
@@ -22,12 +22,10 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were films of a terminal."""
+_TS_PACKETS = (188, 192, 204)
+"""Lengths that the packets of MPEG-TS may have [bytes]."""
 _AHEAD = 4
 """Frames that are decoded before they are asked for."""
-
-
-class BrokenFilmWarning(UserWarning):
-    """A part of a film could not be decoded; what could be decoded is used."""
 
 
 @dataclass(frozen=True)
@@ -169,20 +167,23 @@ def shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
 
 def _decode(path: Path) -> Generator[Frame]:
     """Every frame of a film that decodes, in the size and the way up of the first."""
-    index, time, start, broken = 0, 0.0, None, ""
+    index, time, start, damaged, broken = 0, 0.0, None, False, ""
     darkroom = _Darkroom()
     with _opened(path) as (container, stream):
         rate, width, height = _average_fps(stream), 0, 0
         packets = container.demux(stream)
         while True:
             try:
-                decoded = next(packets).decode()
+                packet = next(packets)
+                damaged |= packet.is_corrupt
+                decoded = packet.decode()
             except StopIteration:
                 break
             except av.FFmpegError as error:
                 broken = _reason(error)
                 continue
             for picture in decoded:
+                damaged |= picture.is_corrupt
                 if index == 0:
                     width, height, start = picture.width, picture.height, picture.time
                 if picture.time is not None and start is not None:
@@ -191,13 +192,33 @@ def _decode(path: Path) -> Generator[Frame]:
                     time = index / rate
                 yield Frame(index, time, partial(darkroom.develop, picture, (width, height)))
                 index += 1
-        if not broken and index < 0.98 * stream.frames - 1:
-            broken = f"it ends after {index} of {stream.frames} frames"
+        broken = _what_lacks(container, stream, index, time + 1 / rate) or broken
+    broken = broken or ("frames are damaged" if damaged else "")
     if index == 0:
         raise BadInputError(f"cannot decode {path}: {broken or 'it holds no frames'}")
     if broken:
         message = f"{path.name} is broken ({broken}); {index} frames of it are used"
         warnings.warn(message, BrokenFilmWarning, stacklevel=2)
+
+
+def _what_lacks(
+    container: av.container.InputContainer, stream: av.VideoStream, frames: int, end: float
+) -> str:
+    """How much sooner a film ends than it promises, in words: after `frames`, at `end` [s].
+
+    Small differences are no news. Formats that count no frames say how long they last, sound
+    included; those that say nothing at all may at least end within one of their packets.
+    """
+    if stream.frames:
+        early = frames < 0.98 * stream.frames - 1
+        return f"it ends after {frames} of {stream.frames} frames" if early else ""
+    seconds = (container.duration or 0) / av.time_base
+    slack = 1.0 if len(container.streams) > 1 else 2 / _average_fps(stream)
+    if end < 0.98 * seconds - slack:
+        return f"it ends after {end:.1f} of {seconds:.1f} s"
+    if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
+        return "its end is missing"
+    return ""
 
 
 class _Darkroom:

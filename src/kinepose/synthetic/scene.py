@@ -18,15 +18,16 @@ from tqdm import tqdm
 
 from kinepose.config import MotionConfig, SynthesizeConfig
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.ranges import check_ranges
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.choreography import captured_clips, random_motion
 from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.motion import roam
 from kinepose.synthetic.renderer import to_camera, to_picture
-from kinepose.synthetic.settings import check_motion, check_ranges, check_scene
+from kinepose.synthetic.settings import check_motion, check_scene
 from kinepose.synthetic.stage import film_camera, place
 
 LABEL_VERSION = 1
@@ -52,6 +53,7 @@ def synthesize(config: SynthesizeConfig) -> None:
         BadInputError: on settings that make no film, or where nothing can be written.
     """
     _check(config)
+    check_folder(config.output)
     rows: list[list[str]] = []
     for film_rows in tqdm(_films(config), "films", config.clips, unit="film"):
         rows += film_rows

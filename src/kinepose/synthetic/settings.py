@@ -1,13 +1,8 @@
 """Which settings make people and places at all: what is out of range is named in one line."""
 
-import math
-from collections.abc import Mapping
-
 from kinepose.config import MotionConfig, SceneConfig
 from kinepose.errors import BadInputError
-
-Ranges = Mapping[str, tuple[float, float]]
-"""Least and largest value of each setting."""
+from kinepose.ranges import Ranges, check_ranges
 
 _MOTION: Ranges = {
     "captured": (0.0, 1e6),
@@ -57,22 +52,3 @@ def check_scene(scene: SceneConfig, option: str) -> None:
         BadInputError: if one is out of range.
     """
     check_ranges(scene, _SCENE, option)
-
-
-def check_ranges(settings: object, ranges: Ranges, option: str) -> None:
-    """That each setting, or both ends of it in their order, is in its range.
-
-    Raises:
-        BadInputError: if one is not.
-    """
-    for name, (least, largest) in ranges.items():
-        value = getattr(settings, name)
-        values = value if isinstance(value, tuple) else (value,)
-        if not all(least <= each <= largest for each in values) or list(values) != sorted(values):
-            bounds = f"at least {least:g}"
-            if largest < math.inf:
-                bounds += f", at most {largest:g}"
-            if len(values) > 1:
-                bounds += ", the smaller one first"
-            name = name.replace("_", "-")
-            raise BadInputError(f"{option}{name} {value}: it must be {bounds}.")

@@ -1,0 +1,84 @@
+"""files.py: what is tried before work, and what stays after it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kinepose.errors import BadInputError
+from kinepose.files import check_file, check_folder, making, replacing
+
+
+def test_a_trial_leaves_nothing_and_takes_nothing_away(tmp_path):
+    for folder in (tmp_path, tmp_path / "a" / "b" / "c"):
+        check_folder(folder)
+        check_file(folder / "file.json")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    check_folder(tmp_path / "empty" / "deep")
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+
+
+def test_where_nothing_can_be_written_is_said_before(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("no folder")
+    with pytest.raises(BadInputError, match="no folder"):
+        check_folder(text / "deep")
+    with pytest.raises(BadInputError, match="text is no folder"):
+        check_folder(text)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(BadInputError, match=r"cannot write into .*long"):
+            check_folder(folder / f"long{'g' * 300}")
+    with pytest.raises(BadInputError, match="it is a folder, not a file"):
+        check_file(tmp_path)
+    assert list(tmp_path.iterdir()) == [text]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc on this system")
+def test_not_even_root_writes_everywhere():
+    with pytest.raises(BadInputError, match="cannot write into /proc/nowhere"):
+        check_folder(Path("/proc/nowhere"))
+    with pytest.raises(BadInputError, match="it is a device"):
+        check_file(Path("/dev/null"))
+
+
+def test_folders_that_were_made_stay_if_something_is_in_them(tmp_path):
+    with making(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "kept").write_text("kept")
+    assert {path.name for path in tmp_path.rglob("*")} == {"a", "kept"}
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "c" / "d" / "file") as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert {path.name for path in tmp_path.rglob("*")} == {"a", "kept"}
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "file").mkdir()
+    with pytest.raises(OSError) as caught, replacing(tmp_path / "file") as temporary:
+        temporary.write_text("whole")
+    assert caught.value.filename2 == str(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+SAVE = """
+import resource, signal, sys, torch
+from pathlib import Path
+from kinepose.model import save_tensors
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # killed within the write, as if by SIGKILL
+if sys.argv[2] == "killed":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+save_tensors({"weights": torch.zeros(100_000)}, Path(sys.argv[1]))
+"""
+
+
+def test_what_a_killed_process_left_is_gone_after_the_next_save(tmp_path):
+    def save(how):
+        command = [sys.executable, "-c", SAVE, tmp_path / "model.safetensors", how]
+        return subprocess.run(command, check=False).returncode
+
+    assert save("killed") == -signal.SIGXFSZ
+    assert [path.name for path in tmp_path.iterdir()] == [".model.part.safetensors"]
+    assert save("whole") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
