@@ -37,6 +37,7 @@ def write_video_as(film: Path, copy: Path) -> None:
 def succeeds(*words: object) -> str:
     done = kinepose(*words)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr == "", "what went well is told on stdout"
     return done.stdout
 
 

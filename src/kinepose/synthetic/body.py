@@ -6,6 +6,7 @@ z up, in metres. A pose is 13 rotations of a simple rig, parent-relative, as uni
 """
 
 import functools
+import os
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -88,9 +89,24 @@ class Person:
     proportions: float
 
 
+def _start_warp() -> None:
+    """Before anny does: it tells whoever has no GPU so, past Python and all settings of its own."""
+    import warp
+
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        warp.init()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 @functools.cache
 def load_body(device: str = "cpu") -> BodyModel:
     """The body model of this package, read once per process and device."""
+    _start_warp()
     from anny import Anny
     from anny.models.model_data import ModelData
 
