@@ -73,7 +73,7 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     scene = None
     if config.backgrounds is not None:
         scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
-    clips = 0
+    clips = tables = 0
     with contextlib.closing(KeptFrames(config.output, info, config.crop_size)) as kept:
 
         def keep(frame: Frame, tracks: FileBoxes) -> None:
@@ -86,15 +86,22 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
             if people and _duration(shot, survey) >= config.shortest_clip:
                 small = shrinking((person.crops for person in people), info, config.crop_size)
                 images = _images_of(shot, kept, frames, small)
-                yield from _cut_clip(
+                for table in _cut_clip(
                     clips, shot, survey, people, images, small, info, scene, config
-                )
+                ):
+                    yield table
+                    tables += 1
                 clips += 1
     if not clips:
         longest = max(_duration(shot, survey) for shot in survey.shots)
         raise BadInputError(
             f"no clip of {film.name} has people and lasts {config.shortest_clip:g} s (the longest "
             f"without a cut: {longest:.1f} s); see --shortest-clip"
+        )
+    if not tables:
+        raise BadInputError(
+            f"whoever is in {film.name} touches the border of the picture in every frame; "
+            "`prepare --no-whole` keeps such frames"
         )
 
 
