@@ -294,6 +294,16 @@ def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
             _read_looks(tmp_path, before)
 
 
+@pytest.mark.parametrize(
+    "held", ["{", "[]", '{"finished": false}', '{"finished": 1, "settings": 3}']
+)
+def test_a_broken_state_is_one_line(config, held):
+    config.output.mkdir()
+    (config.output / "adaptation.json").write_text(held)
+    with pytest.raises(BadInputError, match=r"cannot use .*adaptation\.json"):
+        adapt(config)
+
+
 def test_films_that_tell_nothing_leave_nothing(config, tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("no film\n" * 100)

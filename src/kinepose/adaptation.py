@@ -288,7 +288,7 @@ def _finished(config: AdaptConfig) -> bool:
         return False
     held, wanted = read_adaptation(config.output), _described(config)
     for name, value in wanted.items():
-        if held.get("settings", {}).get(name) != value:
+        if held["settings"].get(name) != value:
             raise BadInputError(
                 f"{config.output} holds an adaptation with other {name}: name another --output, or "
                 "the same settings to go on with it"
@@ -348,7 +348,7 @@ def read_adaptation(run: Path) -> dict[str, Any]:
     path = run / "adaptation.json"
     try:
         held = json.loads(path.read_text())
-        return held | {"finished": held["finished"]}
+        return held | {"finished": held["finished"], "settings": dict(held["settings"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"cannot use {path}: {error}; name another --output") from error
 

@@ -209,6 +209,10 @@ def test_bad_input_is_one_clear_line(films: Path, tmp_path: Path) -> None:
             prepare(replace(config(films, tmp_path / "clips", "walker"), **changes))
     with pytest.raises(BadInputError, match="--shortest-clip"):
         prepare(replace(config(films, tmp_path / "clips", "walker"), shortest_clip=5.0))
+    at_the_border = write_boxes(tmp_path / "border.csv", np.tile([0.0, 9, 20, 60], (30, 1)))
+    people = PeopleConfig("file", at_the_border)
+    with pytest.raises(BadInputError, match=r"walker\.mp4 touches the border .*--no-whole"):
+        prepare(replace(config(films, tmp_path / "clips", "walker"), people=people))
     assert not (tmp_path / "clips").exists()
     (tmp_path / "nothing").mkdir()
     with pytest.raises(BadInputError, match="is empty"):

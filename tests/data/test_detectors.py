@@ -69,7 +69,10 @@ HEAD = "frame,track,x0,y0,x1,y1\n"
         (HEAD + "0,0,1,1,2\n", "line 2"),
         (HEAD + "0,0,5,1,2,2\n", "line 2: the box is empty"),
         (HEAD + "0,0,1,1,nan,2\n", "line 2: .*finite"),
+        (HEAD + "0,0,1,1,1e300,2\n", "line 2: .*farther than 1e.06 px"),
         (HEAD + "-1,0,1,1,2,2\n", "line 2: frame -1"),
+        (HEAD + f"{2**63},0,1,1,2,2\n", "line 2: .*too large"),
+        (HEAD + f"0,{-(2**63)},1,1,2,2\n", "line 2: .*too large"),
         (HEAD + "0,0,1,1,2,2\n0,0,1,1,2,2\n", "line 3: a second box"),
         ("film,frame,track,x0,y0,x1,y1\nfilm.mp4,0.5,0,1,1,2,2\n", "line 2"),
     ],
@@ -83,7 +86,7 @@ def test_wrong_boxes_are_refused_with_their_line(tmp_path: Path, text: str, reas
 
 
 def test_a_missing_and_a_binary_file_of_boxes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="cannot read boxes"):
+    with pytest.raises(BadInputError, match=r"cannot read boxes from .*none\.csv: No such file"):
         read_boxes(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
     with pytest.raises(BadInputError):

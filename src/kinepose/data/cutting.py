@@ -72,7 +72,7 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     scene = None
     if config.backgrounds is not None:
         scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
-    clips = 0
+    clips = tables = 0
     people, size = config.people, config.crop_size
     with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
         survey = people_in_film(film, people, config.fps, config.longest_clip, kept.shrink)
@@ -81,15 +81,22 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
             inside = _people_in(shot, survey, config)
             if inside and _duration(shot, survey) >= config.shortest_clip:
                 small, images = kept.of_shot(shot, (person.crops for person in inside), frames)
-                yield from _cut_clip(
+                for table in _cut_clip(
                     clips, shot, survey, inside, images, small, info, scene, config
-                )
+                ):
+                    yield table
+                    tables += 1
                 clips += 1
     if not clips:
         longest = max(_duration(shot, survey) for shot in survey.shots)
         raise BadInputError(
             f"no clip of {film.name} has people and lasts {config.shortest_clip:g} s (the longest "
             f"without a cut: {longest:.1f} s); see --shortest-clip"
+        )
+    if not tables:
+        raise BadInputError(
+            f"whoever is in {film.name} touches the border of the picture in every frame; "
+            "`prepare --no-whole` keeps such frames"
         )
 
 

@@ -20,6 +20,9 @@ FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
 """By track, then by frame."""
 _COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
 
+_LARGEST_NUMBER = 2**31 - 1
+_FARTHEST = 1e6
+"""From a picture's corner to a side of a box [px]."""
 _LEAST_DIFFERENCE = 22
 """From the median, in the channel that differs most, of what counts as moving [0 to 255]."""
 _NOISES = 5
@@ -115,7 +118,8 @@ def read_boxes(path: Path, only: str | None = None) -> dict[str, FileBoxes]:
                     raise BadInputError(f"{path}, line {reader.line_num}: {error}") from error
                 frames[frame] = box
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInputError(f"cannot read boxes from {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"cannot read boxes from {path}: {reason}") from error
     if not films:
         raise BadInputError(f"{path} holds no boxes")
     return films
@@ -143,8 +147,12 @@ def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
     box = np.array([float(row[name]) for name in _COLUMNS[2:]])
     if frame < 0:
         raise ValueError(f"frame {frame} is below 0")
+    if max(frame, abs(track)) > _LARGEST_NUMBER:
+        raise ValueError(f"frame {frame} of track {track}: too large a number")
     if not np.isfinite(box).all():
         raise ValueError("a side of the box is not a finite number")
+    if np.abs(box).max() > _FARTHEST:
+        raise ValueError(f"a side of the box is farther than {_FARTHEST:g} px away")
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the box is empty: x {box[0]} to {box[2]}, y {box[1]} to {box[3]}")
     return frame, track, box
