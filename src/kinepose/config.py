@@ -221,6 +221,9 @@ class PrepareConfig:
     """Share of a clip's boxes that may lack a background before it counts as unpaired."""
     workers: int = 0
     """Processes; 0 means one a core."""
+    ray: bool = False
+    """Whether Ray (kinepose[ray]) cuts them: on the cluster that the variable RAY_ADDRESS names,
+    whose machines find films and clips at the same places; without it, on this machine."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def replacing(path: Path) -> Generator[Path]:
 
     If the block fails nothing of it stays, nor do folders that were made for it.
     """
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = unfinished(path)
     with making(path.parent):
         try:
             yield temporary
@@ -68,3 +68,8 @@ def replacing(path: Path) -> Generator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def unfinished(path: Path) -> Path:
+    """Where `replacing` writes meanwhile: what a process leaves that was killed."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
