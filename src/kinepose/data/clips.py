@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from kinepose.cluster import on_ray
-from kinepose.config import PrepareConfig
+from kinepose.config import Address, PrepareConfig
 from kinepose.data.cutting import SCHEMA, cut_film, empty_scene_path
 from kinepose.data.people import check_people
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
-from kinepose.files import check_folder, making, replacing, unfinished
+from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.ranges import check_ranges
 
 _RANGES = {
@@ -105,22 +105,26 @@ def prepare(config: PrepareConfig) -> None:
     )
 
 
-def read_reports(folder: Path) -> dict[str, FilmReport]:
+def read_reports(folder: Address) -> dict[str, FilmReport]:
     """What became of the films of a folder of clips, by name; empty if it holds no list.
 
     Raises:
         BadInputError: if the list is broken or of another version.
     """
-    path = folder / LIST_OF_FILMS
-    if not path.exists():
-        return {}
+    with reading(folder) as (files, root):
+        try:
+            written = files.cat_file(f"{root}/{LIST_OF_FILMS}")
+        except FileNotFoundError:
+            return {}
     try:
-        listed = json.loads(path.read_text())
+        listed = json.loads(written)
         if listed["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format version {listed['format_version']}, not {FORMAT_VERSION}")
         return {name: FilmReport(**report) for name, report in listed["films"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"cannot use {path}: {error}; choose another --output") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(
+            f"cannot use {folder}/{LIST_OF_FILMS}: {error}; choose another --output"
+        ) from error
 
 
 def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
