@@ -253,6 +253,7 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"batch_size": 0}, "--batch-size"),
         ({"picture_every": 0}, "--picture-every"),
         ({"threads": -1}, "--threads"),
+        ({"smallest_gap": 60.0}, "--smallest-gap"),
         ({"seed": -1}, "--seed"),
         ({"learning_rate": math.nan}, "--learning-rate"),
         ({"prior_images": 5}, "holds 4 renders"),
@@ -263,6 +264,7 @@ def test_settings_that_cannot_be_met_are_one_line(config, settings, says):
     with pytest.raises(BadInputError, match=says) as caught:
         train(replace(config, **settings))
     assert "\n" not in str(caught.value)
+    assert [path.name for path in config.output.iterdir()] == ["prior.npz"]  # of the fixture
 
 
 def test_a_batch_of_one_trains(config):

@@ -24,7 +24,7 @@ from kinepose.checkpoint import Run, holds_run, restore, save
 from kinepose.config import TrainConfig
 from kinepose.data.augmentation import Augmentation, draw_renders
 from kinepose.data.labels import ClipLabels, draw_labelled, read_clip_labels
-from kinepose.data.pairs import ClipSet, PairBatch, draw_pairs, read_clips
+from kinepose.data.pairs import ClipSet, PairBatch, draw_pairs, long_enough, read_clips
 from kinepose.data.prior import LabelledBatch, PriorSet, load_prior, plain_batch, save_prior
 from kinepose.data.random_backgrounds import (
     BackgroundSource,
@@ -367,6 +367,8 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
         )
     if config.unpaired and len(clips.unpaired):
         schedule.append("unpaired")
+    for loss in schedule[1:]:  # before anything is written
+        long_enough(clips, loss == "paired", config.smallest_gap)
     extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
     return [*schedule, extra[config.variant]] if config.variant in extra else schedule
 

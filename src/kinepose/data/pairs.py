@@ -96,6 +96,24 @@ def read_clips(folders: Sequence[Address], device: torch.device | str = "cpu") -
     return ClipSet(table, time, bounds[paired], bounds[~paired], device)
 
 
+def long_enough(clips: ClipSet, paired: bool, smallest_gap: float) -> Int[np.ndarray, "_ 2"]:
+    """Bounds of the clips of D_p or of D_unp that have a pair.
+
+    Raises:
+        BadInputError: if there is none.
+    """
+    bounds = clips.paired if paired else clips.unpaired
+    duration = clips.time[bounds[:, 1] - 1] - clips.time[bounds[:, 0]]
+    bounds = bounds[duration >= smallest_gap - _ENDS_OF_GAP]
+    if not len(bounds):
+        kind = "still" if paired else "moving"
+        raise BadInputError(
+            f"no clip of the {kind} camera kind lasts {smallest_gap:g} s; prepare other films, "
+            "or see --smallest-gap"
+        )
+    return bounds
+
+
 def draw_pairs(
     clips: ClipSet,
     paired: bool,
@@ -112,15 +130,7 @@ def draw_pairs(
     Raises:
         BadInputError: if no clip is long enough.
     """
-    bounds = clips.paired if paired else clips.unpaired
-    duration = clips.time[bounds[:, 1] - 1] - clips.time[bounds[:, 0]]
-    bounds = bounds[duration >= smallest_gap - _ENDS_OF_GAP]
-    if not len(bounds):
-        kind = "still" if paired else "moving"
-        raise BadInputError(
-            f"no clip of the {kind} camera kind lasts {smallest_gap:g} s; prepare other films, "
-            "or see --smallest-gap"
-        )
+    bounds = long_enough(clips, paired, smallest_gap)
     lengths = torch.as_tensor(bounds[:, 1] - bounds[:, 0], dtype=torch.float64)
     chosen = torch.multinomial(lengths, count, replacement=True, generator=generator)
     luck = torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist()
