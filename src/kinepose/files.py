@@ -1,10 +1,13 @@
-"""Files appear whole or not at all; and which of them are pictures."""
+"""Files appear whole or not at all; what is only read may lie elsewhere; which are pictures."""
 
 import os
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
 
 from kinepose.errors import BadInputError
 
@@ -60,7 +63,7 @@ def replacing(path: Path) -> Generator[Path]:
 
     If the block fails nothing of it stays, nor do folders that were made for it.
     """
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = unfinished(path)
     with making(path.parent):
         try:
             yield temporary
@@ -68,3 +71,24 @@ def replacing(path: Path) -> Generator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def unfinished(path: Path) -> Path:
+    """Where `replacing` writes meanwhile: what a process leaves that was killed."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
+
+
+@contextmanager
+def reading(folder: Path | str) -> Generator[tuple[AbstractFileSystem, str]]:
+    """The file system of a folder or of an address, and the folder's place in it.
+
+    Raises:
+        BadInputError: if the block fails on what cannot be read.
+    """
+    try:
+        yield url_to_fs(str(folder))
+    except BadInputError:
+        raise
+    except Exception as error:  # each protocol has errors of its own
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise BadInputError(f"cannot read {folder}: {first}") from error

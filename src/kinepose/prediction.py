@@ -1,31 +1,38 @@
 """From a film to the 3D poses of the people in it.
 
-The film is decoded three times, to find the people, to predict their poses and to draw them, and
-never held: memory does not grow with its length.
+The film is decoded once to find the people, and what of its frames was then kept on disk serves to
+predict their poses; to draw them it is decoded again. Memory does not grow with its length.
 """
 
 import math
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int64, UInt8
+from jaxtyping import Float, Float32, Float64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.confidence import joint_confidence
 from kinepose.config import PredictConfig
-from kinepose.data.people import Survey, check_people, crop_image, people_in_film
+from kinepose.data.people import check_people, people_in_film
+from kinepose.data.person_crops import (
+    Batch,
+    Rows,
+    batches_with_sources,
+    crops_of,
+    rows_of,
+    source_rows,
+)
 from kinepose.data.poses import FilmPoses
+from kinepose.data.small_frames import KeptFrames
 from kinepose.data.video import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.drawing import overlay_frame
 from kinepose.errors import BadInputError
 from kinepose.export import check_formats, export_poses
-from kinepose.files import replacing
+from kinepose.files import making, replacing
 from kinepose.geometry.camera_projection import rotation_camera_from_canonical
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.film_camera import assumed_focal, locate, turn_to_film
@@ -46,23 +53,6 @@ _RANGES = {
     "batch_size": (1.0, math.inf),
 }
 
-Batch = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]
-"""Rows, their crops, and the crops that lend them their looks."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Every person in every frame, in the order of the film."""
-
-    frame: Int64[np.ndarray, " rows"]
-    track: Int64[np.ndarray, " rows"]
-    time: Float64[np.ndarray, " rows"]
-    """[s]"""
-    box: Float64[np.ndarray, "rows 4"]
-    """[px]"""
-    crop: Float64[np.ndarray, "rows 3"]
-    """[px]"""
-
 
 def predict(config: PredictConfig) -> None:
     """Write the poses and the overlay of a film, a picture or a folder of pictures.
@@ -82,8 +72,8 @@ def predict(config: PredictConfig) -> None:
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
-    rows = _rows(people_in_film(config.film, config.people))
-    poses = _predict_rows(model, estimate, device, config, rows)
+    with making(config.output):
+        poses = _predict_film(model, estimate, device, config)
     if not is_pictures(config.film):
         poses = steadied(poses, config.pose_smoothing, config.repair_sides)
     export_poses(poses, formats, config.output)
@@ -97,22 +87,29 @@ def predict(config: PredictConfig) -> None:
     )
 
 
-def _rows(survey: Survey) -> Rows:
-    frame = np.concatenate([track.frames for track in survey.tracks])
-    number = np.concatenate(
-        [np.full(len(track.frames), track.number, np.int64) for track in survey.tracks]
-    )
-    box = np.concatenate([track.boxes for track in survey.tracks])
-    crop = np.concatenate([track.crops for track in survey.tracks])
-    order = np.lexsort([number, frame])
-    time = survey.times[np.searchsorted(survey.frames, frame)]
-    return Rows(frame[order], number[order], time[order], box[order], crop[order])
+def _predict_film(
+    model: Model, estimate: Estimate, device: torch.device, config: PredictConfig
+) -> FilmPoses:
+    """Find the people, and then their poses in the frames that were kept on the way."""
+    info, size = film_info(config.film), model.config.image_size
+    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
+        survey = people_in_film(config.film, config.people, shrink=kept.shrink)
+        rows = rows_of(survey)
+        frame_sizes = np.empty((len(rows.frame), 2))
+        crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
+        return _predict_rows(model, estimate, device, config, rows, crops, frame_sizes)
 
 
 def _predict_rows(
-    model: Model, estimate: Estimate, device: torch.device, config: PredictConfig, rows: Rows
+    model: Model,
+    estimate: Estimate,
+    device: torch.device,
+    config: PredictConfig,
+    rows: Rows,
+    crops: Generator[UInt8[np.ndarray, "size size 3"]],
+    frame_sizes: Float64[np.ndarray, "rows 2"],
 ) -> FilmPoses:
-    """All rows: one thread decodes, one crops, and as many find poses as there are cores."""
+    """All rows: one thread crops, and as many find poses as there are cores."""
     count = len(rows.frame)
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
@@ -122,9 +119,8 @@ def _predict_rows(
         sources = source_rows(rows.track, rows.time, config.energy_gap)
     else:
         sources = np.arange(count)
-    sizes = torch.empty(count, 2, dtype=torch.float64)
-    crops = ahead(_crops(config.film, rows, model.config.image_size, sizes), config.batch_size)
-    batches = batches_with_sources(crops, sources, config.batch_size)
+    in_advance = ahead(crops, config.batch_size)
+    batches = batches_with_sources(in_advance, sources, config.batch_size)
 
     @torch.inference_mode()
     def find(batch: Batch) -> tuple[np.ndarray, ...]:
@@ -149,7 +145,7 @@ def _predict_rows(
             for numbers, new in zip(kept, found, strict=False):
                 numbers[batch] = new
             progress.update(len(batch))
-    turned, root, focal = _in_film(joints2d, joints3d, sizes, config.focal)
+    turned, root, focal = _in_film(joints2d, joints3d, frame_sizes, config.focal)
     return FilmPoses(
         film=np.array(config.film.name),
         frame=rows.frame,
@@ -180,12 +176,13 @@ def _workers(device: torch.device) -> Generator[int]:
 def _in_film(
     joints2d: Float32[np.ndarray, "rows 17 2"],
     joints3d: Float32[np.ndarray, "rows 17 3"],
-    sizes: Float64[Tensor, "rows 2"],
+    frame_sizes: Float64[np.ndarray, "rows 2"],
     focal: float | None,
 ) -> tuple[
     Float32[np.ndarray, "rows 17 3"], Float32[np.ndarray, "rows 3"], Float32[np.ndarray, " rows"]
 ]:
     """joints3d in the film camera's axes and root [mm], and the focal length they rest on [px]."""
+    sizes = torch.from_numpy(frame_sizes)
     lengths = assumed_focal(sizes) if focal is None else torch.full_like(sizes[:, 0], focal)
     in_picture = (torch.from_numpy(joints2d).double(), lengths, sizes / 2)
     turned = turn_to_film(torch.from_numpy(joints3d).double(), *in_picture)
@@ -199,65 +196,6 @@ def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]
     joints = poses.joints3d - poses.joints3d[:, :1]
     scale = height / stature(joints).clamp(min=1e-6)
     return scale[:, None, None] * joints @ rotation.transpose(-1, -2)
-
-
-def source_rows(
-    track: Int64[np.ndarray, " rows"], time: Float64[np.ndarray, " rows"], gap: float
-) -> Int64[np.ndarray, " rows"]:
-    """For each row the row of its track that is `gap` [s] later; if there is none, earlier.
-
-    In a track too short for either it is the end that is farther away.
-    """
-    sources = np.empty(len(track), np.int64)
-    for number in np.unique(track):
-        rows = np.flatnonzero(track == number)
-        times = time[rows]
-        later = np.searchsorted(times, times + gap - 1e-6)
-        earlier = np.searchsorted(times, times - gap + 1e-6, side="right") - 1
-        farther_end = np.where(times - times[0] > times[-1] - times, 0, len(rows) - 1)
-        chosen = np.where(later < len(rows), later, np.where(earlier >= 0, earlier, farther_end))
-        sources[rows] = rows[chosen]
-    return sources
-
-
-def batches_with_sources(
-    crops: Iterable[UInt8[np.ndarray, "size size 3"]],
-    sources: Int64[np.ndarray, " rows"],
-    batch_size: int,
-) -> Iterator[Batch]:
-    """Batches of (rows, their crops, their sources' crops) from a stream of one crop a row.
-
-    A row waits until its source has come by; a crop is dropped once no row needs it any more.
-    """
-    complete = np.maximum(np.arange(len(sources)), sources)
-    in_turn = np.argsort(complete, kind="stable")
-    turn = np.argsort(in_turn)
-    last_turn = turn.copy()
-    np.maximum.at(last_turn, sources, turn)
-    done = 0
-    held: dict[int, np.ndarray] = {}
-    for row, crop in enumerate(crops):
-        held[row] = crop
-        ready = int(np.searchsorted(complete[in_turn], row, side="right"))
-        is_last = row == len(sources) - 1
-        while ready - done >= batch_size or (is_last and ready > done):
-            batch = in_turn[done : done + batch_size]
-            yield batch, [held[r] for r in batch], [held[s] for s in sources[batch]]
-            done += len(batch)
-            held = {r: crop for r, crop in held.items() if last_turn[r] >= done}
-
-
-def _crops(
-    film: Path, rows: Rows, size: int, sizes: Float64[Tensor, "rows 2"]
-) -> Generator[UInt8[np.ndarray, "size size 3"]]:
-    """The crop of each row; notes in `sizes` how wide and high its frame is [px]."""
-    row = 0
-    for frame in read_frames(film):
-        height, width, _ = frame.image.shape
-        while row < len(rows.frame) and rows.frame[row] == frame.index:
-            sizes[row] = torch.tensor([width, height])
-            yield crop_image(frame.image, rows.crop[row], size)
-            row += 1
 
 
 def _to_tensor(images: list[np.ndarray], device: torch.device) -> Float[Tensor, "batch 3 s s"]:

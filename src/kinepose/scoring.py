@@ -18,6 +18,7 @@ from tqdm import tqdm
 from kinepose.config import PredictConfig, ScoreConfig
 from kinepose.data.labels import ClipLabels, read_clip_labels
 from kinepose.data.pairs import ClipSet, load_images, read_clips
+from kinepose.data.person_crops import source_rows
 from kinepose.data.prior import load_prior
 from kinepose.data.scored import (
     NO_TRANSFERS,
@@ -35,7 +36,7 @@ from kinepose.losses import energy
 from kinepose.metrics import by_action, joint_errors, p_mpjpe, rank_correlation
 from kinepose.model import Model, choose_device, load_model
 from kinepose.pictures import maps_of, to_bytes, transfer_pictures
-from kinepose.prediction import joints_in_camera, source_rows
+from kinepose.prediction import joints_in_camera
 from kinepose.runs import model_sha256, paints_people, read_run_config
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -102,6 +102,7 @@ def test_broken_films_are_passed_over_and_listed_with_their_reason(clips: Path) 
         "text": "failed",
     }
     assert "not a film" in reports["text"].reason
+    assert read_reports(clips.as_uri()) == reports
     expected = {"clips": 1, "frames": 30, "paired_clips": 1, "paired_frames": 30}
     assert reports["walker"].counts == expected
     assert {path.name for path in clips.iterdir()} == {

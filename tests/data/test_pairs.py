@@ -1,6 +1,9 @@
+import shutil
+import sys
 from pathlib import Path
 
 import cv2
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -152,3 +155,35 @@ def test_what_holds_no_clips_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.parquet").write_bytes(b"no table")
     with pytest.raises(BadInputError, match="does not hold clips"):
         read_clips([tmp_path])
+
+
+def test_clips_are_read_wherever_fsspec_reaches(folder: Path, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "clips"), "zip", folder)
+    memory = fsspec.filesystem("memory")
+    for file in folder.iterdir():
+        memory.pipe_file(f"/bucket/clips/{file.name}", file.read_bytes())
+    addresses = ("memory://bucket/clips", folder.as_uri(), f"zip://::{tmp_path / 'clips.zip'}")
+    for address in addresses:
+        assert read_clips([address]).table.equals(read_clips([folder]).table)
+    memory.pipe_file("/bucket/more/.c.part.parquet", b"half-written")
+    memory.pipe_file("/bucket/more/b.parquet", (folder / "b.parquet").read_bytes())
+    more = read_clips(["memory://bucket/more"]).table
+    assert more.equals(pq.read_table(folder / "b.parquet"))
+    with pytest.raises(BadInputError, match="two folders of clips have a film b"):
+        read_clips([folder, "memory://bucket/more"])
+
+
+def test_addresses_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    fsspec.filesystem("memory").pipe_file("/broken/a.parquet", b"no table")
+    complaints = {
+        "memory://nowhere": "no clips .* in memory://nowhere",
+        "nonsense://clips": "cannot read nonsense://clips: Protocol not known",
+        "s3://bucket/clips": "cannot read s3://bucket/clips: Install s3fs",
+        "zip://::/nowhere.zip": "cannot read zip://::/nowhere.zip: .*No such file",
+        "memory://broken": "memory://broken/a.parquet does not hold clips",
+    }
+    for address, complaint in complaints.items():
+        with pytest.raises(BadInputError, match=complaint) as caught:
+            read_clips([address])
+        assert "\n" not in str(caught.value)

@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 from tiny_films import FPS, texture, walker_frames, write_film
 
-from kinepose.data.shots import Stretch, read_stretches
+from kinepose.data.shots import Stretch, read_stretches, thumbnail_size
+from kinepose.data.video import film_info
 
 
 def stretches(film: Path, longest: float = 60.0, fps: float = 0.0) -> list[Stretch]:
-    return list(read_stretches(film, fps, longest, lambda frame: np.zeros((0, 4))))
+    nobody = np.zeros((0, 4))
+    small = thumbnail_size(film_info(film))
+    found = read_stretches(film, fps, longest, lambda frame: nobody, lambda f: f.develop(small))
+    return list(found)
 
 
 @pytest.fixture(scope="module")

@@ -4,27 +4,30 @@ CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what beca
 (Its name begins with '_' so that readers of Parquet folders pass it over.)
 """
 
+import contextlib
 import json
 import math
 import multiprocessing
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from kinepose.config import PrepareConfig
+from kinepose.cluster import on_ray
+from kinepose.config import Address, PrepareConfig
 from kinepose.data.cutting import SCHEMA, cut_film, empty_scene_path
 from kinepose.data.people import check_people
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
-from kinepose.files import check_folder, making, replacing
+from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.ranges import check_ranges
 
 _RANGES = {
@@ -57,7 +60,7 @@ class FilmReport:
 
 
 def prepare(config: PrepareConfig) -> None:
-    """Cut films into clips, a process a core; what an earlier call finished is kept.
+    """Cut films into clips, a core a film; what an earlier call finished is kept.
 
     Films that cannot be used are reported and passed over.
 
@@ -73,19 +76,17 @@ def prepare(config: PrepareConfig) -> None:
     to_do = []
     for film in films:
         earlier = reports.get(film.stem)
-        done = (
-            earlier and earlier.status == "ok" and (config.output / f"{film.stem}.parquet").exists()
-        )
+        done = earlier and earlier.status == "ok" and _clips_of(film, config).exists()
         if not done or earlier.made_from != _made_from(film, config):
             to_do.append(film)
-    with making(config.output):
-        for report in tqdm(_cut_all(to_do, config), "films", len(to_do), disable=not to_do or None):
+    with contextlib.closing(_cut_all(to_do, config)) as cut:
+        for report in tqdm(cut, "films", len(to_do), disable=not to_do or None):
             name = Path(report.film).stem
             reports[name] = report
             if report.status == "failed":
                 if len(films) > 1:  # else this is all that is said in the end
                     tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
-                (config.output / f"{name}.parquet").unlink(missing_ok=True)
+                _clips_of(Path(report.film), config).unlink(missing_ok=True)
             elif report.reason:
                 warnings.warn(report.reason, BrokenFilmWarning, stacklevel=2)
             _write_reports(config.output, reports)
@@ -104,22 +105,26 @@ def prepare(config: PrepareConfig) -> None:
     )
 
 
-def read_reports(folder: Path) -> dict[str, FilmReport]:
+def read_reports(folder: Address) -> dict[str, FilmReport]:
     """What became of the films of a folder of clips, by name; empty if it holds no list.
 
     Raises:
         BadInputError: if the list is broken or of another version.
     """
-    path = folder / LIST_OF_FILMS
-    if not path.exists():
-        return {}
+    with reading(folder) as (files, root):
+        try:
+            written = files.cat_file(f"{root}/{LIST_OF_FILMS}")
+        except FileNotFoundError:
+            return {}
     try:
-        listed = json.loads(path.read_text())
+        listed = json.loads(written)
         if listed["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format version {listed['format_version']}, not {FORMAT_VERSION}")
         return {name: FilmReport(**report) for name, report in listed["films"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"cannot use {path}: {error}; choose another --output") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(
+            f"cannot use {folder}/{LIST_OF_FILMS}: {error}; choose another --output"
+        ) from error
 
 
 def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
@@ -159,7 +164,17 @@ def _films(paths: Sequence[Path]) -> list[Path]:
     return list(by_name.values())
 
 
-def _cut_all(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
+def _cut_all(films: list[Path], config: PrepareConfig) -> Generator[FilmReport]:
+    """Reports as films are finished. However it ends, nothing half-written stays."""
+    with making(config.output):
+        try:
+            yield from (_cut_on_ray if config.ray and films else _cut_here)(films, config)
+        finally:
+            for film in films:  # who was killed could not clear up
+                unfinished(_clips_of(film, config)).unlink(missing_ok=True)
+
+
+def _cut_here(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
     workers = min(config.workers or os.cpu_count() or 1, len(films))
     if workers <= 1:
         yield from (_cut_film(film, config) for film in films)
@@ -178,6 +193,22 @@ def _cut_all(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
             pool.shutdown(cancel_futures=True)
 
 
+def _cut_on_ray(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
+    for report in on_ray(partial(_cut_on_one_core, config=config), films, config.workers):
+        path = _clips_of(Path(report.film), config)
+        if report.status == "ok" and not path.exists():
+            raise BadInputError(
+                f"a worker of Ray wrote {path} where this machine does not see it: --output must "
+                "be a folder that they share"
+            )
+        yield report
+
+
+def _cut_on_one_core(film: Path, config: PrepareConfig) -> FilmReport:
+    _use_one_core()
+    return _cut_film(film, config)
+
+
 def _use_one_core() -> None:
     """Before torch is loaded, if it is at all."""
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -188,7 +219,7 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
     """One film, from the first look to its Parquet file."""
     made_from = _made_from(film, config)
     counts = dict.fromkeys(("clips", "frames", "paired_clips", "paired_frames"), 0)
-    path = config.output / f"{film.stem}.parquet"
+    path = _clips_of(film, config)
     try:
         with warnings.catch_warnings(record=True) as warned, replacing(path) as temporary:
             warnings.simplefilter("always", BrokenFilmWarning)
@@ -205,10 +236,14 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
     return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
 
 
+def _clips_of(film: Path, config: PrepareConfig) -> Path:
+    return config.output / f"{film.stem}.parquet"
+
+
 def _made_from(film: Path, config: PrepareConfig) -> dict:
     """Settings, and size and time of change of every file that the clips of a film depend on."""
     settings = asdict(config)
-    for key in ("films", "output", "workers"):
+    for key in ("films", "output", "workers", "ray"):
         del settings[key]
     used = [film, config.people.boxes]
     if config.backgrounds is not None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,8 @@ from kinepose.data.background import (
     plan_windows,
     unknown_share,
 )
-from kinepose.data.detectors import FileBoxes
 from kinepose.data.people import Shot, Survey, crop_image, crops_around, people_in_film
-from kinepose.data.small_frames import KeptFrames, Shrinking, shrinking
+from kinepose.data.small_frames import KeptFrames, Shrinking
 from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames
 from kinepose.errors import BadInputError
 from kinepose.files import PICTURE_SUFFIXES
@@ -74,20 +73,16 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     if config.backgrounds is not None:
         scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
     clips = tables = 0
-    with contextlib.closing(KeptFrames(config.output, info, config.crop_size)) as kept:
-
-        def keep(frame: Frame, tracks: FileBoxes) -> None:
-            kept.add(frame, tracks, config.people)
-
-        survey = people_in_film(film, config.people, config.fps, config.longest_clip, keep)
+    people, size = config.people, config.crop_size
+    with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
+        survey = people_in_film(film, people, config.fps, config.longest_clip, kept.shrink)
         frames = enumerate(read_frames(film, config.fps))
         for shot in survey.shots:
-            people = _people_in(shot, survey, config)
-            if people and _duration(shot, survey) >= config.shortest_clip:
-                small = shrinking((person.crops for person in people), info, config.crop_size)
-                images = _images_of(shot, kept, frames, small)
+            inside = _people_in(shot, survey, config)
+            if inside and _duration(shot, survey) >= config.shortest_clip:
+                small, images = kept.of_shot(shot, (person.crops for person in inside), frames)
                 for table in _cut_clip(
-                    clips, shot, survey, people, images, small, info, scene, config
+                    clips, shot, survey, inside, images, small, info, scene, config
                 ):
                     yield table
                     tables += 1
@@ -132,8 +127,6 @@ def _cut_clip(
 
     def cut(at: tuple[int, Picture]) -> list[tuple[int, bytes]]:
         place, image = at
-        if small.scale != (1.0, 1.0):  # OpenCV warps four channels in half the time of three
-            image = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
         return [
             (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
             for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
@@ -207,15 +200,21 @@ def _background_columns(
             f"seen, more than {config.largest_invalid:.0%}"
         )
         return {**unpaired, "reason": [reason] * count}
-    around = list(zip(own, person.crops, strict=True))
+    around = zip(own, person.crops, strict=True)
 
-    def cropped(picture: UInt8[np.ndarray, "_ _ *channels"], crop: Float[np.ndarray, " 3"]):
-        return crop_image(picture, crop, config.crop_size, small.scale)
+    def cut(at: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
+        background, crop = at
+        picture, known = (
+            crop_image(pixels, crop, config.crop_size, small.scale)
+            for pixels in (background.picture, 255 * background.known.view(np.uint8))
+        )
+        return _jpeg(picture), _mask(known)
 
+    pictures, masks = zip(*in_order(cut, around, _WORKERS), strict=True)
     return {
         "paired": [True] * count,
-        "background": [_jpeg(cropped(b.picture, crop)) for b, crop in around],
-        "valid": [_mask(cropped(255 * b.known.view(np.uint8), crop)) for b, crop in around],
+        "background": list(pictures),
+        "valid": list(masks),
         "reason": [f"the camera stands still: {motion}; {unknown:.0%} of the box unseen"] * count,
     }
 
@@ -242,20 +241,6 @@ def _whole(boxes: Float[np.ndarray, "frames 4"], info: FilmInfo) -> Bool[np.ndar
     return np.asarray(room >= margin)
 
 
-def _images_of(
-    shot: Shot, kept: KeptFrames, frames: Iterable[tuple[int, Frame]], small: Shrinking
-) -> Iterator[tuple[int, Picture]]:
-    """A shot's frames with their places in it: those kept, or from the film's with theirs."""
-    if kept.hold(shot.first, shot.end, small):
-        yield from ((at - shot.first, kept.picture(at)) for at in range(shot.first, shot.end))
-        return
-    for position, frame in frames:
-        if position >= shot.first:
-            yield position - shot.first, small.picture(frame)
-        if position == shot.end - 1:
-            return
-
-
 def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
     return np.concatenate([person.boxes[person.places == place] for person in people])
 
@@ -279,11 +264,9 @@ def _duration(shot: Shot, survey: Survey) -> float:
     return float(seconds) + (1 / survey.fps if survey.fps > 0 else 0.0)
 
 
-def _jpeg(picture: UInt8[np.ndarray, "size size channels"]) -> bytes:
-    """Of three colours, or of these and a channel that is left out."""
+def _jpeg(picture: UInt8[np.ndarray, "size size 3"]) -> bytes:
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    to_bgr = cv2.COLOR_RGBA2BGR if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    return cv2.imencode(".jpg", cv2.cvtColor(picture, to_bgr), quality)[1].tobytes()
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
 def _mask(known: UInt8[np.ndarray, "size size"]) -> bytes:

@@ -227,10 +227,11 @@ def _blobs(moving: UInt8[np.ndarray, "height width"]) -> Boxes:
     radius = math.ceil(_BRIDGE * max(moving.shape))
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     specks_gone = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    padded = np.pad(specks_gone, 2 * radius)
+    left, top, wide, high = cv2.boundingRect(specks_gone)  # elsewhere nothing can come of it
+    padded = np.pad(specks_gone[top : top + high, left : left + wide], 2 * radius)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disk)
-    closed = closed[2 * radius : -2 * radius, 2 * radius : -2 * radius]
-    _, _, regions, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(closed))
+    _, _, regions, _ = cv2.connectedComponentsWithStats(closed)
+    regions[:, :2] += np.array([left, top], np.int32) - 2 * radius
     regions = regions[1:][np.argsort(-regions[1:, cv2.CC_STAT_AREA], kind="stable")]
     area = regions[:, cv2.CC_STAT_AREA]
     least = max(_SMALLEST_BLOB * moving.size, _SMALLER_BLOBS * area.max(initial=0))

@@ -7,20 +7,23 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath
 
 import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from fsspec import AbstractFileSystem
 from jaxtyping import Float32, Float64, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
+from kinepose.config import Address
 from kinepose.data.clips import read_reports
 from kinepose.data.cutting import SCHEMA
 from kinepose.errors import BadInputError
+from kinepose.files import reading
 
 _ENDS_OF_GAP = 1e-6
 """Times are read from files; a gap this much [s] too small is large enough."""
@@ -64,36 +67,28 @@ class PairBatch:
     """Of the targets, in the set."""
 
 
-def read_clips(folders: Sequence[Path], device: torch.device | str = "cpu") -> ClipSet:
+def read_clips(folders: Sequence[Address], device: torch.device | str = "cpu") -> ClipSet:
     """Read the clips of one or several folders that `prepare` wrote; pictures come on a device.
 
     Raises:
         BadInputError: if there are none, or they are not clips.
     """
-    tables, read = [], []
+    tables: dict[str, pa.Table] = {}
     for folder in folders:
-        files = sorted(folder.glob("*.parquet"))
-        if not files:
-            raise BadInputError(f"no clips (*.parquet) in {folder}; `kinepose prepare` makes them")
-        for file in files:
-            try:
-                table = pq.read_table(file)
-            except (pa.ArrowException, OSError) as error:
-                reason = str(error).splitlines()[0]
-                raise BadInputError(f"{file} does not hold clips: {reason}") from error
-            if table.schema != SCHEMA:
-                raise BadInputError(f"{file} does not hold clips of this version: other columns")
-            if any(file.name == other.name for other in read):
-                raise BadInputError(
-                    f"two folders of clips have a film {file.stem}: labels and clips go by its name"
-                )
-            read.append(file)
-            tables.append(table)
+        with reading(folder) as (files, root):
+            for path in _clips_in(files, root, folder):
+                name = PurePath(path).name
+                if name in tables:
+                    raise BadInputError(
+                        f"two folders of clips have a film {PurePath(name).stem}: labels and clips "
+                        "go by its name"
+                    )
+                tables[name] = _read_film(files, path, f"{folder}/{name}")
     if not tables:
         raise BadInputError("no folder of clips given; `kinepose prepare` makes them")
-    table = pa.concat_tables(tables)
+    table = pa.concat_tables(tables.values())
     starts = [0]
-    for part in tables:
+    for part in tables.values():
         starts += (starts[-1] + _ends_of_clips(part)).tolist()
     bounds = np.stack([starts[:-1], starts[1:]], axis=-1).astype(np.int64)
     paired = np.asarray(table["paired"])[bounds[:, 0]]
@@ -179,7 +174,7 @@ def load_images(
     return pictures.permute(0, 3, 1, 2).float().div_(255)
 
 
-def describe_clips(folder: Path) -> str:
+def describe_clips(folder: Address) -> str:
     """What is in a folder of clips, in a few lines, for `kinepose info`.
 
     Raises:
@@ -201,6 +196,28 @@ def describe_clips(folder: Path) -> str:
         if report.reason:
             lines.append(f"  {report.film} {report.status}: {report.reason}")
     return "\n".join(lines)
+
+
+def _clips_in(files: AbstractFileSystem, root: str, folder: Address) -> list[str]:
+    """Parquet files of a folder; as with other readers of such folders, no hidden ones."""
+    try:
+        paths = [path for path in files.ls(root, detail=False) if path.endswith(".parquet")]
+    except FileNotFoundError:
+        paths = []
+    if not (shown := sorted(path for path in paths if PurePath(path).name[0] not in "._")):
+        raise BadInputError(f"no clips (*.parquet) in {folder}; `kinepose prepare` makes them")
+    return shown
+
+
+def _read_film(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
+    try:
+        table = pq.read_table(path, filesystem=files)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInputError(f"{name} does not hold clips: {reason}") from error
+    if table.schema != SCHEMA:
+        raise BadInputError(f"{name} does not hold clips of this version: other columns")
+    return table
 
 
 def _ends_of_clips(table: pa.Table) -> Int[np.ndarray, " clips"]:

@@ -1,7 +1,7 @@
 """The people of a film, each followed from frame to frame, and the square crops around them."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from kinepose.data.detectors import (
     read_boxes,
     whole_picture,
 )
-from kinepose.data.shots import Boxes, Stretch, read_stretches
+from kinepose.data.shots import Boxes, Stretch, read_stretches, thumbnail_size
 from kinepose.data.tracking import Finds, fill_and_smooth, link, smooth, split_at_jumps
-from kinepose.data.video import Frame, film_info, is_pictures, read_frames
+from kinepose.data.video import Frame, Picture, film_info, is_pictures, read_frames
 from kinepose.errors import BadInputError
 from kinepose.ranges import check_ranges
 from kinepose.threads import in_order
@@ -94,27 +94,31 @@ def people_in_film(
     config: PeopleConfig,
     fps: float = 0.0,
     longest: float = 60.0,
-    keep: Callable[[Frame, FileBoxes], None] | None = None,
+    shrink: Callable[[Frame, FileBoxes | None], Picture] | None = None,
 ) -> Survey:
     """Find and follow the people of a film, or find those of independent pictures.
 
     A track never goes on behind a cut. Where a person is not found for up to config.longest_gap,
     the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
     leaps farther than its size starts a new track: another person, in other clothes.
-    `fps` thins the film out; shots longer than `longest` [s] are given in parts. Boxes of a file
-    are known before the film is read: `keep` is shown each of its frames, in passing, with them.
+    `fps` thins the film out; shots longer than `longest` [s] are given in parts. Whoever shrinks
+    the frames of films himself, to keep them, is given those of a file's boxes that are known
+    before the film is read, and lends what he made for the thumbnails.
 
     Raises:
         BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
     """
-    film_info(film)  # what is wrong with the film itself is said first
+    size = thumbnail_size(film_info(film))  # what is wrong with the film itself is said first
     look, from_file = _detector(film, config)
-    if keep is not None and from_file is not None:
-        look = functools.partial(_keeping, keep, from_file)
     if is_pictures(film):
         survey = _people_in_pictures(film, look, from_file, config)
     else:
-        survey = _people_in_film(film, config, fps, longest, look, from_file)
+
+        def small(frame: Frame) -> Picture:
+            return frame.develop(size) if shrink is None else shrink(frame, from_file)
+
+        stretches = read_stretches(film, fps, longest, look, small)
+        survey = _people_in_film(stretches, config, from_file)
     if not survey.tracks:
         raise BadInputError(
             f"no person found in {film} by the detector {config.detector!r}; "
@@ -153,19 +157,20 @@ def crop_image(
     Positions are those of geometry.crops, to a fraction of a pixel.
     """
     middle, sides = crop[:2] * scale, crop[2] * np.array(scale)
-    image, middle, sides = _reduced(image, middle, sides, int(sides.min() // size))
-    finer = 2 if sides.max() > size else 1  # sample no coarser than the pixels are ...
-    steps = sides / (finer * size)
+    image, middle, sides = _reduced(image, middle, sides, max(1, int(sides.min() // size)))
+    steps = sides / size
+    if steps.max() > 1:  # nearest to the mean, of pictures and noise, among filters of three taps
+        side_taps = np.maximum(steps**2 - 1, 0) / 20
+        across, down = (np.array([tap, 1 - 2 * tap, tap]) for tap in side_taps)
+        image = cv2.sepFilter2D(image, -1, across, down, borderType=cv2.BORDER_REPLICATE)
     inverse = np.column_stack([np.diag(steps), middle - sides / 2 + steps / 2 - 0.5])
     sampled = cv2.warpAffine(
         image,
         inverse,
-        (finer * size, finer * size),
+        (size, size),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    if finer > 1:  # ... and take the mean of the samples within each pixel
-        sampled = cv2.resize(sampled, (size, size), interpolation=cv2.INTER_AREA)
     return sampled.astype(np.uint8, copy=False)
 
 
@@ -178,8 +183,6 @@ def _reduced(
     UInt8[np.ndarray, "rows columns *channels"], Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]
 ]:
     """What a crop shows of a picture, in blocks of factor x factor px, and the crop in it."""
-    if factor < 2:
-        return image, middle, sides
     limits = np.array([image.shape[1], image.shape[0]])
     start = np.clip(np.floor(middle - sides / 2) - factor, 0, limits - 1).astype(int)
     end = np.clip(np.ceil(middle + sides / 2) + factor, start + 1, limits).astype(int)
@@ -225,18 +228,8 @@ def _loaded_detector(weights: str, threshold: float) -> Callable[..., Boxes]:
     return network_detector(weights, threshold)
 
 
-def _keeping(keep: Callable[[Frame, FileBoxes], None], from_file: FileBoxes, frame: Frame) -> Boxes:
-    keep(frame, from_file)
-    return np.zeros((0, 4))
-
-
 def _people_in_film(
-    film: Path,
-    config: PeopleConfig,
-    fps: float,
-    longest: float,
-    look: Callable[[Frame], Boxes],
-    from_file: FileBoxes | None,
+    stretches: Iterator[Stretch], config: PeopleConfig, from_file: FileBoxes | None
 ) -> Survey:
     frames: list[int] = []
     times: list[float] = []
@@ -252,7 +245,7 @@ def _people_in_film(
         moving = moving_people(thumbnails, stretch.fps, motion)
         return stretch, motion, [boxes * stretch.scale for boxes in moving]
 
-    for stretch, motion, boxes in in_order(seen, read_stretches(film, fps, longest, look), 1):
+    for stretch, motion, boxes in in_order(seen, stretches, 1):
         if stretch.new_shot:
             cuts.append(len(frames))
         shots.append(Shot(len(frames), len(frames) + len(stretch.frames), motion))

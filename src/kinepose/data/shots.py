@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
-from kinepose.data.video import Frame, Picture, film_info, read_frames
+from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames, shrunk
 
 THUMBNAIL = 240
 """Longer side of the small pictures that show cuts, camera motion and what moves [px]."""
@@ -62,30 +62,36 @@ class Stretch:
 
 
 def read_stretches(
-    film: Path, fps: float, longest: float, look: Callable[[Frame], Boxes]
+    film: Path,
+    fps: float,
+    longest: float,
+    look: Callable[[Frame], Boxes],
+    shrink: Callable[[Frame], Picture],
 ) -> Iterator[Stretch]:
     """Cut a film at its shot changes, and shots longer than `longest` [s] into several stretches.
 
-    Each frame is shown to `look` in passing, so that one reading serves all. Memory is that of the
-    thumbnails of one stretch. Cuts are PySceneDetect's: changes of content that stand out from the
-    frames around them, which camera motion does not.
+    Each frame is shown to `look` in passing, so that one reading serves all; thumbnails are made of
+    what `shrink` makes of the frame. Memory is that of the thumbnails of one stretch. Cuts are
+    PySceneDetect's: changes of content that stand out from the frames around them, which camera
+    motion does not.
 
     Raises:
         BadInputError: if the film cannot be read.
     """
     info = film_info(film)
     pace = min(fps, info.fps) if fps > 0 else info.fps
-    width, height = _thumbnail_size(info.width, info.height)
+    width, height = thumbnail_size(info)
     scale = np.tile([info.width / width, info.height / height], 2)
     cuts = AdaptiveDetector(min_scene_len=max(_LATE, round(_SHORTEST_SHOT * pace)))
     stretch, start = Stretch(True, pace, scale), 0
     for position, frame in enumerate(read_frames(film, fps)):
-        small = frame.develop((width, height))
+        small = shrunk(shrink(frame), (width, height))
         stretch.frames.append(frame.index)
         stretch.times.append(frame.time)
         stretch.thumbnails.append(small)
         stretch.found.append(look(frame))
-        for cut in cuts.process_frame(FrameTimecode(position, fps=pace), small[..., ::-1]):
+        sparse = np.ascontiguousarray(small[::2, ::2, ::-1])  # BGR, enough for means of pixels
+        for cut in cuts.process_frame(FrameTimecode(position, fps=pace), sparse):
             length = cut.frame_num - start
             if length > 0 and _lasts(stretch.thumbnails[length - 1 :]):
                 head, stretch = stretch.split(length, new_shot=True)
@@ -98,13 +104,14 @@ def read_stretches(
     yield stretch
 
 
+def thumbnail_size(info: FilmInfo) -> tuple[int, int]:
+    """Width and height [px]."""
+    scale = min(1.0, THUMBNAIL / max(info.height, info.width))
+    return max(1, round(info.width * scale)), max(1, round(info.height * scale))
+
+
 def _lasts(thumbnails: list[Picture]) -> bool:
     """Whether the picture does not come back to what it was before a cut, as after a flash."""
     before, at_cut, *after = (picture.astype(np.float32) for picture in thumbnails)
     change = np.square(at_cut - before).mean()
     return all(np.square(later - before).mean() > 0.5 * change for later in after)
-
-
-def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
-    scale = min(1.0, THUMBNAIL / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))

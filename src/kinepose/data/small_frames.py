@@ -1,7 +1,8 @@
 """Frames shrunk to what their crops need, and kept so that a film need not be decoded again."""
 
+import math
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from jaxtyping import Float
 
 from kinepose.config import PeopleConfig
 from kinepose.data.detectors import FileBoxes
-from kinepose.data.people import crops_around
+from kinepose.data.people import Shot, crops_around
+from kinepose.data.shots import THUMBNAIL
 from kinepose.data.video import FilmInfo, Frame, Picture
 
-_KEPT_BYTES = 2**30
+_KEPT_BYTES = 2**31
 """Most room on disk for the frames of one film."""
+
+Crops = Float[np.ndarray, "_ 3"]
 
 
 @dataclass(frozen=True)
@@ -38,55 +42,86 @@ class Shrinking:
         return boxes * np.tile(self.scale, 2)
 
 
-def shrinking(
-    crops: Iterable[Float[np.ndarray, "_ 3"]], info: FilmInfo, crop_size: int
-) -> Shrinking:
-    """By the whole number that leaves the smallest crop between one and two times `crop_size`."""
-    smallest = min(float(of_track[:, 2].min()) for of_track in crops)
-    factor = max(1, int(smallest // crop_size))
-    width, height = (max(1, round(length / factor)) for length in (info.width, info.height))
-    return Shrinking((width, height), (width / info.width, height / info.height))
-
-
 class KeptFrames:
-    """The first frames of a film, shrunk as its boxes suggest, in a nameless file.
+    """The first frames of a film, shrunk as its people suggest, in a nameless file.
 
-    Where the boxes are known before the film is read they tell how small its frames may be.
+    Where boxes are known before the film is read they tell how small its frames may be. Otherwise
+    it can be guessed that crops are at least half as wide as the picture's shorter side.
     """
 
-    def __init__(self, folder: Path, info: FilmInfo, crop_size: int) -> None:
+    def __init__(
+        self, folder: Path, info: FilmInfo, crop_size: int, config: PeopleConfig, guess: bool
+    ) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self._info, self._crop_size = info, crop_size
+        self._info, self._crop_size, self._config = info, crop_size, config
+        self._guess = guess
         self._count = 0
-        self.shrinking: Shrinking | None = None
+        self._kept: Shrinking | None = None
 
-    def add(self, frame: Frame, tracks: FileBoxes, config: PeopleConfig) -> None:
-        """The next frame of the film, while there is room."""
-        if self.shrinking is None:
-            boxes = [np.stack(list(track.values())) for track in tracks.values()]
-            crops = (crops_around(of_track, config, 0.0) for of_track in boxes)
-            self.shrinking = shrinking(crops, self._info, self._crop_size)
-        if (self._count + 1) * self._bytes <= _KEPT_BYTES:
-            self._file.write(np.ascontiguousarray(self.shrinking.picture(frame)).data)
+    def shrink(self, frame: Frame, tracks: FileBoxes | None) -> Picture:
+        """The next frame of the film, smaller, and kept while there is room."""
+        if self._kept is None:
+            self._kept = self._expected(tracks)
+        picture = self._kept.picture(frame)
+        if (tracks or self._guess) and (self._count + 1) * picture.nbytes <= _KEPT_BYTES:
+            self._file.write(np.ascontiguousarray(picture).data)
             self._count += 1
-
-    def hold(self, first: int, end: int, wanted: Shrinking) -> bool:
-        """Whether the frames from position `first` to before `end` are here, and so small."""
-        return 0 <= first <= end <= self._count and wanted == self.shrinking
-
-    def picture(self, position: int) -> Picture:
-        """The frame at this position among those that were added."""
-        assert self.shrinking is not None
-        width, height = self.shrinking.size
-        picture = np.empty((height, width, 3), np.uint8)
-        self._file.seek(position * picture.nbytes)
-        self._file.readinto(picture.data)
         return picture
+
+    def of_shot(
+        self, shot: Shot, crops: Iterable[Crops], frames: Iterable[tuple[int, Frame]]
+    ) -> tuple[Shrinking, Iterator[tuple[int, Picture]]]:
+        """How small a shot's frames are for these crops, and they with their places in the shot.
+
+        They are the kept ones or, where these end or are too small, the film's: `frames` goes
+        through it, with positions, from shot to shot.
+        """
+        wanted = self._shrinking(_smallest(crops))
+        if self._kept is not None and shot.end <= self._count and wanted.size <= self._kept.size:
+            return self._kept, self._pictures(shot)
+        return wanted, _developed(shot, frames, wanted)
 
     def close(self) -> None:
         """Give the room back."""
         self._file.close()
 
-    @property
-    def _bytes(self) -> int:
-        return 0 if self.shrinking is None else 3 * self.shrinking.size[0] * self.shrinking.size[1]
+    def _expected(self, tracks: FileBoxes | None) -> Shrinking:
+        """How small frames may be, as far as that is known before people are found."""
+        if tracks:
+            boxes = [np.stack(list(track.values())) for track in tracks.values()]
+            return self._shrinking(_smallest(crops_around(b, self._config, 0.0) for b in boxes))
+        shorter = min(self._info.width, self._info.height)
+        return self._shrinking(shorter / 2 if self._guess else math.inf)
+
+    def _shrinking(self, smallest: float) -> Shrinking:
+        """By the whole number that leaves the smallest crop one to two times as wide as it becomes.
+
+        Thumbnails, too, are made of what is left.
+        """
+        width, height = self._info.width, self._info.height
+        factor = int(max(1, min(smallest / self._crop_size, max(width, height) / THUMBNAIL)))
+        size = max(1, round(width / factor)), max(1, round(height / factor))
+        return Shrinking(size, (size[0] / width, size[1] / height))
+
+    def _pictures(self, shot: Shot) -> Iterator[tuple[int, Picture]]:
+        assert self._kept is not None
+        width, height = self._kept.size
+        for position in range(shot.first, shot.end):
+            picture = np.empty((height, width, 3), np.uint8)
+            self._file.seek(position * picture.nbytes)
+            self._file.readinto(picture.data)
+            yield position - shot.first, picture
+
+
+def _developed(
+    shot: Shot, frames: Iterable[tuple[int, Frame]], small: Shrinking
+) -> Iterator[tuple[int, Picture]]:
+    for position, frame in frames:
+        if position >= shot.first:
+            yield position - shot.first, small.picture(frame)
+        if position == shot.end - 1:
+            return
+
+
+def _smallest(crops: Iterable[Crops]) -> float:
+    return min(float(of_track[:, 2].min()) for of_track in crops)

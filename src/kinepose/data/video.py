@@ -154,12 +154,13 @@ def _read_pictures(path: Path) -> Generator[Frame]:
         image = cv2.imread(str(picture), cv2.IMREAD_COLOR_RGB)
         if image is None:
             raise BadInputError(f"cannot read the picture {picture}: broken, or of another format")
-        developed = partial(_shrunk, image.astype(np.uint8, copy=False))
+        developed = partial(shrunk, image.astype(np.uint8, copy=False))
         yield Frame(index, float(index), developed)
 
 
-def _shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
-    if size is None:
+def shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
+    """A picture of this (width, height), each pixel the mean of what it covers."""
+    if size is None or size == image.shape[1::-1]:
         return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 

@@ -1,0 +1,106 @@
+"""Frames that are kept while people are looked for, beside frames decoded again."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tiny_films import walker_frames, write_boxes, write_film
+
+from kinepose.config import PeopleConfig
+from kinepose.data import small_frames
+from kinepose.data.people import Shot, Survey, crop_image, people_in_film
+from kinepose.data.small_frames import KeptFrames, Shrinking
+from kinepose.data.video import Picture, film_info, read_frames
+
+LARGER = 8
+"""Times as wide as the other tests' films are these."""
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shots of one second each."""
+    frames = [*walker_frames(1.0)[0], *walker_frames(1.0, seed=7)[0]]
+    large = [cv2.resize(frame, None, fx=LARGER, fy=LARGER) for frame in frames]
+    return write_film(tmp_path_factory.mktemp("large") / "large.mp4", large)
+
+
+@pytest.fixture(scope="module")
+def people(film: Path) -> dict[str, PeopleConfig]:
+    boxes = LARGER * np.tile(walker_frames(1.0)[1], (2, 1))
+    path = write_boxes(film.with_suffix(".csv"), boxes, film.name, track=0)
+    return {"file": PeopleConfig("file", path), "motion": PeopleConfig()}
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Shot]:
+    """Which shots' frames were not kept."""
+    shots, developed = [], small_frames._developed
+
+    def noting(shot, *others):
+        shots.append(shot)
+        return developed(shot, *others)
+
+    monkeypatch.setattr(small_frames, "_developed", noting)
+    return shots
+
+
+def read(
+    film: Path, people: PeopleConfig, folder: Path, crop_size: int, guess: bool = True
+) -> tuple[Survey, list[tuple[Shrinking, list[Picture]]]]:
+    kept = KeptFrames(folder, film_info(film), crop_size, people, guess)
+    survey = people_in_film(film, people, shrink=kept.shrink)
+    frames, shots = enumerate(read_frames(film)), []
+    for shot in survey.shots:
+        small, pictures = kept.of_shot(shot, [track.crops for track in survey.tracks], frames)
+        places, given = zip(*pictures, strict=True)
+        assert places == tuple(range(shot.end - shot.first))
+        shots.append((small, list(given)))
+    kept.close()
+    return survey, shots
+
+
+@pytest.mark.parametrize("detector", ["file", "motion"])
+def test_crops_of_small_frames_are_those_of_whole_frames(film, people, tmp_path, detector):
+    survey, shots = read(film, people[detector], tmp_path, 64)
+    pictures = [(small, picture) for small, given in shots for picture in given]
+    whole = [frame.image for frame in read_frames(film)]
+    assert len(pictures) == len(whole) == 24
+    for track in survey.tracks:
+        for frame, crop in zip(track.frames, track.crops, strict=True):
+            small, picture = pictures[frame]
+            assert picture.shape[1::-1] == small.size < (1024, 768)
+            expected = crop_image(whole[frame], crop, 64).astype(float)
+            given = crop_image(picture, crop, 64, small.scale)
+            assert np.abs(given - expected).mean() < 2
+
+
+def test_frames_are_kept_and_what_does_not_fit_is_decoded(
+    film, people, tmp_path, monkeypatch, decoded
+):
+    _, expected = read(film, people["file"], tmp_path, 64)
+    (size, _), (_, _) = ((small.size, given) for small, given in expected)
+    read(film, people["file"], tmp_path, 64)
+    assert not decoded
+    monkeypatch.setattr(small_frames, "_KEPT_BYTES", 3 * size[0] * size[1] * 15)
+    _, again = read(film, people["file"], tmp_path, 64)
+    assert [shot.first for shot in decoded] == [12], "the second shot only fits in part"
+    for (one, pictures), (other, more) in zip(expected, again, strict=True):
+        assert one == other and np.array_equal(pictures, more)
+
+
+def test_people_smaller_than_was_guessed_are_cut_from_larger_frames(film, people, tmp_path):
+    _, shots = read(film, people["motion"], tmp_path, 300)
+    assert all(small.scale == (1, 1) for small, _ in shots)
+
+
+def test_thumbnails_limit_how_small_frames_become(film, people, tmp_path):
+    _, shots = read(film, people["file"], tmp_path, 8)
+    assert all(small.size == (256, 192) for small, _ in shots)
+
+
+def test_without_boxes_and_guesses_nothing_is_kept(film, people, tmp_path, decoded):
+    kept = KeptFrames(tmp_path, film_info(film), 64, people["motion"], guess=False)
+    assert kept.shrink(next(read_frames(film)), None).shape == (192, 256, 3), "for thumbnails alone"
+    read(film, people["motion"], tmp_path, 64, guess=False)
+    assert [shot.first for shot in decoded] == [0, 12]
