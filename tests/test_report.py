@@ -183,6 +183,9 @@ def test_bad_input_gets_one_clear_line_and_no_page(tmp_path):
     other = write_run(tmp_path / "other", format_version=99)
     broken = write_run(tmp_path / "broken")
     (broken / "model.safetensors").write_text("no weights")
+    untrained = write_run(tmp_path / "untrained")
+    described = json.loads((untrained / "config.json").read_text())
+    (untrained / "config.json").write_text(json.dumps(described | {"train": 3}))
     badly_scored = write_prediction(tmp_path / "scored")
     (badly_scored / "METRICS.json").write_text("{}")
     for folder, poses, says in [
@@ -190,6 +193,7 @@ def test_bad_input_gets_one_clear_line_and_no_page(tmp_path):
         (tmp_path / "none", None, "is not a run"),
         (other, None, "format version 99"),
         (broken, None, "model.safetensors"),
+        (untrained, None, "settings of training"),
         (run, empty, "no file of poses"),
         (run, badly_scored, "scores"),
     ]:
@@ -216,6 +220,8 @@ def test_descriptions(tmp_path):
 def test_runs_are_read_as_files(tmp_path):
     run = write_run(tmp_path / "run")
     assert count_parameters(run) == 100
+    with (run / "log.jsonl").open("a") as log:
+        log.write('[1]\n{"a": 1}\n{"step": 13')
     assert len(read_log(run)) == 12
     pictures = read_last_pictures(run)
     assert pictures is not None and pictures["step"] == 10

@@ -83,7 +83,7 @@ def _facts(run: Path, described: dict[str, Any], log: list[dict[str, Any]]) -> d
     facts = {
         "variant": str(train.get("variant", "unknown")),
         "preset": str(train.get("preset", "unknown")),
-        "pictures": f"{model['image_size']} px, maps of {model['map_size']}",
+        "pictures": f"{model.get('image_size', '?')} px, maps of {model.get('map_size', '?')}",
         "parameters": f"{count_parameters(run) / 1e6:.1f} million",
     }
     if log:

@@ -62,6 +62,8 @@ def read_run_config(folder: Path) -> dict[str, Any]:
         )
     if not isinstance(described.get("model"), dict):
         raise BadInputError(f"{folder} is not a run: its config.json describes no model")
+    if not isinstance(described.get("train", {}), dict):
+        raise BadInputError(f"{folder}: config.json: its settings of training are none")
     return described
 
 
@@ -91,14 +93,16 @@ def paints_people(described: dict[str, Any]) -> bool:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log.jsonl; one that was cut short is passed over."""
+    """The lines of a run's log.jsonl; one that was cut short, or is none, is passed over."""
     path = folder / "log.jsonl"
     lines = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
+    for text in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:
-            lines.append(json.loads(line))
+            line = json.loads(text)
         except ValueError:
             continue
+        if isinstance(line, dict) and line.keys() >= {"step", "loss", "total", "seconds"}:
+            lines.append(line)
     return lines
 
 

@@ -21,7 +21,7 @@ from kinepose.data.poses import write_labels
 from kinepose.data.recordings import Recording, boxes_around, film_labels
 from kinepose.data.video import read_frames, write_video
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import check_folder, replacing
 
 
 def convert(config: ConvertConfig) -> None:
@@ -30,6 +30,7 @@ def convert(config: ConvertConfig) -> None:
     Raises:
         BadInputError: if the folder does not hold the benchmark, or a picture or film is missing.
     """
+    check_folder(config.output)
     films = config.output / "films"
     rows: list[list[object]] = []
     if config.benchmark == "lsp":

@@ -26,6 +26,7 @@ from kinepose.cluster import on_ray
 from kinepose.config import Address, PrepareConfig
 from kinepose.data.cutting import SCHEMA, cut_film, empty_scene_path
 from kinepose.data.people import check_people
+from kinepose.data.video import check_name
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.ranges import check_ranges
@@ -156,6 +157,7 @@ def _films(paths: Sequence[Path]) -> list[Path]:
         raise BadInputError("no films given")
     by_name: dict[str, Path] = {}
     for film in films:
+        check_name(film)
         other = by_name.setdefault(film.stem, film)
         if other.resolve() != film.resolve():
             raise BadInputError(

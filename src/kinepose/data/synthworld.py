@@ -26,7 +26,7 @@ from kinepose.data.clips import prepare
 from kinepose.data.prior import save_prior
 from kinepose.data.stream import render_prior_set
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import check_folder, replacing
 from kinepose.synthetic.scene import synthesize
 
 VERSION = 1
@@ -104,6 +104,7 @@ def make_synthworld(config: SynthworldConfig) -> None:
         BadInputError: if the folder holds a benchmark of another version or size, or cannot be
             written.
     """
+    check_folder(config.output)
     _claim(config)
     for name, split in SPLITS.items():
         recipe = _recipe(split, config, config.output / name)

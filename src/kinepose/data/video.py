@@ -80,6 +80,18 @@ def picture_paths(path: Path) -> list[Path]:
     return pictures
 
 
+def check_name(film: Path) -> None:
+    """That what is made of a film can be called like it.
+
+    Raises:
+        BadInputError: if its name is not UTF-8, in which poses, clips and pages are written.
+    """
+    try:
+        film.name.encode()
+    except UnicodeEncodeError as error:
+        raise BadInputError(f"the name {film.name!r} is not UTF-8: rename the film") from error
+
+
 def film_info(path: Path) -> FilmInfo:
     """Size and pace of a film, from its head and first frame, or of a folder's first picture.
 
@@ -256,6 +268,7 @@ def _opened(
     """A film's container and its first stream of video, decoded by several threads."""
     if not path.is_file():
         raise BadInputError(f"no such file: {path}")
+    check_name(path)
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
