@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -183,6 +184,56 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
     expected = read_log(whole)
     assert [row["step"] for row in rows] == list(range(1, 41))
     assert [row["total"] for row in rows] == [row["total"] for row in expected]
+
+
+def test_compiled_networks_train_as_others_do(config, tmp_path):
+    """In a process of its own: here functions check shapes, which torch cannot compile."""
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        pytest.skip("no C++ compiler")
+    model = replace(TINY_MODEL, landmarks=0, backbone_widths=(8,), backbone_depths=(1,))
+    settings = replace(config, clips=(), variant="prior", iterations=4, model=model)
+    here = shutil.copytree(config.output, tmp_path / "here")
+    train(replace(settings, output=here))
+    made = tmp_path / "made"
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED],
+        input=repr(replace(settings, compile=True)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_CACHE_DIR": str(made)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "No working C++ compiler" in done.stdout.splitlines()[0]
+    assert list(made.rglob("*.so")), "nothing was compiled"
+    expected, found = read_log(here), read_log(config.output)
+    assert [line["loss"] for line in found] == [line["loss"] for line in expected]
+    for one, other in zip(expected, found, strict=True):
+        assert other["total"] == pytest.approx(one["total"], rel=1e-3)
+    assert found[-1]["total"] < 0.95 * found[0]["total"], "too little learnt to show anything"
+    assert weights(here).keys() == weights(config.output).keys()
+    files = [sorted(path.name for path in folder.rglob("*")) for folder in (here, config.output)]
+    assert files[0] == files[1]
+    train(replace(settings, iterations=5))  # a run goes on without
+
+
+COMPILED = """
+import sys
+from pathlib import PosixPath
+from torch._inductor import config
+from kinepose.config import *
+from kinepose.errors import BadInputError
+from kinepose.training import train
+settings, compiler = eval(sys.stdin.read()), config.cpp.cxx
+config.cpp.cxx = ("nothing",)
+try:
+    train(settings)
+except BadInputError as error:
+    print(error)
+assert [path.name for path in settings.output.iterdir()] == ["prior.npz"]
+config.cpp.cxx = compiler
+train(settings)
+"""
 
 
 def test_the_paper_preset_trains_by_all_three_losses(clips, tmp_path):

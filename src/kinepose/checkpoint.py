@@ -15,7 +15,9 @@ from kinepose.losses import LossName
 from kinepose.model import Model, save_model, save_tensors
 from kinepose.runs import read_run_config
 
-MAY_CHANGE = {"output", "iterations", "minutes", "checkpoint_minutes", "device", "threads"}
+MAY_CHANGE = {
+    *("output", "iterations", "minutes", "checkpoint_minutes", "device", "threads", "compile"),
+}
 """Settings that a resumed run may have other than at its start."""
 
 

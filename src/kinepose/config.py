@@ -362,6 +362,9 @@ class TrainConfig:
     nothing."""
     bfloat16: bool = False
     """Whether the networks compute in half precision; the transforms never do."""
+    compile: bool = False
+    """Whether torch compiles the networks, which takes a minute or more for each loss. On a
+    processor it needs a C++ compiler, and preset cpu gains nothing."""
     unpaired_rate: float = 0.1
     """Learning rate of L_UNP, relative to the others': it has no pixels to hold on to."""
     smallest_spread: float = 5e-3

@@ -124,6 +124,8 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
         _check_settings(config)
         if not rank():  # the others would clear away what it tries
             check_folder(config.output)
+        if config.compile:
+            _check_compiler(device)
         resumed = holds_run(config)
         with streaming as stream:
             _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
@@ -141,6 +143,9 @@ def _train(
     model = _first_model(config).to(device)
     model.half_precision = config.bfloat16
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
+    if config.compile:
+        for network in model.children():
+            network.compile()
     warm_up: list[LossName] = ["prior"] if config.warm_up else []
     optimisers = {loss: _optimiser(config, model, loss) for loss in [*warm_up, *schedule]}
     run = Run(config, model, optimisers)
@@ -349,6 +354,15 @@ def _check_settings(config: TrainConfig) -> None:
         raise BadInputError("--stream.pool needs --model.extended-camera: crops fit the pose")
 
 
+def _check_compiler(device: torch.device) -> None:
+    """Whether torch can compile at all: before anything is written."""
+    try:
+        torch.compile(torch.sin)(torch.zeros(1, device=device))
+    except Exception as error:  # whatever its tools raise
+        first = str(error).splitlines()[0]
+        raise BadInputError(f"--compile: torch cannot compile here: {first}") from error
+
+
 def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
     """The losses that take turns after the warm-up."""
     clips = materials.clips
@@ -412,10 +426,15 @@ def _learning_rate(config: TrainConfig, loss: LossName, progress: float) -> floa
 
 
 def _on(model: Model, batch: Batch) -> Batch:
-    """A dataclass of tensors, on the model's device."""
+    """A dataclass of tensors, on the model's device; pictures lie there as its weights do."""
     device = next(model.parameters()).device
     moved = {k: v if v is None else send(v, device) for k, v in vars(batch).items()}
-    return type(batch)(**moved)
+    pictures = {
+        k: v.contiguous(memory_format=torch.channels_last)
+        for k, v in moved.items()
+        if v is not None and v.ndim == 4
+    }
+    return type(batch)(**moved | pictures)
 
 
 def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
@@ -429,11 +448,13 @@ def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
     return PairBatch(images, images, grey, torch.ones_like(grey[:, :1]), torch.arange(len(images)))
 
 
+@torch.compiler.set_stance("force_eager")
 def _save_pictures(run: Run, materials: Materials) -> None:
     path = run.config.output / "pictures" / f"step_{run.step:08d}.npz"
     save_pictures(run.model, _on(run.model, _fixed_pairs(run, materials)), path)
 
 
+@torch.compiler.set_stance("force_eager")
 @torch.no_grad()
 def _check_spread(run: Run, materials: Materials) -> None:
     """Stop a run whose encoder says the same of every render, or of every film.

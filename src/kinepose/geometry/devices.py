@@ -10,6 +10,8 @@ from torch import Tensor
 
 def constant(values: Any, like: Tensor) -> Shaped[Tensor, "..."]:
     """Numbers in (nested) tuples, as a tensor of the same kind, sent to its device only once."""
+    if torch.compiler.is_dynamo_compiling():  # which keeps them itself, and warns of caches
+        return torch.tensor(values, dtype=like.dtype, device=like.device)
     return _constant(values, like.dtype, like.device)
 
 
