@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from kinepose.errors import BadInputError
 
@@ -86,7 +87,10 @@ def reading(folder: Path | str) -> Generator[tuple[AbstractFileSystem, str]]:
         BadInputError: if the block fails on what cannot be read.
     """
     try:
-        yield url_to_fs(str(folder))
+        if isinstance(folder, Path):
+            yield LocalFileSystem(), str(folder.absolute())
+        else:
+            yield url_to_fs(folder)
     except BadInputError:
         raise
     except Exception as error:  # each protocol has errors of its own

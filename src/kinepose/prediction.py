@@ -43,7 +43,7 @@ from kinepose.onnx_engine import Estimate, onnx_poses
 from kinepose.ranges import check_ranges
 from kinepose.runs import model_sha256
 from kinepose.steadying import steadied
-from kinepose.threads import ahead, in_order
+from kinepose.threads import ahead, in_order, pictures_in_one_thread
 
 _RANGES = {
     "height": (1.0, 1e6),
@@ -72,7 +72,7 @@ def predict(config: PredictConfig) -> None:
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
-    with making(config.output):
+    with making(config.output), pictures_in_one_thread():
         poses = _predict_film(model, estimate, device, config)
     if not is_pictures(config.film):
         poses = steadied(poses, config.pose_smoothing, config.repair_sides)
@@ -93,7 +93,7 @@ def _predict_film(
     """Find the people, and then their poses in the frames that were kept on the way."""
     info, size = film_info(config.film), model.config.image_size
     with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
-        survey = people_in_film(config.film, config.people, shrink=kept.shrink)
+        survey = people_in_film(config.film, config.people, keep=kept.keep)
         rows = rows_of(survey)
         frame_sizes = np.empty((len(rows.frame), 2))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)

@@ -7,10 +7,24 @@ that memory stays what it is, and errors come out where the results would have.
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import cv2
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def pictures_in_one_thread() -> Generator[None]:
+    """OpenCV without threads of its own, which would take the cores from ours, a picture each."""
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def ahead(items: Generator[Item], depth: int) -> Iterator[Item]:

@@ -157,6 +157,14 @@ def test_what_holds_no_clips_is_refused(tmp_path: Path) -> None:
         read_clips([tmp_path])
 
 
+def test_names_of_folders_and_films_may_be_any(folder: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "memory::data:"
+    odd.mkdir()
+    for name in ("_a", ".a"):
+        shutil.copy(folder / "a.parquet", odd / f"{name}.parquet")
+    assert len(read_clips([odd]).table) == 2 * len(pq.read_table(folder / "a.parquet"))
+
+
 def test_clips_are_read_wherever_fsspec_reaches(folder: Path, tmp_path: Path) -> None:
     shutil.make_archive(str(tmp_path / "clips"), "zip", folder)
     memory = fsspec.filesystem("memory")

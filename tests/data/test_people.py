@@ -72,6 +72,11 @@ def test_beyond_the_frame_its_border_goes_on() -> None:
     assert crop_image(image[..., 0], np.array([50.0, 50.0, 40.0]), 8).shape == (8, 8)
 
 
+def test_crops_much_larger_than_the_frame_take_no_more_room_than_it() -> None:
+    image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    assert (crop_image(image, np.array([0.0, 0.0, 2e6]), 16) == 90).all()
+
+
 def test_the_side_rule() -> None:
     boxes = np.array([[10.0, 0.0, 20.0, 30.0 + i] for i in range(11)])
     crops = crops_around(boxes, PeopleConfig(margin=1.4), 25.0)

@@ -1,5 +1,7 @@
 """Frames that are kept while people are looked for, beside frames decoded again."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -49,7 +51,7 @@ def read(
     film: Path, people: PeopleConfig, folder: Path, crop_size: int, guess: bool = True
 ) -> tuple[Survey, list[tuple[Shrinking, list[Picture]]]]:
     kept = KeptFrames(folder, film_info(film), crop_size, people, guess)
-    survey = people_in_film(film, people, shrink=kept.shrink)
+    survey = people_in_film(film, people, keep=kept.keep)
     frames, shots = enumerate(read_frames(film)), []
     for shot in survey.shots:
         small, pictures = kept.of_shot(shot, [track.crops for track in survey.tracks], frames)
@@ -89,18 +91,36 @@ def test_frames_are_kept_and_what_does_not_fit_is_decoded(
         assert one == other and np.array_equal(pictures, more)
 
 
-def test_people_smaller_than_was_guessed_are_cut_from_larger_frames(film, people, tmp_path):
-    _, shots = read(film, people["motion"], tmp_path, 300)
-    assert all(small.scale == (1, 1) for small, _ in shots)
+def test_people_smaller_than_was_guessed_are_cut_from_larger_frames(
+    film, people, tmp_path, decoded
+):
+    """For 160 px crops of 768 / 2 px may be halved, but not those of 0.8 x 352 px."""
+    small = replace(people["motion"], margin=0.8)
+    _, shots = read(film, small, tmp_path, 160)
+    assert [shot.first for shot in decoded] == [0, 12]
+    assert all(small.size == (1024, 768) == given[0].shape[1::-1] for small, given in shots)
 
 
-def test_thumbnails_limit_how_small_frames_become(film, people, tmp_path):
-    _, shots = read(film, people["file"], tmp_path, 8)
-    assert all(small.size == (256, 192) for small, _ in shots)
+def test_a_full_disk_is_no_room(film, people, tmp_path, decoded, monkeypatch):
+    _, expected = read(film, people["file"], tmp_path, 64)
+
+    class Full(io.BytesIO):
+        """Of half a MB: then part of a frame is written, and then nothing."""
+
+        def write(self, data):
+            if self.tell() + len(data) <= 2**19:
+                return super().write(data)
+            if self.tell() < 2**19:
+                return super().write(data[: 2**19 - self.tell()])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(small_frames.tempfile, "TemporaryFile", lambda **_: Full())
+    _, again = read(film, people["file"], tmp_path, 64)
+    assert len(decoded) == 2
+    for (one, pictures), (other, more) in zip(expected, again, strict=True):
+        assert one == other and np.array_equal(pictures, more)
 
 
 def test_without_boxes_and_guesses_nothing_is_kept(film, people, tmp_path, decoded):
-    kept = KeptFrames(tmp_path, film_info(film), 64, people["motion"], guess=False)
-    assert kept.shrink(next(read_frames(film)), None).shape == (192, 256, 3), "for thumbnails alone"
     read(film, people["motion"], tmp_path, 64, guess=False)
     assert [shot.first for shot in decoded] == [0, 12]

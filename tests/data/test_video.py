@@ -117,7 +117,9 @@ def test_a_film_whose_sound_goes_on_is_whole(tmp_path: Path) -> None:
         video.height, video.width, video.pix_fmt = HEIGHT, WIDTH, "yuvj420p"
         silence = av.AudioFrame("s16", "mono", 48000)
         silence.sample_rate = 48000
-        container.mux(sound.encode(silence))
+        for second in range(5):
+            silence.pts = 48000 * second
+            container.mux(sound.encode(silence))
         for frame in walker_frames(0.5)[0]:
             container.mux(video.encode(av.VideoFrame.from_ndarray(frame)))
     with warnings.catch_warnings():

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
@@ -30,6 +29,7 @@ from kinepose.data.video import check_name
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.ranges import check_ranges
+from kinepose.threads import pictures_in_one_thread
 
 _RANGES = {
     "shortest_clip": (0.0, math.inf),
@@ -214,7 +214,6 @@ def _cut_on_one_core(film: Path, config: PrepareConfig) -> FilmReport:
 def _use_one_core() -> None:
     """Before torch is loaded, if it is at all."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    cv2.setNumThreads(1)
 
 
 def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
@@ -223,7 +222,11 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
     counts = dict.fromkeys(("clips", "frames", "paired_clips", "paired_frames"), 0)
     path = _clips_of(film, config)
     try:
-        with warnings.catch_warnings(record=True) as warned, replacing(path) as temporary:
+        with (
+            warnings.catch_warnings(record=True) as warned,
+            pictures_in_one_thread(),
+            replacing(path) as temporary,
+        ):
             warnings.simplefilter("always", BrokenFilmWarning)
             with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
                 for table in cut_film(film, config):

@@ -75,7 +75,7 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     clips = tables = 0
     people, size = config.people, config.crop_size
     with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
-        survey = people_in_film(film, people, config.fps, config.longest_clip, kept.shrink)
+        survey = people_in_film(film, people, config.fps, config.longest_clip, kept.keep)
         frames = enumerate(read_frames(film, config.fps))
         for shot in survey.shots:
             inside = _people_in(shot, survey, config)

@@ -21,7 +21,7 @@ FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
 _COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
 
 _LARGEST_NUMBER = 2**31 - 1
-_FARTHEST = 1e6
+_FARTHEST = 1e5
 """From a picture's corner to a side of a box [px]."""
 _LEAST_DIFFERENCE = 22
 """From the median, in the channel that differs most, of what counts as moving [0 to 255]."""

@@ -199,14 +199,15 @@ def describe_clips(folder: Address) -> str:
 
 
 def _clips_in(files: AbstractFileSystem, root: str, folder: Address) -> list[str]:
-    """Parquet files of a folder; as with other readers of such folders, no hidden ones."""
+    """Parquet files of a folder, but for those that a killed process left unfinished."""
     try:
         paths = [path for path in files.ls(root, detail=False) if path.endswith(".parquet")]
     except FileNotFoundError:
         paths = []
-    if not (shown := sorted(path for path in paths if PurePath(path).name[0] not in "._")):
+    finished = sorted(path for path in paths if not PurePath(path).match(".*.part.parquet"))
+    if not finished:
         raise BadInputError(f"no clips (*.parquet) in {folder}; `kinepose prepare` makes them")
-    return shown
+    return finished
 
 
 def _read_film(files: AbstractFileSystem, path: str, name: str) -> pa.Table:

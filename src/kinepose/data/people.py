@@ -18,9 +18,9 @@ from kinepose.data.detectors import (
     read_boxes,
     whole_picture,
 )
-from kinepose.data.shots import Boxes, Stretch, read_stretches, thumbnail_size
+from kinepose.data.shots import Boxes, Stretch, read_stretches
 from kinepose.data.tracking import Finds, fill_and_smooth, link, smooth, split_at_jumps
-from kinepose.data.video import Frame, Picture, film_info, is_pictures, read_frames
+from kinepose.data.video import Frame, film_info, is_pictures, read_frames
 from kinepose.errors import BadInputError
 from kinepose.ranges import check_ranges
 from kinepose.threads import in_order
@@ -32,7 +32,7 @@ _MOST = 0.8
 """Share of the film, from the first find to the last."""
 _RANGES = {
     "detector_threshold": (0.0, 1.0),
-    "margin": (0.1, 100.0),
+    "margin": (0.1, 10.0),
     "smoothing": (0.0, 60.0),
     "longest_gap": (0.0, 3600.0),
 }
@@ -94,30 +94,31 @@ def people_in_film(
     config: PeopleConfig,
     fps: float = 0.0,
     longest: float = 60.0,
-    shrink: Callable[[Frame, FileBoxes | None], Picture] | None = None,
+    keep: Callable[[Frame, FileBoxes | None], None] | None = None,
 ) -> Survey:
     """Find and follow the people of a film, or find those of independent pictures.
 
     A track never goes on behind a cut. Where a person is not found for up to config.longest_gap,
     the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
     leaps farther than its size starts a new track: another person, in other clothes.
-    `fps` thins the film out; shots longer than `longest` [s] are given in parts. Whoever shrinks
-    the frames of films himself, to keep them, is given those of a file's boxes that are known
-    before the film is read, and lends what he made for the thumbnails.
+    `fps` thins the film out; shots longer than `longest` [s] are given in parts. `keep` is shown
+    each frame of a film in passing, with the boxes of a file, which are known before.
 
     Raises:
         BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
     """
-    size = thumbnail_size(film_info(film))  # what is wrong with the film itself is said first
+    film_info(film)  # what is wrong with the film itself is said first
     look, from_file = _detector(film, config)
     if is_pictures(film):
         survey = _people_in_pictures(film, look, from_file, config)
     else:
 
-        def small(frame: Frame) -> Picture:
-            return frame.develop(size) if shrink is None else shrink(frame, from_file)
+        def look_and_keep(frame: Frame) -> Boxes:
+            if keep is not None:
+                keep(frame, from_file)
+            return look(frame)
 
-        stretches = read_stretches(film, fps, longest, look, small)
+        stretches = read_stretches(film, fps, longest, look_and_keep)
         survey = _people_in_film(stretches, config, from_file)
     if not survey.tracks:
         raise BadInputError(
@@ -157,10 +158,10 @@ def crop_image(
     Positions are those of geometry.crops, to a fraction of a pixel.
     """
     middle, sides = crop[:2] * scale, crop[2] * np.array(scale)
-    image, middle, sides = _reduced(image, middle, sides, max(1, int(sides.min() // size)))
+    image, middle, sides = _reduced(image, middle, sides, int(sides.min() // size))
     steps = sides / size
     if steps.max() > 1:  # nearest to the mean, of pictures and noise, among filters of three taps
-        side_taps = np.maximum(steps**2 - 1, 0) / 20
+        side_taps = (steps**2 - 1).clip(0, 3) / 20
         across, down = (np.array([tap, 1 - 2 * tap, tap]) for tap in side_taps)
         image = cv2.sepFilter2D(image, -1, across, down, borderType=cv2.BORDER_REPLICATE)
     inverse = np.column_stack([np.diag(steps), middle - sides / 2 + steps / 2 - 0.5])
@@ -187,6 +188,9 @@ def _reduced(
     start = np.clip(np.floor(middle - sides / 2) - factor, 0, limits - 1).astype(int)
     end = np.clip(np.ceil(middle + sides / 2) + factor, start + 1, limits).astype(int)
     region = image[start[1] : end[1], start[0] : end[0]]
+    factor = min(factor, max(region.shape[:2]))  # beyond, there is only border
+    if factor < 2:
+        return region, middle - start, sides
     columns, rows = -(start - end) // factor + 1
     more_columns, more_rows = factor * np.array([columns, rows]) - (end - start)
     padded = cv2.copyMakeBorder(

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
-from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames, shrunk
+from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames
 
 THUMBNAIL = 240
 """Longer side of the small pictures that show cuts, camera motion and what moves [px]."""
@@ -66,26 +66,24 @@ def read_stretches(
     fps: float,
     longest: float,
     look: Callable[[Frame], Boxes],
-    shrink: Callable[[Frame], Picture],
 ) -> Iterator[Stretch]:
     """Cut a film at its shot changes, and shots longer than `longest` [s] into several stretches.
 
-    Each frame is shown to `look` in passing, so that one reading serves all; thumbnails are made of
-    what `shrink` makes of the frame. Memory is that of the thumbnails of one stretch. Cuts are
-    PySceneDetect's: changes of content that stand out from the frames around them, which camera
-    motion does not.
+    Each frame is shown to `look` in passing, so that one reading serves all. Memory is that of the
+    thumbnails of one stretch. Cuts are PySceneDetect's: changes of content that stand out from the
+    frames around them, which camera motion does not.
 
     Raises:
         BadInputError: if the film cannot be read.
     """
     info = film_info(film)
     pace = min(fps, info.fps) if fps > 0 else info.fps
-    width, height = thumbnail_size(info)
+    width, height = _thumbnail_size(info)
     scale = np.tile([info.width / width, info.height / height], 2)
     cuts = AdaptiveDetector(min_scene_len=max(_LATE, round(_SHORTEST_SHOT * pace)))
     stretch, start = Stretch(True, pace, scale), 0
     for position, frame in enumerate(read_frames(film, fps)):
-        small = shrunk(shrink(frame), (width, height))
+        small = frame.develop((width, height))
         stretch.frames.append(frame.index)
         stretch.times.append(frame.time)
         stretch.thumbnails.append(small)
@@ -104,8 +102,7 @@ def read_stretches(
     yield stretch
 
 
-def thumbnail_size(info: FilmInfo) -> tuple[int, int]:
-    """Width and height [px]."""
+def _thumbnail_size(info: FilmInfo) -> tuple[int, int]:
     scale = min(1.0, THUMBNAIL / max(info.height, info.width))
     return max(1, round(info.width * scale)), max(1, round(info.height * scale))
 

@@ -1,8 +1,8 @@
 """Frames shrunk to what their crops need, and kept so that a film need not be decoded again."""
 
-import math
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from jaxtyping import Float
 from kinepose.config import PeopleConfig
 from kinepose.data.detectors import FileBoxes
 from kinepose.data.people import Shot, crops_around
-from kinepose.data.shots import THUMBNAIL
 from kinepose.data.video import FilmInfo, Frame, Picture
 
 _KEPT_BYTES = 2**31
@@ -52,21 +51,29 @@ class KeptFrames:
     def __init__(
         self, folder: Path, info: FilmInfo, crop_size: int, config: PeopleConfig, guess: bool
     ) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         self._info, self._crop_size, self._config = info, crop_size, config
         self._guess = guess
-        self._count = 0
+        self._room = self._count = 0
         self._kept: Shrinking | None = None
 
-    def shrink(self, frame: Frame, tracks: FileBoxes | None) -> Picture:
-        """The next frame of the film, smaller, and kept while there is room."""
+    def keep(self, frame: Frame, tracks: FileBoxes | None) -> None:
+        """The next frame of the film, while there is room."""
         if self._kept is None:
             self._kept = self._expected(tracks)
-        picture = self._kept.picture(frame)
-        if (tracks or self._guess) and (self._count + 1) * picture.nbytes <= _KEPT_BYTES:
-            self._file.write(np.ascontiguousarray(picture).data)
+            self._room = _KEPT_BYTES if tracks or self._guess else 0
+        width, height = self._kept.size
+        if self._room < 3 * width * height:
+            return
+        picture = np.ascontiguousarray(self._kept.picture(frame))
+        written = 0
+        with suppress(OSError):  # a full disk
+            written = self._file.write(picture.data)
+        if written == picture.nbytes:
+            self._room -= written
             self._count += 1
-        return picture
+        else:
+            self._room = 0
 
     def of_shot(
         self, shot: Shot, crops: Iterable[Crops], frames: Iterable[tuple[int, Frame]]
@@ -90,16 +97,12 @@ class KeptFrames:
         if tracks:
             boxes = [np.stack(list(track.values())) for track in tracks.values()]
             return self._shrinking(_smallest(crops_around(b, self._config, 0.0) for b in boxes))
-        shorter = min(self._info.width, self._info.height)
-        return self._shrinking(shorter / 2 if self._guess else math.inf)
+        return self._shrinking(min(self._info.width, self._info.height) / 2)
 
     def _shrinking(self, smallest: float) -> Shrinking:
-        """By the whole number that leaves the smallest crop one to two times as wide as it becomes.
-
-        Thumbnails, too, are made of what is left.
-        """
+        """By the whole number that leaves the smallest crop 1 to 2 times as wide as it becomes."""
         width, height = self._info.width, self._info.height
-        factor = int(max(1, min(smallest / self._crop_size, max(width, height) / THUMBNAIL)))
+        factor = max(1, int(smallest // self._crop_size))
         size = max(1, round(width / factor)), max(1, round(height / factor))
         return Shrinking(size, (size[0] / width, size[1] / height))
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
@@ -166,20 +166,19 @@ def _read_pictures(path: Path) -> Generator[Frame]:
         image = cv2.imread(str(picture), cv2.IMREAD_COLOR_RGB)
         if image is None:
             raise BadInputError(f"cannot read the picture {picture}: broken, or of another format")
-        developed = partial(shrunk, image.astype(np.uint8, copy=False))
+        developed = partial(_shrunk, image.astype(np.uint8, copy=False))
         yield Frame(index, float(index), developed)
 
 
-def shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
-    """A picture of this (width, height), each pixel the mean of what it covers."""
-    if size is None or size == image.shape[1::-1]:
+def _shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
+    if size is None:
         return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _decode(path: Path) -> Generator[Frame]:
     """Every frame of a film that decodes, in the size and the way up of the first."""
-    index, time, start, damaged, broken = 0, 0.0, None, False, ""
+    index, time, end, start, damaged, broken = 0, 0.0, 0.0, None, False, ""
     darkroom = _Darkroom()
     with _opened(path) as (container, stream):
         rate, width, height = _average_fps(stream), 0, 0
@@ -202,9 +201,10 @@ def _decode(path: Path) -> Generator[Frame]:
                     time = max(time, float(picture.time - start))
                 else:
                     time = index / rate
+                end = picture.time or time
                 yield Frame(index, time, partial(darkroom.develop, picture, (width, height)))
                 index += 1
-        broken = _what_lacks(container, stream, index, time + 1 / rate) or broken
+        broken = _what_lacks(container, stream, index, end + 1 / rate) or broken
     broken = broken or ("frames are damaged" if damaged else "")
     if index == 0:
         raise BadInputError(f"cannot decode {path}: {broken or 'it holds no frames'}")
@@ -218,19 +218,30 @@ def _what_lacks(
 ) -> str:
     """How much sooner a film ends than it promises, in words: after `frames`, at `end` [s].
 
-    Small differences are no news. Formats that count no frames say how long they last, sound
-    included; those that say nothing at all may at least end within one of their packets.
+    Small differences are no news. Formats that count no frames say when their pictures end, or all
+    that is in them; those that say nothing at all may at least end within one of their packets.
     """
     if stream.frames:
         early = frames < 0.98 * stream.frames - 1
         return f"it ends after {frames} of {stream.frames} frames" if early else ""
-    seconds = (container.duration or 0) / av.time_base
-    slack = 1.0 if len(container.streams) > 1 else 2 / _average_fps(stream)
-    if end < 0.98 * seconds - slack:
+    seconds = _promised_end(container, stream)
+    if end < 0.98 * seconds - 2 / _average_fps(stream):
         return f"it ends after {end:.1f} of {seconds:.1f} s"
     if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
         return "its end is missing"
     return ""
+
+
+def _promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """When the last picture should end, on the film's clock [s]; 0 where only sound may go on."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+    with suppress(ValueError):  # Matroska's
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    if len(container.streams) > 1:
+        return 0.0
+    return ((container.duration or 0) + (container.start_time or 0)) / av.time_base
 
 
 class _Darkroom:
