@@ -25,6 +25,7 @@ def prepare(*words: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # `make test &` ignores it
     )
 
 
@@ -55,13 +56,10 @@ def test_ray_goes_on_and_writes_the_same_bytes(films, tmp_path):
 
 def test_nothing_stays_of_what_is_broken_off(tmp_path):
     long = write_film(tmp_path / "long.mp4", [texture(0, 240, 320), texture(1, 240, 320)] * 250)
-    films = [long, *(tmp_path / f"long_{i}.mp4" for i in range(8))]
-    for film in films[1:]:  # it is to be at work still when the signal comes, however busy we are
-        film.hardlink_to(long)
     output = tmp_path / "deep" / "clips"
     words = ("--detector", "none", "--shortest-clip", 1, "--output", output, "--ray")
-    call = prepare(*films, *words)
-    while not list(output.glob(".*.part.parquet")) and call.poll() is None:
+    call = prepare(long, *words)
+    while not list(output.glob(".long.part.parquet")) and call.poll() is None:
         time.sleep(0.02)
     call.send_signal(signal.SIGINT)
     complaints = call.communicate(timeout=300)[1]
