@@ -127,6 +127,20 @@ def test_a_film_whose_sound_goes_on_is_whole(tmp_path: Path) -> None:
         assert len(list(read_frames(film))) == 6
 
 
+def test_a_film_that_asks_to_be_turned_is_turned_whole_and_small(tmp_path: Path) -> None:
+    lying, standing = tmp_path / "lying.mp4", tmp_path / "standing.mp4"
+    write_video(lying, walker_frames(0.5)[0], float(FPS))
+    held = bytearray(lying.read_bytes())
+    matrix = held.index(b"tkhd") + 44  # of ISO 14496-12, 8.3.2: x' = -y, y' = x, a quarter turn
+    held[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    standing.write_bytes(held)
+    assert (film_info(standing).width, film_info(standing).height) == (HEIGHT, WIDTH)
+    for before, after in zip(read_frames(lying), read_frames(standing), strict=True):
+        np.testing.assert_array_equal(after.image, np.rot90(before.image, -1))
+        small, expected = after.develop((HEIGHT // 2, WIDTH // 2)), before.develop((64, 48))
+        np.testing.assert_array_equal(small, np.rot90(expected, -1))
+
+
 def test_a_film_cut_off_before_its_index_is_refused(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     write_video(film, walker_frames(1.0)[0], float(FPS))
