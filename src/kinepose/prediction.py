@@ -95,7 +95,7 @@ def _predict_film(
     with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
         survey = people_in_film(config.film, config.people, keep=kept.keep)
         rows = rows_of(survey)
-        frame_sizes = np.empty((len(rows.frame), 2))
+        frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
         return _predict_rows(model, estimate, device, config, rows, crops, frame_sizes)
 

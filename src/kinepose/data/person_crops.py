@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int64, UInt8
 
 from kinepose.data.people import Survey, crop_image
 from kinepose.data.small_frames import KeptFrames
-from kinepose.data.video import film_info, is_pictures, read_frames
+from kinepose.data.video import is_pictures, read_frames
 
 Batch = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]
 """Rows, their crops, and the crops that lend them their looks."""
@@ -50,13 +50,10 @@ def crops_of(
     kept: KeptFrames,
     frame_sizes: Float64[np.ndarray, "rows 2"],
 ) -> Generator[UInt8[np.ndarray, "size size 3"]]:
-    """The crop of each row; notes how wide and high its frame is [px]."""
+    """The crop of each row; of pictures, notes how wide and high each is [px]."""
     if is_pictures(film):
-        yield from _of_pictures(film, rows, size, frame_sizes)
-        return
-    info = film_info(film)
-    frame_sizes[:] = info.width, info.height
-    yield from _of_film(film, survey, rows, size, kept)
+        return _of_pictures(film, rows, size, frame_sizes)
+    return _of_film(film, survey, rows, size, kept)
 
 
 def source_rows(

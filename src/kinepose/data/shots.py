@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
-from kinepose.data.video import FilmInfo, Frame, Picture, film_info, read_frames
+from kinepose.data.video import Frame, Picture, film_info, read_frames
 
 THUMBNAIL = 240
 """Longer side of the small pictures that show cuts, camera motion and what moves [px]."""
@@ -62,10 +62,7 @@ class Stretch:
 
 
 def read_stretches(
-    film: Path,
-    fps: float,
-    longest: float,
-    look: Callable[[Frame], Boxes],
+    film: Path, fps: float, longest: float, look: Callable[[Frame], Boxes]
 ) -> Iterator[Stretch]:
     """Cut a film at its shot changes, and shots longer than `longest` [s] into several stretches.
 
@@ -78,7 +75,7 @@ def read_stretches(
     """
     info = film_info(film)
     pace = min(fps, info.fps) if fps > 0 else info.fps
-    width, height = _thumbnail_size(info)
+    width, height = _thumbnail_size(info.width, info.height)
     scale = np.tile([info.width / width, info.height / height], 2)
     cuts = AdaptiveDetector(min_scene_len=max(_LATE, round(_SHORTEST_SHOT * pace)))
     stretch, start = Stretch(True, pace, scale), 0
@@ -102,13 +99,13 @@ def read_stretches(
     yield stretch
 
 
-def _thumbnail_size(info: FilmInfo) -> tuple[int, int]:
-    scale = min(1.0, THUMBNAIL / max(info.height, info.width))
-    return max(1, round(info.width * scale)), max(1, round(info.height * scale))
-
-
 def _lasts(thumbnails: list[Picture]) -> bool:
     """Whether the picture does not come back to what it was before a cut, as after a flash."""
     before, at_cut, *after = (picture.astype(np.float32) for picture in thumbnails)
     change = np.square(at_cut - before).mean()
     return all(np.square(later - before).mean() > 0.5 * change for later in after)
+
+
+def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
