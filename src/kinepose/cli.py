@@ -34,6 +34,7 @@ from kinepose.config import (
     SynthworldConfig,
     TrainConfig,
 )
+from kinepose.detection.config import TrainDetectorConfig
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 
 
@@ -75,6 +76,13 @@ def train(config: TrainConfig) -> None:
 
         scores = score_overfit(config.output)
         print(", ".join(f"{name} {value:.1f} mm" for name, value in scores.items()))
+
+
+def train_detector(config: TrainDetectorConfig) -> None:
+    """Train what finds people."""
+    from kinepose.detection.training import train_detector
+
+    train_detector(config)
 
 
 def adapt(config: AdaptConfig) -> None:
@@ -195,6 +203,7 @@ COMMANDS = {
     "convert": (convert, ConvertConfig),
     "prepare": (prepare, PrepareConfig),
     "train": (train, TrainConfig),
+    "train-detector": (train_detector, TrainDetectorConfig),
     "adapt": (adapt, AdaptConfig),
     "predict": (predict, PredictConfig),
     "app": (app, AppConfig),
@@ -300,7 +309,7 @@ def _usage() -> str:
     lines = ["usage: kinepose COMMAND ...    (kinepose COMMAND --help for its settings)", ""]
     for name, (_, settings) in COMMANDS.items():
         summary, *_ = (settings.__doc__ or "").splitlines()
-        lines.append(f"  {name:<12}{summary}")
+        lines.append(f"  {name:<16}{summary}")
     return "\n".join(lines)
 
 

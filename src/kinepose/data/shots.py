@@ -11,14 +11,26 @@ from scenedetect.detectors import AdaptiveDetector
 
 from kinepose.data.video import Frame, Picture, film_info, read_frames
 
-THUMBNAIL = 240
-"""Longer side of the small pictures that show cuts, camera motion and what moves [px]."""
+THUMBNAIL = 256
+"""Longer side of the small pictures that show cuts, camera motion and people [px]."""
 _LATE = 3
 """A cut is known this many frames after it, and so is left room for at the end of a stretch."""
 _SHORTEST_SHOT = 0.5
 """Cuts nearer to the last one are taken for flashes [s]."""
 
 Boxes = Float[np.ndarray, "_ 4"]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was found in one frame."""
+
+    boxes: Boxes
+    """[px]"""
+    scores: Float[np.ndarray, " people"]
+    """From 0 to 1; 1 where a detector has none."""
+    looks: Float[np.ndarray, "people n"]
+    """See looks.looks_of."""
 
 
 @dataclass(frozen=True)

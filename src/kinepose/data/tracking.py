@@ -1,43 +1,13 @@
-"""From boxes in single frames to tracks: one a person, without gaps, smooth over time."""
+"""From one person's boxes in some frames to boxes without gaps, smooth over time."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import linear_sum_assignment
-
-from kinepose.data.shots import Boxes
-
-LEAST_OVERLAP = 0.1
-"""Intersection over union of one person's boxes in consecutive finds."""
 
 Finds = dict[int, Float[np.ndarray, " 4"]]
 """One person's boxes by the position of their frame."""
-
-
-def link(
-    found: Sequence[Boxes], times: Sequence[float], cuts: Iterable[int], longest_gap: float
-) -> list[Finds]:
-    """Follow people by the overlap of their boxes; all of a frame are assigned at once.
-
-    A person not found for longer than longest_gap [s], or behind a cut (position of a shot's
-    first frame), is a new one.
-    """
-    cuts, done, active = set(cuts), [], []
-    for position, boxes in enumerate(found):
-        time = times[position]
-        kept = [t for t in active if position not in cuts and time - times[max(t)] <= longest_gap]
-        done += [track for track in active if not any(track is other for other in kept)]
-        active = kept
-        overlap = overlaps(np.array([track[max(track)] for track in active]).reshape(-1, 4), boxes)
-        free = set(range(len(boxes)))
-        for track, box in zip(*linear_sum_assignment(-overlap), strict=True):
-            if overlap[track, box] >= LEAST_OVERLAP:
-                active[track][position] = boxes[box]
-                free.remove(int(box))
-        active += [{position: boxes[box]} for box in sorted(free)]
-    return done + active
 
 
 def split_at_jumps(
@@ -90,17 +60,6 @@ def smooth(values: Float[np.ndarray, "frames n"], sigma: float) -> Float[np.ndar
     padded = np.pad(values, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
     smoothed = gaussian_filter1d(padded, sigma, axis=0, mode="nearest")
     return smoothed[reach : len(padded) - reach]
-
-
-def overlaps(
-    first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]
-) -> Float[np.ndarray, "n m"]:
-    """Intersection over union of every two boxes."""
-    a, b = first[:, None], second[None]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = sides.clip(min=0).prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
-    return shared / union
 
 
 def _leaps(before: Float[np.ndarray, " 4"], after: Float[np.ndarray, " 4"]) -> bool:

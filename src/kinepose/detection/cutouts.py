@@ -1,0 +1,90 @@
+"""Renders of people, cut out along their masks and kept in a file: what scenes are composed of."""
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from tqdm import tqdm
+
+from kinepose.config import StreamConfig
+from kinepose.detection.config import TrainDetectorConfig
+from kinepose.files import replacing
+from kinepose.synthetic.portraits import TAKE, render_take
+from kinepose.synthetic.scene import settle_process
+
+SEEN = 127
+"""A pixel of which a person covers more than this is the person's [0 to 255]."""
+_FILM_LIKE = 0.9
+"""Share of people who look like those of films."""
+_ROOM = 1.5
+"""Side of the render that a cutout is taken from, in sides of the cutout."""
+_RECIPE = ("people", "person_size", "motion", "seed")
+"""Settings that decide what the cutouts show."""
+
+Cutout = UInt8[np.ndarray, "side side 4"]
+"""RGB on black, already multiplied by the mask, and the mask, 255 where there is only the
+person; the person begins at the upper left corner."""
+
+
+def make_cutouts(config: TrainDetectorConfig) -> Path:
+    """The file (npy: people, side, side, 4) of the settings' people, rendered unless it is there.
+
+    Raises:
+        BadInputError: if a clip of the settings cannot be used.
+    """
+    recipe = {name: asdict(config)[name] for name in _RECIPE}
+    digest = hashlib.sha256(json.dumps(recipe, default=str).encode()).hexdigest()
+    path = (config.cutouts or config.output) / f"cutouts_{digest[:16]}.npy"
+    if path.is_file():
+        return path
+    side = config.person_size
+    stream = StreamConfig(size=round(_ROOM * side), film=_FILM_LIKE, motion=config.motion)
+    with replacing(path) as temporary:
+        shape = (config.people, side, side, 4)
+        held = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        takes = _takes(stream, side, config)
+        for start, take in zip(range(0, config.people, TAKE), takes, strict=False):
+            held[start : start + TAKE] = take[: config.people - start]
+        held.flush()
+    return path
+
+
+def _takes(
+    stream: StreamConfig, side: int, config: TrainDetectorConfig
+) -> Iterator[UInt8[np.ndarray, "people side side 4"]]:
+    numbers = tqdm(range(-(-config.people // TAKE)), "people", unit="take", leave=False)
+    take = partial(_take, stream, side, config.seed)
+    if not config.workers:
+        yield from map(take, numbers)
+        return
+    with multiprocessing.get_context("spawn").Pool(config.workers, settle_process) as pool:
+        yield from pool.imap(take, numbers)
+
+
+def _take(
+    stream: StreamConfig, side: int, seed: int, number: int
+) -> UInt8[np.ndarray, "people side side 4"]:
+    renders = render_take(stream, seed, number)
+    pairs = zip(renders.image, renders.mask, strict=True)
+    return np.stack([cut_out(image, mask, side) for image, mask in pairs])
+
+
+def cut_out(
+    image: UInt8[np.ndarray, "size size 3"], mask: UInt8[np.ndarray, "size size"], side: int
+) -> Cutout:
+    """The person of a render in the corner of a square, shrunk to it if need be, never grown."""
+    left, top, width, height = cv2.boundingRect((mask > SEEN).astype(np.uint8))
+    layers = np.dstack([image, mask])[top : top + height, left : left + width]
+    shrink = min(1.0, side / max(width, height, 1))
+    cutout = np.zeros((side, side, 4), np.uint8)
+    if width:
+        size = max(1, int(width * shrink)), max(1, int(height * shrink))
+        cutout[: size[1], : size[0]] = cv2.resize(layers, size, interpolation=cv2.INTER_AREA)
+    return cutout

@@ -1,0 +1,72 @@
+"""People in pictures of any size: shrunk to what the detector knows, and its finds brought back."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from kinepose.detection.decoding import Finds, decode, distinct
+from kinepose.detection.network import LARGEST_STRIDE, PersonDetector
+
+SIDE = 256
+"""Longer side of pictures as the detector sees them [px]."""
+_BATCH = 8
+_GREY = (127, 127, 127)
+"""Around pictures whose sides are no multiples of LARGEST_STRIDE: ImageNet's mean."""
+
+Image = UInt8[np.ndarray, "height width 3"]
+Answer = Callable[
+    [Float[Tensor, "batch 3 height width"]],
+    tuple[Float[Tensor, "batch rows columns"], Float[Tensor, "batch 4 rows columns"]],
+]
+"""PersonDetector.forward, computed by whatever computes it."""
+
+
+def torch_answer(detector: PersonDetector) -> Answer:
+    """By torch, on a GPU if there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    detector = detector.eval().to(device)
+
+    @torch.inference_mode()
+    def answer(images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, Tensor]:
+        return detector(images.to(device))
+
+    return answer
+
+
+def find_people(
+    answer: Answer, images: Sequence[Image], threshold: float, side: int = SIDE
+) -> Iterator[Finds]:
+    """Those of each of some pictures of one size, in the px of the pictures and within them."""
+    for start in range(0, len(images), _BATCH):
+        batch = images[start : start + _BATCH]
+        pixels, scale = zip(*(_shrunk(image, side) for image in batch), strict=True)
+        stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
+        said = answer(stacked.contiguous(memory_format=torch.channels_last))
+        limits = np.tile([batch[0].shape[1], batch[0].shape[0]], 2)
+        for found in decode(*said, threshold):
+            boxes = (found[:, :4] / scale[0]).clip(0, limits)
+            there = (boxes[:, 2:] - boxes[:, :2]).min(-1, initial=np.inf) > 0
+            yield np.column_stack([boxes, found[:, 4]])[there]
+
+
+def find_people_closely(answer: Answer, image: Image, threshold: float) -> Finds:
+    """Those of one picture, for which there is time: seen twice, in two sizes."""
+    sides = (SIDE, round(1.5 * SIDE))
+    found = [next(find_people(answer, [image], threshold, side)) for side in sides]
+    return distinct(np.concatenate(found))
+
+
+def _shrunk(image: Image, side: int) -> tuple[Image, float]:
+    """A picture with this longer side, and a border to the right and below; and its scale."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(image, size, interpolation=way)
+    right, bottom = (-length % LARGEST_STRIDE for length in size)
+    padded = cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=_GREY)
+    return padded.astype(np.uint8, copy=False), scale

@@ -1,0 +1,201 @@
+"""Training pictures: nobody to five people before places that showed none, filmed badly."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from kinepose.detection.cutouts import SEEN, Cutout
+from kinepose.detection.degradation import degraded
+from kinepose.detection.things import random_thing
+from kinepose.synthetic.backgrounds import procedural_background, random_crop, read_photographs
+
+MOST_PEOPLE = 5
+_HOW_MANY = (0.15, 0.4, 0.24, 0.12, 0.06, 0.03)
+"""People in a picture: nobody, one, ..."""
+_LENGTHS = (0.1, 1.15)
+"""Longer sides of people, in sides of the picture."""
+_CLOSE, _CLOSE_LENGTHS = 0.12, (1.1, 2.6)
+"""Share of people of whom only a part fits into the picture, and their lengths."""
+_TURNED = 0.2
+"""Share of people turned by any angle, as those are who tumble or climb."""
+_LEAN = 12.0
+"""Standard deviation of the angle of the others [degrees]."""
+_THINGS = 1.5
+"""Things in a picture, on average."""
+_MADE_UP = 0.15
+"""Share of pictures whose place is made up."""
+_LEAST_SEEN = 0.3
+"""Someone of whom less than this is in the picture and not hidden may be left unfound ..."""
+_SMALLEST = 0.07
+"""... and so may someone smaller than this [sides of the picture]."""
+
+Image = UInt8[np.ndarray, "side side 3"]
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """A batch of pictures."""
+
+    images: UInt8[np.ndarray, "batch side side 3"]
+    boxes: Float32[np.ndarray, "batch people 4"]
+    """Of each person what is within the picture, hidden or not: x0, y0, x1, y1 [px]."""
+    wanted: Bool[np.ndarray, "batch people"]
+    """Who should be found."""
+    unclear: Bool[np.ndarray, "batch people"]
+    """Who may be found or not; the other rows are nobody."""
+
+
+def compose_batch(
+    generator: np.random.Generator,
+    cutouts: UInt8[np.ndarray, "cutouts _ _ 4"],
+    places: Path | None,
+    count: int,
+    side: int,
+) -> Scenes:
+    """So many pictures of `side` px a side.
+
+    Raises:
+        BadInputError: if a picture of `places` cannot be read.
+    """
+    scenes = Scenes(
+        np.empty((count, side, side, 3), np.uint8),
+        np.zeros((count, MOST_PEOPLE, 4), np.float32),
+        np.zeros((count, MOST_PEOPLE), bool),
+        np.zeros((count, MOST_PEOPLE), bool),
+    )
+    for number in range(count):
+        image, boxes, seen = _compose(generator, cutouts, places, side)
+        people = slice(len(boxes))
+        large = (boxes[:, 2:] - boxes[:, :2]).max(-1, initial=0) >= _SMALLEST * side
+        scenes.images[number] = degraded(generator, image)
+        scenes.boxes[number, people] = boxes
+        scenes.wanted[number, people] = large & (seen >= _LEAST_SEEN)
+        scenes.unclear[number, people] = ~scenes.wanted[number, people]
+    return scenes
+
+
+def _compose(
+    generator: np.random.Generator,
+    cutouts: UInt8[np.ndarray, "cutouts _ _ 4"],
+    places: Path | None,
+    side: int,
+) -> tuple[Image, Float32[np.ndarray, "people 4"], Float32[np.ndarray, " people"]]:
+    """A picture, the boxes of its people, and how much of each is to be seen in it."""
+    image = place(generator, places, side)
+    people = int(generator.choice(len(_HOW_MANY), p=_HOW_MANY))
+    is_person = np.zeros(people + generator.poisson(_THINGS), bool)
+    is_person[:people] = True
+    lengths = side * np.exp(generator.uniform(*np.log(_LENGTHS), len(is_person)))
+    close = is_person & (generator.random(len(is_person)) < _CLOSE)
+    lengths[close] = side * np.exp(generator.uniform(*np.log(_CLOSE_LENGTHS), close.sum()))
+    order = np.argsort(lengths * np.exp(generator.normal(0, 0.3, len(lengths))))  # far to near
+    owner = np.full((side, side), -1, np.int16)
+    boxes, areas, owners = [], [], []
+    for number in order.tolist():
+        if is_person[number]:
+            cutout = cutouts[generator.integers(len(cutouts))]
+        else:
+            cutout = random_thing(generator, place(generator, places, side // 2))
+        box, area = _set_in(generator, image, owner, cutout, float(lengths[number]), number)
+        if is_person[number] and box is not None:
+            boxes.append(box)
+            areas.append(area)
+            owners.append(number)
+    seen = [np.count_nonzero(owner == number) for number in owners]
+    shares = np.array(seen, np.float32) / np.maximum(np.array(areas, np.float32), 1)
+    return image, np.array(boxes, np.float32).reshape(-1, 4), shares
+
+
+def place(generator: np.random.Generator, folder: Path | None, side: int) -> Image:
+    """A view of a place without people."""
+    if folder is None or generator.random() < _MADE_UP:
+        return procedural_background(generator, side, side)
+    pictures = read_photographs(folder)
+    picture = pictures[generator.integers(len(pictures))]
+    height, width = picture.shape[:2]
+    if width == 2 * height:
+        return _view_of_panorama(generator, picture, side)
+    return random_crop(generator, picture, side, side)
+
+
+def _view_of_panorama(
+    generator: np.random.Generator, panorama: UInt8[np.ndarray, "_ _ 3"], side: int
+) -> Image:
+    """What a camera sees that looks somewhere within it."""
+    height = len(panorama)
+    reach = np.tan(np.radians(generator.uniform(20, 50)))
+    pitch = np.radians(np.clip(generator.normal(-5, 15), -60, 60))
+    roll = np.radians(generator.normal(0, 4))
+    across = np.linspace(-reach, reach, side, dtype=np.float32) * (1 - 2 * generator.integers(2))
+    x, y = np.meshgrid(across, np.linspace(-reach, reach, side, dtype=np.float32))
+    x, y = np.cos(roll) * x - np.sin(roll) * y, np.sin(roll) * x + np.cos(roll) * y
+    up, ahead = -y * np.cos(pitch) + np.sin(pitch), np.cos(pitch) + y * np.sin(pitch)
+    longitude = np.arctan2(x, ahead) / (2 * np.pi) + generator.random()
+    latitude = np.arctan2(up, np.hypot(x, ahead)) / np.pi
+    columns, rows = longitude % 1 * 2 * height, (0.5 - latitude) * height
+    return cv2.remap(
+        panorama,
+        columns.astype(np.float32),
+        rows.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_WRAP,
+    )
+
+
+def _set_in(
+    generator: np.random.Generator,
+    image: Image,
+    owner: UInt8[np.ndarray, "side side"],
+    cutout: Cutout,
+    length: float,
+    number: int,
+) -> tuple[Float32[np.ndarray, " 4"] | None, float]:
+    """Set a cutout into a picture, its longer side so long [px], and mark whose pixels these are.
+
+    Gives its box within the picture and the area that it would have if nothing cut it off [px^2].
+    """
+    side = len(image)
+    _, _, width, height = cv2.boundingRect(cutout[..., 3])
+    cutout = cutout[:height, :width]
+    shrink = length / max(width, height, 1)
+    if shrink < 0.7:  # a pixel is the mean of what it covers
+        size = max(2, round(width * shrink)), max(2, round(height * shrink))
+        cutout = cv2.resize(cutout, size, interpolation=cv2.INTER_AREA)
+        height, width, _ = cutout.shape
+        shrink = 1.0
+    angle = generator.uniform(-180, 180) if generator.random() < _TURNED else generator.normal(0, _LEAN)
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, shrink)
+    if generator.random() < 0.5:
+        turn = turn @ np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
+    corners = turn @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]])
+    half = np.ptp(corners, axis=1) / 2
+    inner = np.minimum(0.45 * half, side / 2)  # little of small ones is cut off, much of large ones
+    middle = generator.uniform(inner, side - inner)
+    turn[:, 2] += middle - (corners.max(1) + corners.min(1)) / 2
+    start = np.clip(np.floor(middle - half), 0, side - 1).astype(int)
+    end = np.clip(np.ceil(middle + half), start + 1, side).astype(int)
+    turn[:, 2] -= start
+    layers = cv2.warpAffine(cutout, turn, tuple((end - start).tolist()))
+    return _blend(generator, image, owner, layers, start, number), float(
+        np.count_nonzero(cutout[..., 3] > SEEN) * shrink**2
+    )
+
+
+def _blend(generator, image, owner, layers, start, number):
+    """Lay layers over a part of a picture; gives the box of what they cover."""
+    height, width, _ = layers.shape
+    rows, columns = slice(start[1], start[1] + height), slice(start[0], start[0] + width)
+    mask = layers[..., 3]
+    left, top, wide, high = cv2.boundingRect((mask > SEEN).astype(np.uint8))
+    behind = cv2.multiply(image[rows, columns], cv2.merge([255 - mask] * 3), scale=1 / 255)
+    gain = generator.uniform(0.7, 1.2) * generator.normal(1, 0.06, 3)
+    before = cv2.multiply(layers[..., :3], np.append(gain, 0.0))
+    image[rows, columns] = cv2.add(behind, before)
+    owner[rows, columns][mask > SEEN] = number
+    if not wide:
+        return None
+    return np.array([left, top, left + wide, top + high], np.float32) + np.tile(start, 2)
