@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinepose.config import MotionConfig
+from kinepose.settings import MotionConfig
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,15 @@ class TrainDetectorConfig:
     """What the people do."""
     image_size: int = 256
     """Side of the training pictures [px]."""
+    early_size: int = 160
+    """The same in the first iterations, which then take less than half the time."""
+    early: float = 0.5
+    """Share of the iterations that are early."""
     batch_size: int = 24
     iterations: int = 3000
     learning_rate: float = 1.5e-3
     """At its highest; it rises over the first hundredth and falls to nothing along a cosine."""
-    trained_stages: int = 4
+    trained_stages: int = 0
     """How many of the backbone's seven stages are trained, from the last one on, at a tenth of the
     learning rate; all else of it keeps its ImageNet weights."""
     averaging: float = 0.998

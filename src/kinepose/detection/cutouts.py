@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from kinepose.config import StreamConfig
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.files import replacing
-from kinepose.synthetic.portraits import TAKE, render_take
-from kinepose.synthetic.scene import settle_process
+from kinepose.settings import StreamConfig
+from kinepose.synthetic.single_images import TAKE, render_take
+from kinepose.synthetic.synthesize import settle_process
 
 SEEN = 127
 """A pixel of which a person covers more than this is the person's [0 to 255]."""

@@ -2,24 +2,22 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 from kinepose.detection.network import STRIDE
+from kinepose.geometry.boxes import ScoredBoxes, overlaps
 
 _SAME = 0.6
 """Intersection over union of two finds above which the surer one alone is kept."""
-
-Finds = Float64[np.ndarray, "people 5"]
-"""x0, y0, x1, y1 [px], and the score from 0 to 1; the surest first."""
 
 
 def decode(
     logits: Float[Tensor, "batch rows columns"],
     logarithms: Float[Tensor, "batch 4 rows columns"],
     threshold: float,
-) -> list[Finds]:
-    """The people of each picture: peaks of the heatmap above the threshold, with their boxes."""
+) -> list[ScoredBoxes]:
+    """The people of each picture: peaks of the heatmap above the threshold, the surest first."""
     scores = logits.sigmoid()
     highest = torch.nn.functional.max_pool2d(scores[:, None], 3, stride=1, padding=1)[:, 0]
     is_peak = (scores == highest) & (scores > threshold)
@@ -32,18 +30,7 @@ def decode(
     return [distinct(numbers[of_picture == index]) for index in range(len(logits))]
 
 
-def overlaps(
-    first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]
-) -> Float[np.ndarray, "n m"]:
-    """Intersection over union of each box with each."""
-    corner = np.maximum(first[:, None, :2], second[None, :, :2])
-    other = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod((other - corner).clip(0), axis=-1)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) for boxes in (first, second)]
-    return shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9)
-
-
-def distinct(found: Finds) -> Finds:
+def distinct(found: ScoredBoxes) -> ScoredBoxes:
     """Without those who overlap a surer one too much."""
     found = found[np.argsort(-found[:, 4], kind="stable")]
     same = overlaps(found[:, :4], found[:, :4]) > _SAME

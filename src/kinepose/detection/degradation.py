@@ -4,7 +4,7 @@ import functools
 
 import cv2
 import numpy as np
-from jaxtyping import Int16, UInt8
+from jaxtyping import UInt8
 
 _NOISE_SIDE = 1024
 
@@ -12,7 +12,7 @@ Image = UInt8[np.ndarray, "side side 3"]
 
 
 def degraded(generator: np.random.Generator, image: Image) -> Image:
-    """Some of: other brightness, no colours, few pixels, blur, motion blur, noise, JPEG, a frame."""
+    """Some of: other brightness, no colours, few pixels, blur, motion blur, noise, JPEG."""
     levels = np.linspace(0, 1, 256) ** np.exp(generator.normal(0, 0.35))
     image = cv2.LUT(image, (255 * levels).astype(np.uint8))
     if generator.random() < 0.1:
@@ -22,13 +22,13 @@ def degraded(generator: np.random.Generator, image: Image) -> Image:
     if generator.random() < 0.25:
         image = cv2.GaussianBlur(image, (0, 0), generator.uniform(0.4, 1.3))
     elif generator.random() < 0.12:
-        image = _moved(image, generator.integers(3, 10), generator.uniform(0, np.pi))
+        image = _moved(image, int(generator.integers(3, 10)), generator.uniform(0, np.pi))
     if generator.random() < 0.6:
         image = _noisy(generator, image, generator.uniform(1, 10))
     if generator.random() < 0.4:
         quality = int(generator.integers(20, 95))
         _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     return image
 
 
@@ -43,8 +43,8 @@ def _moved(image: Image, length: int, angle: float) -> Image:
     kernel = np.zeros((length, length), np.float32)
     middle = (length - 1) / 2
     reach = middle * np.array([np.cos(angle), np.sin(angle)])
-    ends = [tuple(np.round(middle + sign * reach).astype(int).tolist()) for sign in (-1, 1)]
-    cv2.line(kernel, *ends, 1.0)
+    first, last = (np.round(middle + sign * reach).astype(int).tolist() for sign in (-1, 1))
+    cv2.line(kernel, first, last, (1.0,))
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.detection.decoding import Finds, decode, distinct
+from kinepose.detection.decoding import decode, distinct
 from kinepose.detection.network import LARGEST_STRIDE, PersonDetector
+from kinepose.geometry.boxes import ScoredBoxes
 
 SIDE = 256
 """Longer side of pictures as the detector sees them [px]."""
@@ -39,7 +40,7 @@ def torch_answer(detector: PersonDetector) -> Answer:
 
 def find_people(
     answer: Answer, images: Sequence[Image], threshold: float, side: int = SIDE
-) -> Iterator[Finds]:
+) -> Iterator[ScoredBoxes]:
     """Those of each of some pictures of one size, in the px of the pictures and within them."""
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
@@ -53,7 +54,7 @@ def find_people(
             yield np.column_stack([boxes, found[:, 4]])[there]
 
 
-def find_people_closely(answer: Answer, image: Image, threshold: float) -> Finds:
+def find_people_closely(answer: Answer, image: Image, threshold: float) -> ScoredBoxes:
     """Those of one picture, for which there is time: seen twice, in two sizes."""
     sides = (SIDE, round(1.5 * SIDE))
     found = [next(find_people(answer, [image], threshold, side)) for side in sides]

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from kinepose.networks.backbones import EfficientNetLite
+from kinepose.method.backbones import EfficientNetLite
 
 STRIDE = 8
 """Side of a cell [px]."""

@@ -1,6 +1,5 @@
 """Training pictures: nobody to five people before places that showed none, filmed badly."""
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,7 +166,9 @@ def _set_in(
         cutout = cv2.resize(cutout, size, interpolation=cv2.INTER_AREA)
         height, width, _ = cutout.shape
         shrink = 1.0
-    angle = generator.uniform(-180, 180) if generator.random() < _TURNED else generator.normal(0, _LEAN)
+    angle = (
+        generator.uniform(-180, 180) if generator.random() < _TURNED else generator.normal(0, _LEAN)
+    )
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, shrink)
     if generator.random() < 0.5:
         turn = turn @ np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])

@@ -25,7 +25,10 @@ def random_thing(
         cv2.fillPoly(mask, [cv2.boxPoints(box).astype(np.int32)], 255, cv2.LINE_AA)
     elif kind == 2:
         for _ in range(int(generator.integers(2, 6))):
-            middle, axes = side * generator.uniform(0.3, 0.7, 2), side * generator.uniform(0.04, 0.25, 2)
+            middle, axes = (
+                side * generator.uniform(0.3, 0.7, 2),
+                side * generator.uniform(0.04, 0.25, 2),
+            )
             angle = generator.uniform(0, 180)
             cv2.ellipse(mask, (tuple(middle), tuple(2 * axes), angle), 255, -1, cv2.LINE_AA)
     else:

@@ -20,7 +20,6 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from kinepose.config import ModelConfig
 from kinepose.detection.checkpoint import DetectorRun, holds_run, log, restore, save
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.cutouts import make_cutouts
@@ -29,11 +28,12 @@ from kinepose.detection.scenes import Scenes, compose_batch
 from kinepose.detection.targets import heatmap_loss, make_targets, sides_loss
 from kinepose.detection.weights import RESULT
 from kinepose.files import check_folder
-from kinepose.networks.backbones import IMAGENET, load_pretrained
+from kinepose.method.backbones import IMAGENET, load_pretrained
 from kinepose.ranges import check_ranges
+from kinepose.settings import ModelConfig
 from kinepose.synthetic.backgrounds import read_photographs
-from kinepose.synthetic.scene import settle_process
-from kinepose.synthetic.settings import check_motion
+from kinepose.synthetic.config import check_motion
+from kinepose.synthetic.synthesize import settle_process
 
 _BACKBONE_RATE = 0.1
 """Learning rate of the backbone's stages, in that of the head."""
@@ -45,6 +45,8 @@ _RANGES = {
     "people": (1.0, math.inf),
     "person_size": (32.0, 1024.0),
     "image_size": (64.0, 1024.0),
+    "early_size": (64.0, 1024.0),
+    "early": (0.0, 1.0),
     "batch_size": (1.0, math.inf),
     "iterations": (1.0, math.inf),
     "learning_rate": (0.0, 1.0),
@@ -103,11 +105,11 @@ class _SceneBatches(Dataset[Scenes]):
         """Mapped into memory, by each process for itself."""
         return np.load(self.path, mmap_mode="r", allow_pickle=False)
 
-    def __getitem__(self, number: int) -> Scenes:
+    def __getitem__(self, index: int) -> Scenes:
         config = self.config
-        generator = np.random.default_rng([config.seed, number])
-        size = config.batch_size, config.image_size
-        return compose_batch(generator, self.cutouts, config.places, *size)
+        generator = np.random.default_rng([config.seed, index])
+        side = config.early_size if index < config.early * config.iterations else config.image_size
+        return compose_batch(generator, self.cutouts, config.places, config.batch_size, side)
 
 
 def _settle(_: int) -> None:
@@ -123,14 +125,9 @@ def _batches(run: DetectorRun, cutouts: Path) -> Iterator[Scenes]:
         batch_size=None,
         sampler=numbers,
         num_workers=config.workers,
-        collate_fn=_as_it_is,
         **(context if config.workers else {}),
     )
     return iter(tqdm(loader, "detector", config.iterations, initial=run.step, leave=False))
-
-
-def _as_it_is(scenes: Scenes) -> Scenes:
-    return scenes
 
 
 def _iterate(run: DetectorRun, scenes: Scenes) -> dict[str, float]:
@@ -138,7 +135,7 @@ def _iterate(run: DetectorRun, scenes: Scenes) -> dict[str, float]:
     config = run.config
     images = torch.from_numpy(scenes.images).permute(0, 3, 1, 2).float() / 255
     images = images.contiguous(memory_format=torch.channels_last)
-    cells = config.image_size // STRIDE
+    cells = images.shape[-1] // STRIDE
     known = map(torch.from_numpy, (scenes.boxes, scenes.wanted, scenes.unclear))
     targets = make_targets(*known, cells, cells)
     for group in run.optimiser.param_groups:
@@ -186,6 +183,6 @@ def _new_run(config: TrainDetectorConfig) -> DetectorRun:
     head = [p for name, p in detector.named_parameters() if not name.startswith("backbone.")]
     groups = [{"params": head, "share": 1.0}, {"params": finer, "share": _BACKBONE_RATE}]
     optimiser = torch.optim.AdamW(groups, config.learning_rate, weight_decay=_WEIGHT_DECAY)
-    detector = detector.to(memory_format=torch.channels_last)
+    detector = detector.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     average = copy.deepcopy(detector).requires_grad_(False).eval()
     return DetectorRun(config, detector, average, optimiser)

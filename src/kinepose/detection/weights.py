@@ -45,4 +45,5 @@ def load_detector(path: Path = SHIPPED_DETECTOR) -> PersonDetector:
     except (OSError, SafetensorError, RuntimeError) as error:
         first = str(error).splitlines()[0]
         raise BadInputError(f"{path} does not hold a person detector's weights: {first}") from error
-    return detector.eval().to(memory_format=torch.channels_last)
+    detector = detector.eval()
+    return detector.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]

@@ -1,0 +1,122 @@
+"""What finds people, by the detector's name: in each frame in passing, or in a whole shot."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+from kinepose.errors import BadInputError
+from kinepose.geometry.boxes import Boxes, ScoredBoxes
+from kinepose.settings import PeopleConfig
+from kinepose.video.detectors import (
+    FileBoxes,
+    moving_people,
+    network_detector,
+    read_boxes,
+    whole_picture,
+)
+from kinepose.video.reading import Frame, is_pictures
+from kinepose.video.searching import Search, search_film
+
+if TYPE_CHECKING:
+    from kinepose.detection.finding import Answer
+
+_SURE = {"people": 0.3, "rtdetr": 0.5}
+"""Score of a find that makes a person, unless the settings say another."""
+_GOES_ON = 0.5
+"""Share of that score with which somebody whom one knows of is found again."""
+
+Thumbnails = UInt8[np.ndarray, "frames height width 3"]
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A detector, ready for one film or for pictures."""
+
+    look: Callable[[Frame], ScoredBoxes]
+    """In each frame in passing, or in each picture [px of it]."""
+    search: Callable[[Thumbnails, float, float], list[ScoredBoxes | None]] | None = None
+    """If not in passing: in the thumbnails of a shot, given its frames a second and its background
+    motion [px of the thumbnails]; None for a frame that was not looked at."""
+    from_file: FileBoxes | None = None
+    """Everybody, known before the film is read."""
+    sure: float = 0.0
+    """Score of a find that makes a person; with less it may only be one who is known of."""
+
+
+def make_finder(film: Path, config: PeopleConfig, answer: "Answer | None") -> Finder:
+    """The detector of the settings; `answer` computes what the network of `people` says.
+
+    Raises:
+        BadInputError: if it cannot be had, or is none for pictures.
+    """
+    nobody = np.zeros((0, 5))
+    if config.detector == "none":
+        return Finder(lambda frame: _scored(whole_picture(frame.image)))
+    if config.detector == "people":
+        return _people_finder(film, config, answer or _shipped_answer())
+    if config.detector == "rtdetr":
+        detect = _loaded_detector(config.detector_weights, _sure(config))
+        return Finder(lambda frame: _scored(detect(frame.image)))
+    if config.detector == "motion":
+        if is_pictures(film):
+            raise BadInputError(
+                "the detector 'motion' needs a film; for pictures: --detector people, rtdetr, "
+                "none, or file with --boxes CSV"
+            )
+        return Finder(lambda frame: nobody, _moving)
+    if config.boxes is None:
+        raise BadInputError("the detector 'file' needs --boxes CSV")
+    films = read_boxes(config.boxes, only=film.name)
+    boxes = films.get(film.name, films.get(""))
+    if boxes is None:
+        raise BadInputError(f"{config.boxes} has no boxes for the film {film.name}")
+    return Finder(lambda frame: nobody, from_file=boxes)
+
+
+def _people_finder(film: Path, config: PeopleConfig, answer: "Answer") -> Finder:
+    from kinepose.detection.finding import find_people, find_people_closely
+
+    sure = _sure(config)
+    if is_pictures(film):
+        return Finder(lambda picture: find_people_closely(answer, picture.image, sure))
+    search: Search = functools.partial(find_people, answer, threshold=_GOES_ON * sure)
+    nobody = np.zeros((0, 5))
+    return Finder(
+        lambda frame: nobody,
+        lambda thumbnails, fps, _: search_film(thumbnails, fps, sure, search),
+        sure=sure,
+    )
+
+
+def _moving(thumbnails: Thumbnails, fps: float, motion: float) -> list[ScoredBoxes | None]:
+    return [_scored(boxes) for boxes in moving_people(thumbnails, fps, motion)]
+
+
+def _sure(config: PeopleConfig) -> float:
+    if config.detector_threshold is not None:
+        return config.detector_threshold
+    return _SURE[config.detector]
+
+
+def _scored(boxes: Boxes) -> ScoredBoxes:
+    return np.column_stack([boxes, np.ones(len(boxes))])
+
+
+@functools.lru_cache(maxsize=1)
+def _shipped_answer() -> "Answer":
+    """Loaded once for all films of a process; imports torch, which the other detectors do not."""
+    from kinepose.detection.finding import torch_answer
+    from kinepose.detection.weights import load_detector
+
+    return torch_answer(load_detector())
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded_detector(weights: str, threshold: float) -> Callable[..., Boxes]:
+    """Loaded once for all films of a process."""
+    return network_detector(weights, threshold)

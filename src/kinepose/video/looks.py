@@ -1,0 +1,37 @@
+"""How people look, in numbers that tell one from another: the colours of head, trunk and legs."""
+
+import itertools
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from kinepose.geometry.boxes import Boxes
+from kinepose.video.reading import Picture
+
+_COLOURS, _BANDS = 4, 3
+"""Bins a channel, and parts of a box from top to bottom."""
+_SIDEWAYS = 0.2
+"""Share of a box on the left and on the right that is background more often than person."""
+
+
+def looks_of(picture: Picture, boxes: Boxes) -> Float[np.ndarray, "people n"]:
+    """Square roots of the shares of colours, band by band; the boxes are in px of the picture."""
+    height, width = picture.shape[:2]
+    looks = np.zeros((len(boxes), _BANDS, _COLOURS**3))
+    for person, (x0, y0, x1, y1) in enumerate(boxes):
+        inset = _SIDEWAYS * (x1 - x0)
+        left, right = np.clip([x0 + inset, x1 - inset], 0, width - 1).astype(int)
+        edges = np.clip(np.linspace(y0, y1, _BANDS + 1), 0, height - 1).astype(int)
+        for band, (top, bottom) in enumerate(itertools.pairwise(edges)):
+            part = picture[top : bottom + 1, left : right + 1]
+            counts = cv2.calcHist([part], [0, 1, 2], None, [_COLOURS] * 3, [0, 256] * 3).ravel()
+            looks[person, band] = np.sqrt(counts / counts.sum())
+    return looks.reshape(len(boxes), -1)
+
+
+def likeness(
+    first: Float[np.ndarray, "n looks"], second: Float[np.ndarray, "m looks"]
+) -> Float[np.ndarray, "n m"]:
+    """Bhattacharyya's coefficient of each with each, averaged over the bands: 1 if alike."""
+    return first @ second.T / _BANDS

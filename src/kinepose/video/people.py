@@ -1,0 +1,264 @@
+"""The people of a film, each followed from frame to frame, and the square crops around them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from kinepose.errors import BadInputError
+from kinepose.geometry.boxes import ScoredBoxes
+from kinepose.ranges import check_ranges
+from kinepose.settings import PeopleConfig
+from kinepose.threads import in_order
+from kinepose.video.background import background_motion
+from kinepose.video.detectors import FileBoxes
+from kinepose.video.finders import Finder, make_finder
+from kinepose.video.linking import Person, link
+from kinepose.video.looks import looks_of
+from kinepose.video.reading import Frame, film_info, is_pictures, read_frames
+from kinepose.video.shots import Sight, Stretch, read_stretches
+from kinepose.video.tracking import fill_and_smooth, smooth, split_at_jumps
+
+if TYPE_CHECKING:
+    from kinepose.detection.finding import Answer
+
+_SHORTEST_TRACK = 0.5
+"""What is found for less than this is no person [s], unless for most of a film that is as short.
+Boxes of a file are all believed."""
+_MOST = 0.8
+"""Share of the film, from the first find to the last."""
+_OTHERS = ("people", "motion", "rtdetr", "none")
+_RANGES = {
+    "detector_threshold": (0.0, 1.0),
+    "margin": (0.1, 10.0),
+    "smoothing": (0.0, 60.0),
+    "longest_gap": (0.0, 3600.0),
+    "max_people": (1.0, 1e6),
+}
+_SIDE_SMOOTHING = 5.0
+"""With side = 'frame', sides are smoothed this many times as much as centres."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person in the frames of a film."""
+
+    number: int
+    frames: Int[np.ndarray, " frames"]
+    """The film's own numbers, ascending; may have gaps."""
+    boxes: Float[np.ndarray, "frames 4"]
+    """Smoothed over time: x0, y0, x1, y1 [px]."""
+    scores: Float[np.ndarray, " frames"]
+    """How sure the detector is, interpolated; 1 where it does not say."""
+    crops: Float[np.ndarray, "frames 3"]
+    """Centre x, centre y, side [px], by the side rule."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames between two cuts, or a part of them no longer than asked for."""
+
+    first: int
+    """Position of its first frame in Survey.frames; `end` is the one after its last."""
+    end: int
+    background_motion: float
+    """See background.background_motion."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one reading of a film finds."""
+
+    frames: Int[np.ndarray, " frames"]
+    """The film's own numbers of the frames that were read."""
+    times: Float[np.ndarray, " frames"]
+    """[s]"""
+    shots: tuple[Shot, ...]
+    tracks: tuple[Track, ...]
+    fps: float
+    """Frames read a second, on average; 0 for pictures."""
+
+
+def check_people(config: PeopleConfig) -> None:
+    """Before a film is read.
+
+    Raises:
+        BadInputError: if a setting is out of range.
+    """
+    check_ranges(config, _RANGES)
+
+
+def people_in_film(
+    film: Path,
+    config: PeopleConfig,
+    fps: float = 0.0,
+    longest: float = 60.0,
+    keep: Callable[[Frame, FileBoxes | None], None] | None = None,
+    answer: "Answer | None" = None,
+) -> Survey:
+    """Find and follow the people of a film, or find those of independent pictures.
+
+    A track never goes on behind a cut. Where a person is not found for up to config.longest_gap,
+    the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
+    leaps farther than its size starts a new track: another person, in other clothes.
+    `fps` thins the film out; shots longer than `longest` [s] are given in parts. `keep` is shown
+    each frame of a film in passing, with the boxes of a file, which are known before. `answer`
+    computes what the network of the detector `people` says, in place of torch.
+
+    Raises:
+        BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
+    """
+    film_info(film)  # what is wrong with the film itself is said first
+    finder = make_finder(film, config, answer)
+    if is_pictures(film):
+        survey = _people_in_pictures(film, finder, config)
+    else:
+
+        def look_and_keep(frame: Frame) -> ScoredBoxes:
+            if keep is not None:
+                keep(frame, finder.from_file)
+            return finder.look(frame)
+
+        stretches = read_stretches(film, fps, longest, look_and_keep)
+        survey = _people_in_film(stretches, finder, config)
+    if not survey.tracks:
+        others = ", ".join(name for name in _OTHERS if name != config.detector)
+        raise BadInputError(
+            f"no person found in {film} by the detector {config.detector!r}; "
+            f"other ways: --detector {others}, or file with --boxes CSV"
+        )
+    return survey
+
+
+def crops_around(
+    boxes: Float[np.ndarray, "frames 4"], config: PeopleConfig, fps: float
+) -> Float[np.ndarray, "frames 3"]:
+    """The side rule: a square around the middle of each box, margin times the stature wide.
+
+    The stature is the 90 % quantile of the boxes' longer sides over the frames given; with
+    config.side = 'frame', the longer side itself, strongly smoothed over time.
+    """
+    longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    if config.side == "clip":
+        stature = np.full(len(boxes), np.quantile(longer, 0.9))
+    else:
+        stature = smooth(longer[:, None], _SIDE_SMOOTHING * config.smoothing * fps)[:, 0]
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.concatenate([middles, config.margin * stature[:, None]], axis=-1)
+
+
+def _people_in_film(stretches: Iterator[Stretch], finder: Finder, config: PeopleConfig) -> Survey:
+    frames: list[int] = []
+    times: list[float] = []
+    sights: list[Sight | None] = []
+    shots: list[Shot] = []
+    cuts: list[int] = []
+
+    def seen(stretch: Stretch) -> tuple[Stretch, float, list[Sight | None]]:
+        thumbnails = stretch.stack()
+        motion = background_motion(thumbnails)
+        found: list[ScoredBoxes | None] = [*stretch.found]
+        scale = np.ones(4)
+        if finder.search is not None:
+            found, scale = finder.search(thumbnails, stretch.fps, motion), stretch.scale
+        return stretch, motion, [_sight(stretch, *pair, scale) for pair in enumerate(found)]
+
+    for stretch, motion, seen_in_it in in_order(seen, stretches, 1):
+        if stretch.new_shot:
+            cuts.append(len(frames))
+        shots.append(Shot(len(frames), len(frames) + len(stretch.frames), motion))
+        sights += seen_in_it
+        frames += stretch.frames
+        times += stretch.times
+    if finder.from_file is None:
+        linked = link(sights, times, cuts, config.longest_gap, finder.sure)
+        least = min(_SHORTEST_TRACK, _MOST * (times[-1] - times[0]))
+        people = [p for p in linked if times[max(p.boxes)] - times[min(p.boxes)] >= least]
+        numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
+    else:
+        numbered = _people_of_file(finder.from_file, frames, times, config.longest_gap)
+    pace = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else 0.0
+    tracks = []
+    for number, person in sorted(numbered.items()):
+        positions, boxes = fill_and_smooth(
+            person.boxes, times, cuts, config.longest_gap, config.smoothing * pace
+        )
+        crops = crops_around(boxes, config, pace)
+        scores = np.interp(positions, list(person.scores), list(person.scores.values()))
+        tracks.append(Track(number, np.array(frames)[positions], boxes, scores, crops))
+    chosen = _foremost(tracks, config.max_people)
+    return Survey(np.array(frames), np.array(times), tuple(shots), chosen, pace)
+
+
+def _sight(
+    stretch: Stretch, position: int, found: ScoredBoxes | None, scale: Float[np.ndarray, " 4"]
+) -> Sight | None:
+    """What was found in a frame, in px of the film, with the looks that its thumbnail shows."""
+    if found is None:
+        return None
+    boxes = found[:, :4] * scale
+    looks = looks_of(stretch.thumbnails[position], boxes / stretch.scale)
+    return Sight(boxes, found[:, 4], looks)
+
+
+def _foremost(tracks: list[Track], most: int | None) -> tuple[Track, ...]:
+    """The people who are largest for longest, by the sum of their lengths over the frames."""
+
+    def presence(track: Track) -> float:
+        return float((track.boxes[:, 2:] - track.boxes[:, :2]).max(-1).sum())
+
+    chosen = sorted(tracks, key=presence, reverse=True)[:most]
+    return tuple(sorted(chosen, key=lambda track: track.number))
+
+
+def _people_of_file(
+    from_file: FileBoxes, frames: list[int], times: list[float], longest_gap: float
+) -> dict[int, Person]:
+    """A file's boxes by track and by the position of their frame among those read.
+
+    The pieces of a track that leaps from one person to another get numbers of their own, except
+    the first.
+    """
+    position_of = {frame: position for position, frame in enumerate(frames)}
+    numbered: dict[int, Person] = {}
+    unused = max(from_file) + 1
+    for number, boxes in sorted(from_file.items()):
+        moments = np.interp(sorted(boxes), frames, times).tolist()
+        time_of = dict(zip(sorted(boxes), moments, strict=True))
+        for piece in split_at_jumps(boxes, time_of, longest_gap):
+            finds = {position_of[f]: box for f, box in piece.items() if f in position_of}
+            if finds:
+                given = unused if number in numbered else number
+                numbered[given] = Person(finds, dict.fromkeys(finds, 1.0))
+                unused += given == unused
+    return numbered
+
+
+def _people_in_pictures(folder: Path, finder: Finder, config: PeopleConfig) -> Survey:
+    """Everybody in each picture, the largest first: nobody is followed."""
+    frames: list[int] = []
+    by_rank: dict[int, dict[int, Float[np.ndarray, " 5"]]] = {}
+    for frame in read_frames(folder):
+        frames.append(frame.index)
+        if finder.from_file is None:
+            found = finder.look(frame)
+            largest = np.argsort(-(found[:, 2:4] - found[:, :2]).prod(-1), kind="stable")
+            ranked = dict(enumerate(found[largest[: config.max_people]]))
+        else:
+            ranked = {
+                number: np.append(track[frame.index], 1.0)
+                for number, track in finder.from_file.items()
+                if frame.index in track
+            }
+        for rank, box in ranked.items():
+            by_rank.setdefault(rank, {})[frame.index] = box
+    tracks = []
+    for rank, finds in sorted(by_rank.items()):
+        found = np.stack(list(finds.values()))
+        crops = np.concatenate([crops_around(box[None, :4], config, 0.0) for box in found])
+        tracks.append(Track(rank, np.array(list(finds)), found[:, :4], found[:, 4], crops))
+    shots = tuple(Shot(i, i + 1, 0.0) for i in range(len(frames)))
+    return Survey(np.array(frames), np.array(frames, float), shots, tuple(tracks), 0.0)

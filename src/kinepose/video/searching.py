@@ -1,0 +1,59 @@
+"""Which frames of a film the person detector looks at: some, and more where they disagree."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from kinepose.geometry.boxes import ScoredBoxes, overlaps
+
+INTERVAL = 0.2
+"""Time between frames that are looked at [s]: boxes between them are interpolated."""
+_SAME = 0.4
+"""Intersection over union of two finds of one person, at least."""
+
+Search = Callable[[Sequence[UInt8[np.ndarray, "height width 3"]]], Iterator[ScoredBoxes]]
+"""The finds in pictures of one size."""
+
+
+def search_film(
+    thumbnails: UInt8[np.ndarray, "frames height width 3"], fps: float, sure: float, search: Search
+) -> list[ScoredBoxes | None]:
+    """What is found in the frames of a shot; None for those that were not looked at.
+
+    Between two frames in which not the same people are surely found, the one in the middle is
+    looked at as well.
+    """
+    count = len(thumbnails)
+    found: list[ScoredBoxes | None] = [None] * count
+    step = max(1, round(INTERVAL * fps))
+    chosen = sorted({*range(0, count, step), count - 1})
+    _look(chosen, thumbnails, found, search)
+    doubtful = [
+        (first + second) // 2
+        for first, second in itertools.pairwise(chosen)
+        if second - first > 1 and not _agree(found[first], found[second], sure)
+    ]
+    _look(doubtful, thumbnails, found, search)
+    return found
+
+
+def _look(
+    chosen: list[int],
+    thumbnails: UInt8[np.ndarray, "frames height width 3"],
+    found: list[ScoredBoxes | None],
+    search: Search,
+) -> None:
+    for position, finds in zip(chosen, search([thumbnails[i] for i in chosen]), strict=True):
+        found[position] = finds
+
+
+def _agree(first: ScoredBoxes | None, second: ScoredBoxes | None, sure: float) -> bool:
+    """Whether the sure finds of two frames are of the same people, each to one."""
+    assert first is not None and second is not None
+    first, second = (finds[finds[:, 4] >= sure] for finds in (first, second))
+    if len(first) != len(second):
+        return False
+    same = overlaps(first[:, :4], second[:, :4]) >= _SAME
+    return bool((same.sum(0) == 1).all() and (same.sum(1) == 1).all())
