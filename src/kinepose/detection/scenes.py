@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Int16, UInt8
 
 from kinepose.detection.cutouts import SEEN, Cutout
 from kinepose.detection.degradation import degraded
@@ -148,7 +148,7 @@ def _view_of_panorama(
 def _set_in(
     generator: np.random.Generator,
     image: Image,
-    owner: UInt8[np.ndarray, "side side"],
+    owner: Int16[np.ndarray, "side side"],
     cutout: Cutout,
     length: float,
     number: int,

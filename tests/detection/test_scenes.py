@@ -1,0 +1,86 @@
+import cv2
+import numpy as np
+
+from kinepose.detection.cutouts import SEEN, cut_out
+from kinepose.detection.degradation import degraded
+from kinepose.detection.scenes import compose_batch
+from kinepose.detection.things import random_thing
+
+
+def cutouts() -> np.ndarray:
+    """One 'person' like no place: a magenta rectangle."""
+    cutout = np.zeros((1, 64, 64, 4), np.uint8)
+    cutout[0, :64, :24] = [255, 0, 255, 255]
+    return cutout
+
+
+def compose(seed: int, count: int = 6, side: int = 96):
+    return compose_batch(np.random.default_rng(seed), cutouts(), None, count, side)
+
+
+def test_the_generator_alone_decides_what_is_composed() -> None:
+    first, second, other = compose(0), compose(0), compose(1)
+    for name, array in vars(first).items():
+        np.testing.assert_array_equal(array, vars(second)[name])
+    assert (first.images != other.images).any()
+
+
+def test_boxes_lie_around_the_people(monkeypatch) -> None:
+    monkeypatch.setattr("kinepose.detection.scenes.degraded", lambda generator, image: image)
+    monkeypatch.setattr("kinepose.detection.scenes._THINGS", 0.0)
+    monkeypatch.setattr("kinepose.detection.scenes._HOW_MANY", (0, 1, 0, 0, 0, 0))
+    scenes = compose(3, count=20)
+    assert (scenes.wanted | scenes.unclear).sum(1).max() == 1
+    checked = 0
+    for image, box, wanted in zip(
+        scenes.images, scenes.boxes[:, 0], scenes.wanted[:, 0], strict=True
+    ):
+        red, green, blue = (image[..., c].astype(int) for c in range(3))
+        rows, columns = np.nonzero((red - green > 90) & (blue - green > 90))
+        if wanted and len(rows) > 50:
+            seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert np.abs(box - seen).max() <= 2
+            checked += 1
+    assert checked > 8
+
+
+def test_nobody_is_both_wanted_and_unclear_and_boxes_lie_within_the_picture() -> None:
+    scenes = compose(5, count=30)
+    assert not (scenes.wanted & scenes.unclear).any()
+    boxes = scenes.boxes[scenes.wanted]
+    assert boxes.min() >= 0
+    assert boxes.max() <= 96
+    assert (boxes[:, 2:] > boxes[:, :2]).all()
+    assert 0.5 < scenes.wanted.sum() / 30 < 3
+
+
+def test_a_cutout_is_the_person_in_the_corner() -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    cv2.ellipse(mask, (60, 50), (10, 40), 0, 0, 360, 255, -1)
+    image = np.dstack([mask // 2] * 3)
+    cutout = cut_out(image, mask, 41)
+    assert cutout.shape == (41, 41, 4)
+    rows, columns = np.nonzero(cutout[..., 3] > SEEN)
+    assert (rows.min(), columns.min()) == (0, 0)
+    assert np.ptp(rows) + 1 == 41
+    assert abs(np.ptp(columns) + 1 - 41 * 21 / 81) <= 1
+    assert not cut_out(image, np.zeros_like(mask), 41).any()
+
+
+def test_things_are_their_surface_where_they_are() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(12):
+        surface = np.full((48, 48, 3), 200, np.uint8)
+        thing = random_thing(generator, surface)
+        inside = thing[..., 3] == 255
+        assert inside.any()
+        assert (thing[inside][:, :3] == 200).all()
+        assert (thing[thing[..., 3] == 0] == 0).all()
+
+
+def test_what_a_camera_does_keeps_size_and_mean() -> None:
+    generator = np.random.default_rng(0)
+    image = np.full((64, 64, 3), 120, np.uint8)
+    means = [degraded(generator, image).mean() for _ in range(40)]
+    assert all(degraded(generator, image).shape == image.shape for _ in range(10))
+    assert 90 < np.mean(means) < 150

@@ -1,0 +1,111 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from kinepose.detection.config import TrainDetectorConfig
+from kinepose.detection.finding import find_people, torch_answer
+from kinepose.detection.network import PersonDetector
+from kinepose.detection.training import train_detector
+from kinepose.detection.weights import load_detector
+from kinepose.errors import BadInputError
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainDetectorConfig:
+    """Two pictures of 64 px an iteration, from a backbone of noise."""
+    monkeypatch.setattr(
+        "kinepose.detection.training.load_pretrained", lambda backbone, config: None
+    )
+    return TrainDetectorConfig(
+        output=tmp_path / "run",
+        people=32,
+        person_size=48,
+        image_size=64,
+        early_size=64,
+        batch_size=2,
+        iterations=4,
+        trained_stages=1,
+        workers=0,
+    )
+
+
+def test_a_run_that_was_broken_off_comes_to_the_same_weights(
+    tiny: TrainDetectorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_detector(tiny)
+    whole = load_file(tiny.output / "detector.safetensors")
+    lines = (tiny.output / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
+
+    broken = replace(tiny, output=tiny.output.with_name("broken"), checkpoint_minutes=0.0)
+
+    def stop(run: object, losses: dict[str, float]) -> None:
+        if run.step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kinepose.detection.training.log", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_detector(broken)
+    train_detector(broken)
+    for name, tensor in load_file(broken.output / "detector.safetensors").items():
+        assert torch.equal(tensor, whole[name]), name
+    with pytest.raises(BadInputError, match="batch_size 2, not 3"):
+        train_detector(replace(broken, batch_size=3))
+
+
+def test_only_what_should_be_is_trained(tiny: TrainDetectorConfig) -> None:
+    torch.manual_seed(tiny.seed)
+    before = PersonDetector().state_dict()
+    train_detector(replace(tiny, learning_rate=0.1))
+    after = load_detector(tiny.output / "detector.safetensors").state_dict()
+    stages = [f"backbone.blocks.{n}." for n in range(6)]
+    for name, tensor in after.items():
+        frozen = name.startswith(("backbone.stem", *stages))
+        if name.startswith("answer.1") or frozen:
+            same = torch.equal(tensor, before[name].half().float())
+            assert same == frozen, name
+
+
+def test_settings_out_of_range_are_one_line(tiny: TrainDetectorConfig) -> None:
+    with pytest.raises(BadInputError, match="--trained-stages"):
+        train_detector(replace(tiny, trained_stages=9))
+    assert not tiny.output.exists()
+
+
+def test_a_file_of_other_weights_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "detector.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(BadInputError, match="person detector"):
+        load_detector(path)
+
+
+def test_finds_are_in_the_pixels_of_the_picture() -> None:
+    """A detector that sees the middle of the brightest cell, and boxes of two by four cells."""
+
+    def answer(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert images.shape == (2, 3, 160, 256)
+        cells = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 8)[:, 0]
+        logits = torch.where(cells > 0.9, 4.0, -9.0)
+        sides = torch.tensor([1.0, 2.0, 1.0, 2.0]).log()[None, :, None, None]
+        return logits, sides.expand(2, 4, *logits.shape[1:])
+
+    images = np.zeros((2, 288, 512, 3), np.uint8)
+    images[1, 96:112, 160:176] = 255  # [px of the picture]: one cell of 8 px, half as large
+    none, one = find_people(answer, list(images), 0.5)
+    assert len(none) == 0
+    np.testing.assert_allclose(one, [[152, 72, 184, 136, torch.tensor(4.0).sigmoid()]], rtol=1e-5)
+
+
+def test_the_network_says_something_of_pictures_of_any_shape() -> None:
+    answer = torch_answer(PersonDetector())
+    for height, width in ((40, 200), (333, 97)):
+        (found,) = find_people(answer, [np.zeros((height, width, 3), np.uint8)], 0.0, side=96)
+        assert (found[:, :4] >= 0).all()
+        assert (found[:, [2, 0]] <= width).all()
+        assert (found[:, [3, 1]] <= height).all()
