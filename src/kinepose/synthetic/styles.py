@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.config import SceneConfig
+from kinepose.settings import SceneConfig
 from kinepose.synthetic.body import Person
-from kinepose.synthetic.clothes import load_wardrobe
-from kinepose.synthetic.light import Vector
-from kinepose.synthetic.wardrobe import Covering, Cut, Dye, Material, Outfit, random_outfit
+from kinepose.synthetic.clothing import Covering, Cut, Dye, Material, Outfit, random_outfit
+from kinepose.synthetic.garments import load_wardrobe
+from kinepose.synthetic.lighting import Vector
 
 _MIDDLE_AGED, _OLD = 0.72, 0.87
 """Of a person's age, from 0.6 to 1."""
@@ -60,7 +60,11 @@ def random_style(generator: np.random.Generator, person: Person, scene: SceneCon
         garments,
         skin,
         _IRISES[generator.integers(len(_IRISES))],
-        (*(materials[each] for each in Covering), Material(bare.colour, gloss=0.6), *(w[0] for w in worn)),
+        (
+            *(materials[each] for each in Covering),
+            Material(bare.colour, gloss=0.6),
+            *(w[0] for w in worn),
+        ),
         (*(dyes[each] for each in Covering), Dye(), *(w[1] for w in worn)),
         replace(outfit.cut, hair=9.0, hat=9.0, collar=min(outfit.cut.collar, 0.7)),
         outfit.print,
@@ -89,9 +93,7 @@ def _suits(name: str, sex: str) -> bool:
     return item.startswith(sex) or not item.startswith(("female", "male"))
 
 
-def _worn(
-    generator: np.random.Generator, name: str, outfit: Outfit
-) -> tuple[Material, Dye]:
+def _worn(generator: np.random.Generator, name: str, outfit: Outfit) -> tuple[Material, Dye]:
     """A garment's own colours, or others by its own light and dark."""
     kind, brightness = name.partition(".")[0], load_wardrobe().garments[name].brightness
     gain = float(generator.uniform(0.7, 1.3))

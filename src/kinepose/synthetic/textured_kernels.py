@@ -7,6 +7,7 @@ from typing import no_type_check
 
 import warp as wp
 
+from kinepose.synthetic.clothing import Covering
 from kinepose.synthetic.kernels import (
     EMPTY,
     FACE_BITS,
@@ -25,7 +26,6 @@ from kinepose.synthetic.kernels import (
     dye_struct,
 )
 from kinepose.synthetic.textures import LEVELS, TEXTURE
-from kinepose.synthetic.wardrobe import Covering
 
 wp.set_module_options({"enable_backward": False})
 
@@ -70,9 +70,7 @@ def _at(texels: wp.array3d(dtype=wp.uint8), layer: int, index: int) -> wp.vec4:
 
 @wp.func
 @no_type_check
-def _sampled(
-    texels: wp.array3d(dtype=wp.uint8), layer: int, level: int, place: wp.vec2
-) -> wp.vec4:
+def _sampled(texels: wp.array3d(dtype=wp.uint8), layer: int, level: int, place: wp.vec2) -> wp.vec4:
     """Colour and opacity, 0 to 1, at a place of a texture, between the four nearest texels."""
     side = SIDE >> level
     start = ((SIDE * SIDE - side * side) * 4) // 3
