@@ -300,8 +300,11 @@ class StreamConfig:
     """New renders an iteration. They fill the pool, then replace the oldest."""
     size: int = 128
     """Side of the renders, which are a third wider than crops [px]."""
+    dressed: float = 0.8
+    """Share of people with textured skin, hair and clothes; the others are painted."""
     film: float = 0.8
-    """Share of people who look like those of films; the others look like the paper's renders."""
+    """Share of painted people who look like those of films; the others look like the paper's
+    renders."""
     hidden: float = 0.15
     """Share of pictures with a thing in them that, one in three times, hides some of the person."""
     noise: float = 0.04
