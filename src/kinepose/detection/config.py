@@ -13,8 +13,7 @@ class TrainDetectorConfig:
     output: Path
     """Folder of the run; an unfinished run in it is resumed."""
     places: Path | None = None
-    """Folder of pictures that show nobody; those twice as wide as high are panoramas, of which
-    views are taken. Made-up scenes alone without it."""
+    """Folder of photographs that show nobody, beside the package's panoramas and made-up scenes."""
     cutouts: Path | None = None
     """Folder where renders of people are kept, for other runs of the same settings; unless told,
     within the run's."""

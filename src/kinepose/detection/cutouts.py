@@ -21,8 +21,8 @@ from kinepose.synthetic.synthesize import settle_process
 
 SEEN = 127
 """A pixel of which a person covers more than this is the person's [0 to 255]."""
-_FILM_LIKE = 0.9
-"""Share of people who look like those of films."""
+_DRESSED, _FILM_LIKE = 0.85, 0.9
+"""Shares of people with textured skin and clothes, and of the others who look like films' people."""
 _ROOM = 1.5
 """Side of the render that a cutout is taken from, in sides of the cutout."""
 _RECIPE = ("people", "person_size", "motion", "seed")
@@ -45,7 +45,9 @@ def make_cutouts(config: TrainDetectorConfig) -> Path:
     if path.is_file():
         return path
     side = config.person_size
-    stream = StreamConfig(size=round(_ROOM * side), film=_FILM_LIKE, motion=config.motion)
+    stream = StreamConfig(
+        size=round(_ROOM * side), dressed=_DRESSED, film=_FILM_LIKE, motion=config.motion
+    )
     with replacing(path) as temporary:
         shape = (config.people, side, side, 4)
         held = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)

@@ -11,6 +11,7 @@ from kinepose.detection.cutouts import SEEN, Cutout
 from kinepose.detection.degradation import degraded
 from kinepose.detection.things import random_thing
 from kinepose.synthetic.backgrounds import procedural_background, random_crop, read_photographs
+from kinepose.synthetic.places import random_view, training_places
 
 MOST_PEOPLE = 5
 _HOW_MANY = (0.15, 0.4, 0.24, 0.12, 0.06, 0.03)
@@ -25,8 +26,9 @@ _LEAN = 12.0
 """Standard deviation of the angle of the others [degrees]."""
 _THINGS = 1.5
 """Things in a picture, on average."""
-_MADE_UP = 0.15
-"""Share of pictures whose place is made up."""
+_KINDS = (0.15, 0.45, 0.4)
+"""Shares of places that are made up, of the package's panoramas (as are the others if there is no
+folder), and of a folder's photographs."""
 _LEAST_SEEN = 0.3
 """Someone of whom less than this is in the picture and not hidden may be left unfound ..."""
 _SMALLEST = 0.07
@@ -110,39 +112,15 @@ def _compose(
 
 
 def place(generator: np.random.Generator, folder: Path | None, side: int) -> Image:
-    """A view of a place without people."""
-    if folder is None or generator.random() < _MADE_UP:
+    """A view of a place without people: made up, photographed all around, or of the folder."""
+    kind = generator.choice(3, p=_KINDS)
+    if kind == 0:
         return procedural_background(generator, side, side)
-    pictures = read_photographs(folder)
-    picture = pictures[generator.integers(len(pictures))]
-    height, width = picture.shape[:2]
-    if width == 2 * height:
-        return _view_of_panorama(generator, picture, side)
-    return random_crop(generator, picture, side, side)
-
-
-def _view_of_panorama(
-    generator: np.random.Generator, panorama: UInt8[np.ndarray, "_ _ 3"], side: int
-) -> Image:
-    """What a camera sees that looks somewhere within it."""
-    height = len(panorama)
-    reach = np.tan(np.radians(generator.uniform(20, 50)))
-    pitch = np.radians(np.clip(generator.normal(-5, 15), -60, 60))
-    roll = np.radians(generator.normal(0, 4))
-    across = np.linspace(-reach, reach, side, dtype=np.float32) * (1 - 2 * generator.integers(2))
-    x, y = np.meshgrid(across, np.linspace(-reach, reach, side, dtype=np.float32))
-    x, y = np.cos(roll) * x - np.sin(roll) * y, np.sin(roll) * x + np.cos(roll) * y
-    up, ahead = -y * np.cos(pitch) + np.sin(pitch), np.cos(pitch) + y * np.sin(pitch)
-    longitude = np.arctan2(x, ahead) / (2 * np.pi) + generator.random()
-    latitude = np.arctan2(up, np.hypot(x, ahead)) / np.pi
-    columns, rows = longitude % 1 * 2 * height, (0.5 - latitude) * height
-    return cv2.remap(
-        panorama,
-        columns.astype(np.float32),
-        rows.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
-    )
+    if kind == 1 or folder is None:
+        panoramas = training_places()
+        return random_view(generator, panoramas[generator.integers(len(panoramas))], side, side)
+    photographs = read_photographs(folder)
+    return random_crop(generator, photographs[generator.integers(len(photographs))], side, side)
 
 
 def _set_in(
