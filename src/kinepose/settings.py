@@ -549,9 +549,11 @@ class PredictConfig:
     viewer: bool = True
     """Whether to write viewer.html: the film beside 3D skeletons that can be turned, on one page
     that needs no network; of a long film the first five minutes."""
+    detections: Path | None = None
+    """File (CSV) for everybody's box in every frame, and its score: what `--detector file` reads."""
     onnx: Path | None = None
-    """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses in
-    place of torch, on the processor."""
+    """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses, and
+    the people if there is a file for that beside it, in place of torch, on the processor."""
     batch_size: int = 16
     """Crops that a thread, or the GPU, works on at once."""
     device: str = "auto"
@@ -588,7 +590,8 @@ class ExportConfig:
 
 @dataclass(frozen=True)
 class ExportOnnxConfig:
-    """Write what finds poses in a crop (E_P, T_fk, T_c) as an ONNX file."""
+    """Write what finds poses in a crop (E_P, T_fk, T_c) as an ONNX file, and the person detector as
+    another beside it, NAME_people.onnx."""
 
     output: Path
     """The file."""

@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 
+from kinepose.detection.compositing import lay_over, turned
 from kinepose.detection.cutouts import SEEN, cut_out
 from kinepose.detection.degradation import degraded
 from kinepose.detection.scenes import compose_batch
@@ -84,3 +85,30 @@ def test_what_a_camera_does_keeps_size_and_mean() -> None:
     means = [degraded(generator, image).mean() for _ in range(40)]
     assert all(degraded(generator, image).shape == image.shape for _ in range(10))
     assert 90 < np.mean(means) < 150
+
+
+def test_layers_are_laid_over_where_they_should_be() -> None:
+    image, owner = np.full((40, 40, 3), 100, np.uint8), np.full((40, 40), -1, np.int16)
+    layers = np.zeros((10, 20, 4), np.uint8)
+    layers[2:8, 4:16] = [40, 50, 60, 255]
+    layers[8, 4:16] = [20, 25, 30, 128]
+    expected = image.copy()
+    expected[0:3, 30:40] = [80, 50, 30]
+    expected[3, 30:40] = [90, 75, 65]  # half of it, half of what is behind
+    box = lay_over(image, owner, layers, np.array([26, -5]), 7, np.array([2.0, 1.0, 0.5]))
+    assert np.abs(image.astype(int) - expected).max() <= 1
+    assert box is not None
+    assert box.tolist() == [30, 0, 40, 4]
+    assert (owner == 7).sum() == 40
+    assert lay_over(image, owner, layers, np.array([45, 0]), 8, np.ones(3)) is None
+
+
+def test_turning_keeps_the_length_and_the_area() -> None:
+    cutout = cutouts()[0]
+    for angle, mirrored in ((0.0, False), (90.0, True), (33.0, False)):
+        layers = turned(cutout, 40.0, angle, mirrored)
+        mask = layers[..., 3].astype(float) / 255
+        assert abs(mask.sum() - 40 * 15) < 40
+        radians = np.radians(angle)
+        width = abs(np.cos(radians)) * 15 + abs(np.sin(radians)) * 40
+        assert abs(layers.shape[1] - width) <= 2

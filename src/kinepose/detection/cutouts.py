@@ -22,7 +22,7 @@ from kinepose.synthetic.synthesize import settle_process
 SEEN = 127
 """A pixel of which a person covers more than this is the person's [0 to 255]."""
 _DRESSED, _FILM_LIKE = 0.85, 0.9
-"""Shares of people with textured skin and clothes, and of the others who look like films' people."""
+"""Shares of people with textured skin and clothes, and of the others who look as in films."""
 _ROOM = 1.5
 """Side of the render that a cutout is taken from, in sides of the cutout."""
 _RECIPE = ("people", "person_size", "motion", "seed")

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int16, UInt8
+from jaxtyping import Bool, Float32, Int, UInt8
 
+from kinepose.detection.compositing import Layers, lay_over, turned
 from kinepose.detection.cutouts import SEEN, Cutout
 from kinepose.detection.degradation import degraded
 from kinepose.detection.things import random_thing
@@ -24,6 +24,8 @@ _TURNED = 0.2
 """Share of people turned by any angle, as those are who tumble or climb."""
 _LEAN = 12.0
 """Standard deviation of the angle of the others [degrees]."""
+_CUT_OFF = 0.5
+"""Share of people who may stand across the picture's border."""
 _THINGS = 1.5
 """Things in a picture, on average."""
 _KINDS = (0.15, 0.45, 0.4)
@@ -101,14 +103,34 @@ def _compose(
             cutout = cutouts[generator.integers(len(cutouts))]
         else:
             cutout = random_thing(generator, place(generator, places, side // 2))
-        box, area = _set_in(generator, image, owner, cutout, float(lengths[number]), number)
+        layers = _turned_somehow(generator, cutout, float(lengths[number]))
+        gain = generator.uniform(0.7, 1.2) * generator.normal(1, 0.06, 3)
+        corner = _corner(generator, layers.shape[1::-1], side)
+        box = lay_over(image, owner, layers, corner, number, gain)
         if is_person[number] and box is not None:
             boxes.append(box)
-            areas.append(area)
+            areas.append(np.count_nonzero(layers[..., 3] > SEEN))
             owners.append(number)
     seen = [np.count_nonzero(owner == number) for number in owners]
     shares = np.array(seen, np.float32) / np.maximum(np.array(areas, np.float32), 1)
     return image, np.array(boxes, np.float32).reshape(-1, 4), shares
+
+
+def _turned_somehow(generator: np.random.Generator, cutout: Cutout, length: float) -> Layers:
+    angle = generator.normal(0, _LEAN)
+    if generator.random() < _TURNED:
+        angle = generator.uniform(-180, 180)
+    return turned(cutout, length, angle, generator.random() < 0.5)
+
+
+def _corner(
+    generator: np.random.Generator, size: tuple[int, int], side: int
+) -> Int[np.ndarray, " 2"]:
+    """Where something of this size begins, so that little of it is outside unless it is large."""
+    half = np.array(size) / 2
+    inner = np.minimum(0.9 * half, side / 2)
+    inner = np.where(generator.random() < _CUT_OFF, np.minimum(0.45 * half, side / 2), inner)
+    return (generator.uniform(inner, side - inner) - half).astype(int)
 
 
 def place(generator: np.random.Generator, folder: Path | None, side: int) -> Image:
@@ -121,60 +143,3 @@ def place(generator: np.random.Generator, folder: Path | None, side: int) -> Ima
         return random_view(generator, panoramas[generator.integers(len(panoramas))], side, side)
     photographs = read_photographs(folder)
     return random_crop(generator, photographs[generator.integers(len(photographs))], side, side)
-
-
-def _set_in(
-    generator: np.random.Generator,
-    image: Image,
-    owner: Int16[np.ndarray, "side side"],
-    cutout: Cutout,
-    length: float,
-    number: int,
-) -> tuple[Float32[np.ndarray, " 4"] | None, float]:
-    """Set a cutout into a picture, its longer side so long [px], and mark whose pixels these are.
-
-    Gives its box within the picture and the area that it would have if nothing cut it off [px^2].
-    """
-    side = len(image)
-    _, _, width, height = cv2.boundingRect(cutout[..., 3])
-    cutout = cutout[:height, :width]
-    shrink = length / max(width, height, 1)
-    if shrink < 0.7:  # a pixel is the mean of what it covers
-        size = max(2, round(width * shrink)), max(2, round(height * shrink))
-        cutout = cv2.resize(cutout, size, interpolation=cv2.INTER_AREA)
-        height, width, _ = cutout.shape
-        shrink = 1.0
-    angle = (
-        generator.uniform(-180, 180) if generator.random() < _TURNED else generator.normal(0, _LEAN)
-    )
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, shrink)
-    if generator.random() < 0.5:
-        turn = turn @ np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
-    corners = turn @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]])
-    half = np.ptp(corners, axis=1) / 2
-    inner = np.minimum(0.45 * half, side / 2)  # little of small ones is cut off, much of large ones
-    middle = generator.uniform(inner, side - inner)
-    turn[:, 2] += middle - (corners.max(1) + corners.min(1)) / 2
-    start = np.clip(np.floor(middle - half), 0, side - 1).astype(int)
-    end = np.clip(np.ceil(middle + half), start + 1, side).astype(int)
-    turn[:, 2] -= start
-    layers = cv2.warpAffine(cutout, turn, tuple((end - start).tolist()))
-    return _blend(generator, image, owner, layers, start, number), float(
-        np.count_nonzero(cutout[..., 3] > SEEN) * shrink**2
-    )
-
-
-def _blend(generator, image, owner, layers, start, number):
-    """Lay layers over a part of a picture; gives the box of what they cover."""
-    height, width, _ = layers.shape
-    rows, columns = slice(start[1], start[1] + height), slice(start[0], start[0] + width)
-    mask = layers[..., 3]
-    left, top, wide, high = cv2.boundingRect((mask > SEEN).astype(np.uint8))
-    behind = cv2.multiply(image[rows, columns], cv2.merge([255 - mask] * 3), scale=1 / 255)
-    gain = generator.uniform(0.7, 1.2) * generator.normal(1, 0.06, 3)
-    before = cv2.multiply(layers[..., :3], np.append(gain, 0.0))
-    image[rows, columns] = cv2.add(behind, before)
-    owner[rows, columns][mask > SEEN] = number
-    if not wide:
-        return None
-    return np.array([left, top, left + wide, top + high], np.float32) + np.tile(start, 2)
