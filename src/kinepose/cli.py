@@ -13,7 +13,7 @@ from typing import Any
 
 import tyro
 
-from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
+from kinepose.errors import BadInputError, FilmWarning, KineposeError
 from kinepose.settings import (
     PRESETS,
     AdaptConfig,
@@ -240,7 +240,7 @@ def _warnings_in_one_line() -> Generator[None]:
     said, others = set(), warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if not issubclass(category, BrokenFilmWarning):
+        if not issubclass(category, FilmWarning):
             others(message, category, *where)
         elif str(message) not in said:
             said.add(str(message))

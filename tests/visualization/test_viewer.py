@@ -10,7 +10,7 @@ import pytest
 
 from kinepose.errors import BadInputError
 from kinepose.pose_files import FilmPoses, read_poses, write_poses
-from kinepose.video.reading import write_video
+from kinepose.video.writing import write_video
 from kinepose.visualization.viewer import LONGEST, write_viewer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

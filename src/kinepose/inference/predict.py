@@ -42,7 +42,9 @@ from kinepose.video.cropping import (
 )
 from kinepose.video.frame_cache import KeptFrames
 from kinepose.video.people import check_people, people_in_film
-from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
+from kinepose.video.pictures import is_pictures, picture_paths
+from kinepose.video.reading import film_info, read_frames
+from kinepose.video.writing import write_video
 from kinepose.visualization.skeletons import overlay_frame
 
 _RANGES = {

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from kinepose.errors import BadInputError
 from kinepose.video.background import STILL_CAMERA, masked_median
-from kinepose.video.reading import Picture
+from kinepose.video.display import Picture
 from kinepose.video.shots import Boxes
 
 FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]

@@ -11,8 +11,9 @@ from jaxtyping import Float
 
 from kinepose.settings import PeopleConfig
 from kinepose.video.detectors import FileBoxes
+from kinepose.video.display import Picture
 from kinepose.video.people import Shot, crops_around
-from kinepose.video.reading import FilmInfo, Frame, Picture
+from kinepose.video.reading import FilmInfo, Frame
 
 _KEPT_BYTES = 2**31
 """Most room on disk for the frames of one film."""

@@ -21,7 +21,8 @@ from kinepose.video.detectors import (
     read_boxes,
     whole_picture,
 )
-from kinepose.video.reading import Frame, film_info, is_pictures, read_frames
+from kinepose.video.pictures import is_pictures
+from kinepose.video.reading import Frame, film_info, read_frames
 from kinepose.video.shots import Boxes, Stretch, read_stretches
 from kinepose.video.tracking import Finds, fill_and_smooth, link, smooth, split_at_jumps
 

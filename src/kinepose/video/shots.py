@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
-from kinepose.video.reading import Frame, Picture, film_info, read_frames
+from kinepose.video.display import Picture
+from kinepose.video.reading import Frame, film_info, read_frames
 
 THUMBNAIL = 240
 """Longer side of the small pictures that show cuts, camera motion and what moves [px]."""

@@ -21,7 +21,8 @@ from kinepose.files import check_file, replacing
 from kinepose.pose_files import FilmPoses, describe_poses, read_poses
 from kinepose.run_folder import count_parameters, read_last_pictures, read_log, read_run_config
 from kinepose.settings import ReportConfig
-from kinepose.video.reading import film_info, picture_paths, read_frames
+from kinepose.video.pictures import picture_paths
+from kinepose.video.reading import film_info, read_frames
 from kinepose.visualization import charts, image_grids
 
 STILLS = 6

@@ -20,7 +20,8 @@ from tqdm import tqdm
 from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
 from kinepose.pose_files import FilmPoses, read_poses
-from kinepose.video.reading import FilmInfo, film_info, read_frames, write_video
+from kinepose.video.reading import FilmInfo, film_info, read_frames
+from kinepose.video.writing import write_video
 from kinepose.visualization import skeletons
 
 LONGEST = 300.0
