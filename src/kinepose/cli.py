@@ -104,12 +104,9 @@ def app(config: AppConfig) -> None:
 
 def export(config: ExportConfig) -> None:
     """Write poses in further formats."""
-    from kinepose.inference.export import check_formats, export_poses
-    from kinepose.pose_files import read_poses
+    from kinepose.inference.export import export
 
-    check_formats(config.formats, config.output)
-    for path in export_poses(read_poses(config.poses), config.formats, config.output):
-        print(path)
+    export(config)
 
 
 def export_onnx(config: ExportOnnxConfig) -> None:

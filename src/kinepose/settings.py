@@ -187,12 +187,12 @@ class PeopleConfig:
     """motion: what differs from the median frame; file: boxes of a CSV; rtdetr: a network of
     transformers; none: the whole picture is the person."""
     boxes: Path | None = None
-    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px]; film may be left out
-    for a single film."""
+    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px of the film as it is
+    shown]; film may be left out for a single film; a column score is heeded if it is there."""
     detector_weights: str = "PekingU/rtdetr_r50vd"
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: float = 0.5
-    """Least score of a person found by 'rtdetr'."""
+    """Least score of a person found by 'rtdetr', or of a box in the column score of --boxes."""
     margin: float = 1.4
     """Side of the square crop, in lengths of the person's box (its 90 % quantile over a clip)."""
     side: Literal["clip", "frame"] = "clip"
@@ -522,7 +522,7 @@ class PredictConfig:
     """Find the 3D poses of the people in a film, a picture, or a folder of pictures."""
 
     film: Positional
-    """A film, a picture, or a folder of pictures, which are taken one by one in name order."""
+    """A film, a picture, or a folder of pictures, which are taken one by one in natural order."""
     output: Path
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     run: Path = SHIPPED
@@ -535,6 +535,9 @@ class PredictConfig:
     formats: tuple[Format, ...] = ("npz",)
     """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
     kinepose[formats]) are one file a person."""
+    rate: float | None = None
+    """Frames a second of bvh, trc and c3d, which know an even pace alone; unless told, the film's
+    own, or their mean where its frames come unevenly."""
     pose_smoothing: float = 0.3
     """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
     over time [s]; 0 leaves them alone."""
@@ -554,6 +557,8 @@ class PredictConfig:
     place of torch, on the processor."""
     batch_size: int = 16
     """Crops that a thread, or the GPU, works on at once."""
+    overwrite: bool = False
+    """Whether to replace results of another film, or by other settings, in the output folder."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -584,6 +589,10 @@ class ExportConfig:
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""
+    rate: float | None = None
+    """Frames a second of bvh, trc and c3d; unless told, the film's own, or their mean."""
+    overwrite: bool = False
+    """Whether to replace results of other poses, or at another rate, in the output folder."""
 
 
 @dataclass(frozen=True)

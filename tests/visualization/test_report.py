@@ -80,6 +80,8 @@ def write_prediction(folder, frames=12, fps=25.0):
         FilmPoses(
             film=np.array("film.mp4"),
             frame=np.arange(frames),
+            time=np.arange(frames) / fps if fps else np.full(frames, np.nan),
+            image=np.array(["" if fps else f"{i}.png" for i in range(frames)]),
             track=np.zeros(frames, np.int64),
             box=np.tile(np.float32([1, 2, 30, 60]), (frames, 1)),
             joints2d=rng.uniform(0, 50, (frames, 17, 2)).astype(np.float32),

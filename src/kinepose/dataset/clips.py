@@ -228,8 +228,8 @@ def _people_in(shot: Shot, survey: Survey, config: PrepareConfig) -> list[_Perso
         inside = (track.frames >= frames[0]) & (track.frames <= frames[-1])
         if inside.sum() >= 2:
             boxes = track.boxes[inside]
-            crops = crops_around(boxes, config.people, survey.fps)
             places = np.searchsorted(frames, track.frames[inside])
+            crops = crops_around(boxes, config.people, survey.times[shot.first + places])
             people.append(_Person(track.number, places, boxes, crops))
     return people
 

@@ -1,9 +1,9 @@
 """High dynamic range and BT.2020 brought to the colours of ordinary films (BT.709, 8 bits).
 
-By the formulas of ITU-R BT.2100 (PQ, HLG), BT.2087 (primaries), BT.2390-10, 5.4.1 (the tone curve)
-and BT.2408 (reference white), https://www.itu.int/rec/R-REC-BT: FFmpeg's zscale is in few builds.
-Light below about half of the reference white is shown as bright as it is meant, what is brighter
-is compressed, up to the 1000 cd/m2 for which most films are graded.
+By the formulas of ITU-R BT.2100 (PQ, HLG), BT.2087 (primaries) and BT.2390-10, 5.4.1 (the tone
+curve), https://www.itu.int/rec/R-REC-BT: FFmpeg's zscale is in few builds, and its newer scaler
+takes seconds to set up. Up to 28 cd/m2 light is shown as it is meant; what is brighter is
+compressed, up to the 1000 cd/m2 for which most films are graded.
 """
 
 from functools import lru_cache
@@ -17,8 +17,8 @@ Transfer = Literal["pq", "hlg", "sdr"]
 
 PEAK = 1000.0
 """Of the display that a film is graded for; of HLG the one that BT.2100 names [cd/m2]."""
-WHITE = 203.0
-"""Reference white: what becomes the white of an ordinary film [cd/m2]."""
+WHITE = 100.0
+"""Of the display for which ordinary films are graded: BT.2035 [cd/m2]."""
 _GRID = 33
 """Points of the table along each of R', G', B'."""
 _GAMMA = 2.4
