@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float32, Float64, Int64, Shaped
 
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
 
-POSES_VERSION = 3
+POSES = "poses.npz"
+"""In the folder that `predict` writes."""
+POSES_VERSION = 4
 """Since 2 there are root and focal, and joints3d are turned into the film camera's axes; since 3
-there are film, confidence and model_sha256."""
+there are film, confidence and model_sha256; since 4 time, of each frame itself, and image. Older
+ones are refused: their times were taken to be even."""
 FORMAT_VERSION = 1
 """Of labels."""
 
@@ -29,6 +32,11 @@ class FilmPoses:
     film: Shaped[np.ndarray, ""]
     """Its file name."""
     frame: Int64[np.ndarray, " rows"]
+    time: Float64[np.ndarray, " rows"]
+    """When the frame is shown, by the film's own clock, from its first frame on [s]; nan for
+    pictures."""
+    image: Shaped[np.ndarray, " rows"]
+    """File name of the picture; empty for films."""
     track: Int64[np.ndarray, " rows"]
     box: Float32[np.ndarray, "rows 4"]
     """Of the person: x0, y0, x1, y1 [px]."""
@@ -45,7 +53,7 @@ class FilmPoses:
     energy: Float32[np.ndarray, " rows"]
     """L_UNP's disagreement; nan where it was not asked for."""
     fps: Float32[np.ndarray, ""]
-    """Frames a second; 0 for pictures."""
+    """Frames a second, on average if they come unevenly; 0 for pictures."""
     model_sha256: Shaped[np.ndarray, ""] = field(default_factory=lambda: np.array(""))
     """Of the model's weights, model.safetensors; empty if no model of ours said so."""
 
@@ -81,13 +89,15 @@ def read_poses(path: Path) -> FilmPoses:
     Raises:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
-    path = path / "poses.npz" if path.is_dir() else path
+    path = path / POSES if path.is_dir() else path
     names = [field.name for field in fields(FilmPoses)]
     poses = FilmPoses(**read_arrays(path, names, "poses", POSES_VERSION))
     if not (np.isfinite(poses.root).all() and (poses.focal > 0).all()):
         raise BadInputError(f"{path} holds a root or a focal length that cannot be")
     if not ((poses.confidence >= 0) & (poses.confidence <= 1)).all():
         raise BadInputError(f"{path} holds a confidence that is not from 0 to 1")
+    if poses.fps > 0 and not np.isfinite(poses.time).all():
+        raise BadInputError(f"{path} holds a frame of a film without a time")
     return poses
 
 
@@ -155,6 +165,8 @@ def read_arrays(path: Path, names: list[str], kind: str, version: int) -> dict[s
             held = set(archive.files) if isinstance(archive, np.lib.npyio.NpzFile) else set()
             if kind == "labels" and "energy" in held:
                 raise BadInputError(f"{path} holds poses, not labels")
+            if kind == "poses" and {"energy", "format_version"} <= held:
+                _check_version(path, archive["format_version"], version)
             missing = {*names, "joint_names", "format_version"} - held
             if missing:
                 listed = ", ".join(sorted(missing))
@@ -165,12 +177,17 @@ def read_arrays(path: Path, names: list[str], kind: str, version: int) -> dict[s
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{path} is no npz file of {kind}, or is broken") from error
     held_version, joint_names = arrays.pop("format_version"), arrays.pop("joint_names")
-    if held_version.item() != version:
-        raise BadInputError(
-            f"{path} has format version {held_version}; this kinepose reads {version}"
-        )
+    _check_version(path, held_version, version)
     if tuple(joint_names.tolist()) != JOINT_NAMES:
         raise BadInputError(f"{path} names other joints than Human3.6M's 17: {joint_names}")
     if not (np.isfinite(arrays["joints2d"]).all() and np.isfinite(arrays["joints3d"]).all()):
         raise BadInputError(f"{path} holds joints that are not finite numbers")
     return arrays
+
+
+def _check_version(path: Path, held: np.ndarray, version: int) -> None:
+    if held.item() != version:
+        again = " (poses: run predict again)" if held.item() < version else ""
+        raise BadInputError(
+            f"{path} has format version {held}; this kinepose reads {version}{again}"
+        )

@@ -183,12 +183,13 @@ class PeopleConfig:
     median frame; file: boxes of a CSV; rtdetr: a network of transformers; none: the whole picture
     is the person."""
     boxes: Path | None = None
-    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px]; film may be left out
-    for a single film."""
+    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px of the film as it is
+    shown]; film may be left out for a single film; a column score is heeded if it is there."""
     detector_weights: str = "PekingU/rtdetr_r50vd"
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: float | None = None
-    """Least score of a person found by 'people' (unless told, 0.3) or 'rtdetr' (0.5)."""
+    """Least score of a person found by 'people' (unless told, 0.3) or 'rtdetr' (0.5), or of a box
+    in the column score of --boxes (0)."""
     max_people: int | None = None
     """How many people to keep of a film, those largest for longest, or of each picture, the largest
     ones; unless told, all."""
@@ -522,7 +523,7 @@ class PredictConfig:
     """Find the 3D poses of the people in a film, a picture, or a folder of pictures."""
 
     film: Positional
-    """A film, a picture, or a folder of pictures, which are taken one by one in name order."""
+    """A film, a picture, or a folder of pictures, which are taken one by one in natural order."""
     output: Path
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     run: Path = SHIPPED
@@ -535,6 +536,9 @@ class PredictConfig:
     formats: tuple[Format, ...] = ("npz",)
     """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
     kinepose[formats]) are one file a person."""
+    rate: float | None = None
+    """Frames a second of bvh, trc and c3d, which know an even pace alone; unless told, the film's
+    own, or their mean where its frames come unevenly."""
     pose_smoothing: float = 0.3
     """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
     over time [s]; 0 leaves them alone."""
@@ -550,12 +554,14 @@ class PredictConfig:
     """Whether to write viewer.html: the film beside 3D skeletons that can be turned, on one page
     that needs no network; of a long film the first five minutes."""
     detections: Path | None = None
-    """File (CSV) for everybody's box in every frame, and its score: what `--detector file` reads."""
+    """File (CSV) for everybody's box and its score, frame by frame: `--detector file` reads it."""
     onnx: Path | None = None
     """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses, and
     the people if there is a file for that beside it, in place of torch, on the processor."""
     batch_size: int = 16
     """Crops that a thread, or the GPU, works on at once."""
+    overwrite: bool = False
+    """Whether to replace results of another film, or by other settings, in the output folder."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -586,12 +592,18 @@ class ExportConfig:
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""
+    rate: float | None = None
+    """Frames a second of bvh, trc and c3d; unless told, the film's own, or their mean."""
+    overwrite: bool = False
+    """Whether to replace results of other poses, or at another rate, in the output folder."""
 
 
 @dataclass(frozen=True)
 class ExportOnnxConfig:
-    """Write what finds poses in a crop (E_P, T_fk, T_c) as an ONNX file, and the person detector as
-    another beside it, NAME_people.onnx."""
+    """Write what finds poses in a crop (E_P, T_fk, T_c) as an ONNX file.
+
+    The person detector becomes another one beside it, NAME_people.onnx.
+    """
 
     output: Path
     """The file."""

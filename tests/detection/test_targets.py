@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.tiny_films import overlap
 
 from kinepose.detection.decoding import decode, distinct
 from kinepose.detection.network import STRIDE
 from kinepose.detection.targets import Targets, heatmap_loss, make_targets, sides_loss
-from tiny_films import overlap
 
 BOXES = [
     [[10.0, 20.0, 70.0, 120.0], [90.0, 5.0, 128.0, 44.0]],

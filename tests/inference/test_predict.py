@@ -17,7 +17,8 @@ from kinepose.method.model import new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.settings import ModelConfig, PeopleConfig, PredictConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
-from kinepose.video.reading import film_info, read_frames, write_video
+from kinepose.video.reading import film_info, read_frames
+from kinepose.video.writing import write_video
 
 WIDTH, HEIGHT, FPS, FRAMES = 96, 128, 10.0, 25
 

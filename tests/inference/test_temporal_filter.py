@@ -42,6 +42,8 @@ def moving(seed=0, noise=0.0, turn=ONCE_ROUND, track=3, start=0):
     return FilmPoses(
         film=np.array("film.mp4"),
         frame=start + np.arange(count),
+        time=(start + np.arange(count)) / FPS,
+        image=np.full(count, ""),
         track=np.full(count, track),
         box=np.tile(np.float32([10, 20, 90, 290]), (count, 1)),
         joints2d=joints2d.astype(np.float32),
@@ -104,7 +106,7 @@ def test_noise_goes_and_motion_stays():
 
 def test_what_is_steady_or_even_passes_unchanged():
     still = rows_of(moving(), np.zeros(FRAMES, int))
-    still = replace(still, frame=np.arange(FRAMES))
+    still = replace(still, frame=np.arange(FRAMES), time=moving().time)
     assert_same(smooth_poses(still, 0.5), still, atol=0.01)
     assert_same(repair_sides(still), still)
     even = smooth_poses(moving(), 0.5).root
@@ -114,7 +116,7 @@ def test_what_is_steady_or_even_passes_unchanged():
 def test_nothing_lags():
     """A film that runs backward gives the same poses backward."""
     noisy = moving(noise=0.1)
-    backward = replace(rows_of(noisy, np.arange(FRAMES)[::-1]), frame=noisy.frame)
+    backward = replace(rows_of(noisy, np.arange(FRAMES)[::-1]), frame=noisy.frame, time=noisy.time)
     again = smooth_poses(backward, 0.3)
     assert_same(rows_of(again, np.arange(FRAMES)[::-1]), smooth_poses(noisy, 0.3), atol=0.05)
 
@@ -159,7 +161,7 @@ def test_viterbi_finds_the_best_of_all_paths():
             return moved.mean(-1).sum() + price * np.count_nonzero(path)
 
         best = min(itertools.product(range(3), repeat=6), key=cost)
-        assert least_motion(states, price).tolist() == list(best)
+        assert least_motion(states, np.full(6, price)).tolist() == list(best)
 
 
 def test_who_turns_about_or_is_always_seen_the_other_way_keeps_his_sides():

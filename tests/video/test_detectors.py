@@ -9,7 +9,8 @@ from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImage
 
 from kinepose.errors import BadInputError
 from kinepose.video.background import background_motion
-from kinepose.video.detectors import moving_people, network_detector, read_boxes, whole_picture
+from kinepose.video.box_tables import read_boxes
+from kinepose.video.detectors import moving_people, network_detector, whole_picture
 
 
 def moving(frames: np.ndarray) -> list:

@@ -89,11 +89,11 @@ def test_crops_much_larger_than_the_frame_take_no_more_room_than_it() -> None:
 
 def test_the_side_rule() -> None:
     boxes = np.array([[10.0, 0.0, 20.0, 30.0 + i] for i in range(11)])
-    crops = crops_around(boxes, PeopleConfig(margin=1.4), 25.0)
+    crops = crops_around(boxes, PeopleConfig(margin=1.4), np.arange(11) / 25)
     np.testing.assert_allclose(crops[:, 2], 1.4 * 39)
     np.testing.assert_allclose(crops[:, 0], 15)
     np.testing.assert_allclose(crops[:, 1], (30 + np.arange(11)) / 2)
-    following = crops_around(boxes, PeopleConfig(margin=1.4, side="frame"), 1.0)
+    following = crops_around(boxes, PeopleConfig(margin=1.4, side="frame"), np.arange(11.0))
     np.testing.assert_allclose(following[:, 2], 1.4 * (30 + np.arange(11)))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from kinepose.errors import BadInputError
 from kinepose.pose_files import FilmPoses, read_poses, write_poses
-from kinepose.video.reading import write_video
+from kinepose.video.writing import write_video
 from kinepose.visualization.viewer import LONGEST, write_viewer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -42,6 +42,8 @@ def write_people(folder, frames=FRAMES, fps=FPS, energy=True):
     poses = FilmPoses(
         film=np.array("film.mp4"),
         frame=frame,
+        time=frame / fps if fps else np.full(len(rows), np.nan),
+        image=np.array(["" if fps else f"{i}.png" for i in frame]),
         track=track,
         box=np.tile(np.float32([60, 30, 140, 120]), (len(rows), 1)),
         joints2d=rng.uniform(50, 110, (len(rows), 17, 2)).astype(np.float32),

@@ -21,7 +21,8 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.pose_files import write_labels
 from kinepose.settings import Benchmark, ConvertConfig
-from kinepose.video.reading import read_frames, write_video
+from kinepose.video.reading import read_frames
+from kinepose.video.writing import write_video
 
 
 def convert(config: ConvertConfig) -> None:

@@ -23,13 +23,13 @@ from tqdm import tqdm
 
 from kinepose.dataset.clips import SCHEMA, cut_film, empty_scene_path
 from kinepose.dataset.ray_workers import on_ray
-from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
+from kinepose.errors import BadInputError, FilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.ranges import check_ranges
 from kinepose.settings import Address, PrepareConfig
 from kinepose.threads import pictures_in_one_thread
+from kinepose.video.containers import check_name
 from kinepose.video.people import check_people
-from kinepose.video.reading import check_name
 
 _RANGES = {
     "shortest_clip": (0.0, math.inf),
@@ -89,7 +89,7 @@ def prepare(config: PrepareConfig) -> None:
                     tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
                 _clips_of(Path(report.film), config).unlink(missing_ok=True)
             elif report.reason:
-                warnings.warn(report.reason, BrokenFilmWarning, stacklevel=2)
+                warnings.warn(report.reason, FilmWarning, stacklevel=2)
             _write_reports(config.output, reports)
     of_call = [reports[film.stem] for film in films]
     failed = [report.reason for report in of_call if report.status == "failed"]
@@ -227,7 +227,7 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
             pictures_in_one_thread(),
             replacing(path) as temporary,
         ):
-            warnings.simplefilter("always", BrokenFilmWarning)
+            warnings.simplefilter("always", FilmWarning)
             with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
                 for table in cut_film(film, config):
                     writer.write_table(table)
@@ -237,7 +237,7 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
                         counts[f"paired_{key}"] += more if paired else 0
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
         return FilmReport(film.name, "failed", str(error), dict.fromkeys(counts, 0), made_from)
-    broken = [str(w.message) for w in warned if issubclass(w.category, BrokenFilmWarning)]
+    broken = [str(w.message) for w in warned if issubclass(w.category, FilmWarning)]
     return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
 
 

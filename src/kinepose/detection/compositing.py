@@ -54,4 +54,4 @@ def lay_over(
     owner[y0:y1, x0:x1][is_seen] = number
     left, top, width, height = cv2.boundingRect(is_seen.astype(np.uint8))
     box = np.array([left, top, left + width, top + height], np.float32)
-    return box + np.float32([x0, y0, x0, y0]) if width else None
+    return box + np.array([x0, y0, x0, y0], np.float32) if width else None

@@ -12,20 +12,16 @@ from jaxtyping import UInt8
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
 from kinepose.settings import PeopleConfig
-from kinepose.video.detectors import (
-    FileBoxes,
-    moving_people,
-    network_detector,
-    read_boxes,
-    whole_picture,
-)
-from kinepose.video.reading import Frame, is_pictures
+from kinepose.video.box_tables import FileBoxes, read_boxes
+from kinepose.video.detectors import moving_people, network_detector, whole_picture
+from kinepose.video.pictures import is_pictures
+from kinepose.video.reading import FilmInfo, Frame
 from kinepose.video.searching import Search, search_film
 
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
 
-_SURE = {"people": 0.3, "rtdetr": 0.5}
+_SURE = {"people": 0.3, "rtdetr": 0.5, "file": 0.0}
 """Score of a find that makes a person, unless the settings say another."""
 _GOES_ON = 0.5
 """Share of that score with which somebody whom one knows of is found again."""
@@ -48,7 +44,9 @@ class Finder:
     """Score of a find that makes a person; with less it may only be one who is known of."""
 
 
-def make_finder(film: Path, config: PeopleConfig, answer: "Answer | None") -> Finder:
+def make_finder(
+    film: Path, config: PeopleConfig, info: FilmInfo, answer: "Answer | None"
+) -> Finder:
     """The detector of the settings; `answer` computes what the network of `people` says.
 
     Raises:
@@ -71,10 +69,14 @@ def make_finder(film: Path, config: PeopleConfig, answer: "Answer | None") -> Fi
         return Finder(lambda frame: nobody, _moving)
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
-    films = read_boxes(config.boxes, only=film.name)
+    size = None if is_pictures(film) else (info.width, info.height)
+    films = read_boxes(config.boxes, film.name, size, _sure(config))
     boxes = films.get(film.name, films.get(""))
     if boxes is None:
-        raise BadInputError(f"{config.boxes} has no boxes for the film {film.name}")
+        raise BadInputError(
+            f"{config.boxes} has no boxes for the film {film.name}: its column film names "
+            f"{', '.join(sorted(films)[:3])}; it has to be the file's name, with its suffix"
+        )
     return Finder(lambda frame: nobody, from_file=boxes)
 
 

@@ -70,18 +70,21 @@ def link(
     """Everybody in a film; None is a frame that was not looked at.
 
     A person begins with a find whose score is at least `sure`, goes on with any, and ends at a cut
-    (position of a shot's first frame). Who is away for longer than longest_gap [s] is known again
-    by looks, if these are clear; else he is a new one.
+    (position of a shot's first frame). Who is away for longer than longest_gap [s], and in
+    at least one frame that was looked at, is known again by looks, if these are clear; else he is
+    a new one.
     """
     starts = np.array(sorted(cuts))
     pieces: list[Piece] = []
     active: list[Piece] = []
+    before = times[0] if times else 0.0
     for position, sight in enumerate(sights):
         if sight is None:
             continue
         shot = int(np.searchsorted(starts, position, side="right"))
-        since = times[position] - longest_gap
+        since = min(times[position] - longest_gap, before)
         active = [p for p in active if p.shot == shot and times[_last(p)] >= since]
+        before = times[position]
         new = _go_on(active, sights, times, position, shot, sure)
         pieces += new
         active += new

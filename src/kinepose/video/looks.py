@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinepose.geometry.boxes import Boxes
-from kinepose.video.reading import Picture
+from kinepose.video.display import Picture
 
 _COLOURS, _BANDS = 4, 3
 """Bins a channel, and parts of a box from top to bottom."""

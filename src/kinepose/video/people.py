@@ -14,11 +14,12 @@ from kinepose.ranges import check_ranges
 from kinepose.settings import PeopleConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
-from kinepose.video.detectors import FileBoxes
+from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.linking import Person, link
 from kinepose.video.looks import looks_of
-from kinepose.video.reading import Frame, film_info, is_pictures, read_frames
+from kinepose.video.pictures import is_pictures
+from kinepose.video.reading import FilmInfo, Frame, film_info, frame_rate, read_frames
 from kinepose.video.shots import Sight, Stretch, read_stretches
 from kinepose.video.tracking import fill_and_smooth, smooth, split_at_jumps
 
@@ -111,8 +112,8 @@ def people_in_film(
     Raises:
         BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
     """
-    film_info(film)  # what is wrong with the film itself is said first
-    finder = make_finder(film, config, answer)
+    info = film_info(film)  # what is wrong with the film itself is said first
+    finder = make_finder(film, config, info, answer)
     if is_pictures(film):
         survey = _people_in_pictures(film, finder, config)
     else:
@@ -123,7 +124,7 @@ def people_in_film(
             return finder.look(frame)
 
         stretches = read_stretches(film, fps, longest, look_and_keep)
-        survey = _people_in_film(stretches, finder, config)
+        survey = _people_in_film(stretches, finder, config, info)
     if not survey.tracks:
         others = ", ".join(name for name in _OTHERS if name != config.detector)
         raise BadInputError(
@@ -134,23 +135,29 @@ def people_in_film(
 
 
 def crops_around(
-    boxes: Float[np.ndarray, "frames 4"], config: PeopleConfig, fps: float
+    boxes: Float[np.ndarray, "frames 4"],
+    config: PeopleConfig,
+    times: Float[np.ndarray, " frames"] | None = None,
 ) -> Float[np.ndarray, "frames 3"]:
     """The side rule: a square around the middle of each box, margin times the stature wide.
 
     The stature is the 90 % quantile of the boxes' longer sides over the frames given; with
-    config.side = 'frame', the longer side itself, strongly smoothed over time.
+    config.side = 'frame', the longer side itself, strongly smoothed over time, if that is told [s].
     """
     longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     if config.side == "clip":
         stature = np.full(len(boxes), np.quantile(longer, 0.9))
+    elif times is None:
+        stature = longer
     else:
-        stature = smooth(longer[:, None], _SIDE_SMOOTHING * config.smoothing * fps)[:, 0]
+        stature = smooth(longer[:, None], times, _SIDE_SMOOTHING * config.smoothing)[:, 0]
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.concatenate([middles, config.margin * stature[:, None]], axis=-1)
 
 
-def _people_in_film(stretches: Iterator[Stretch], finder: Finder, config: PeopleConfig) -> Survey:
+def _people_in_film(
+    stretches: Iterator[Stretch], finder: Finder, config: PeopleConfig, info: FilmInfo
+) -> Survey:
     frames: list[int] = []
     times: list[float] = []
     sights: list[Sight | None] = []
@@ -163,7 +170,7 @@ def _people_in_film(stretches: Iterator[Stretch], finder: Finder, config: People
         found: list[ScoredBoxes | None] = [*stretch.found]
         scale = np.ones(4)
         if finder.search is not None:
-            found, scale = finder.search(thumbnails, stretch.fps, motion), stretch.scale
+            found, scale = finder.search(thumbnails, stretch.pace, motion), stretch.scale
         return stretch, motion, [_sight(stretch, *pair, scale) for pair in enumerate(found)]
 
     for stretch, motion, seen_in_it in in_order(seen, stretches, 1):
@@ -173,24 +180,26 @@ def _people_in_film(stretches: Iterator[Stretch], finder: Finder, config: People
         sights += seen_in_it
         frames += stretch.frames
         times += stretch.times
+    clock = np.array(times)
     if finder.from_file is None:
         linked = link(sights, times, cuts, config.longest_gap, finder.sure)
         least = min(_SHORTEST_TRACK, _MOST * (times[-1] - times[0]))
         people = [p for p in linked if times[max(p.boxes)] - times[min(p.boxes)] >= least]
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
+        check_end(finder.from_file, frames, config.boxes, info)
         numbered = _people_of_file(finder.from_file, frames, times, config.longest_gap)
-    pace = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else 0.0
     tracks = []
     for number, person in sorted(numbered.items()):
         positions, boxes = fill_and_smooth(
-            person.boxes, times, cuts, config.longest_gap, config.smoothing * pace
+            person.boxes, times, cuts, config.longest_gap, config.smoothing
         )
-        crops = crops_around(boxes, config, pace)
+        crops = crops_around(boxes, config, clock[positions])
         scores = np.interp(positions, list(person.scores), list(person.scores.values()))
         tracks.append(Track(number, np.array(frames)[positions], boxes, scores, crops))
+    pace = frame_rate(clock, info.fps if len(frames) > frames[-1] else 0.0)
     chosen = _foremost(tracks, config.max_people)
-    return Survey(np.array(frames), np.array(times), tuple(shots), chosen, pace)
+    return Survey(np.array(frames), clock, tuple(shots), chosen, pace)
 
 
 def _sight(
@@ -253,12 +262,15 @@ def _people_in_pictures(folder: Path, finder: Finder, config: PeopleConfig) -> S
                 for number, track in finder.from_file.items()
                 if frame.index in track
             }
+            check_boxes(ranked, frame, config.boxes)
         for rank, box in ranked.items():
             by_rank.setdefault(rank, {})[frame.index] = box
+    if finder.from_file is not None:
+        check_end(finder.from_file, frames, config.boxes, film_info(folder))
     tracks = []
     for rank, finds in sorted(by_rank.items()):
         found = np.stack(list(finds.values()))
-        crops = np.concatenate([crops_around(box[None, :4], config, 0.0) for box in found])
+        crops = np.concatenate([crops_around(box[None, :4], config) for box in found])
         tracks.append(Track(rank, np.array(list(finds)), found[:, :4], found[:, 4], crops))
     shots = tuple(Shot(i, i + 1, 0.0) for i in range(len(frames)))
     return Survey(np.array(frames), np.array(frames, float), shots, tuple(tracks), 0.0)

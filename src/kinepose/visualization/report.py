@@ -21,7 +21,8 @@ from kinepose.files import check_file, replacing
 from kinepose.pose_files import FilmPoses, describe_poses, read_poses
 from kinepose.run_folder import count_parameters, read_last_pictures, read_log, read_run_config
 from kinepose.settings import ReportConfig
-from kinepose.video.reading import film_info, picture_paths, read_frames
+from kinepose.video.pictures import picture_paths
+from kinepose.video.reading import film_info, read_frames
 from kinepose.visualization import charts, image_grids
 
 STILLS = 6
@@ -175,17 +176,14 @@ def _skeletons(poses: FilmPoses | None) -> str | None:
     if poses is None or not len(poses.frame):
         return None
     rows = _spread(len(poses.frame), SKELETONS)
-    labels = [
-        f"{poses.frame[row] / poses.fps:.1f} s" if poses.fps else f"picture {poses.frame[row] + 1}"
-        for row in rows
-    ]
+    labels = [f"{poses.time[row]:.1f} s" if poses.fps else str(poses.image[row]) for row in rows]
     return _png(image_grids.skeletons_from_two_views(poses.joints3d[rows], labels))
 
 
 def _energy(poses: FilmPoses | None) -> str | None:
     if poses is None or len(poses.frame) < 2 or not np.isfinite(poses.energy).any():
         return None
-    time, unit = (poses.frame / poses.fps, "time [s]") if poses.fps else (poses.frame, "picture")
+    time, unit = (poses.time, "time [s]") if poses.fps else (poses.frame, "picture")
     return _svg(charts.energy_over_time(time.astype(float), poses.energy, poses.track, unit))
 
 
