@@ -120,8 +120,10 @@ def export(config: ExportConfig) -> None:
 def export_onnx(config: ExportOnnxConfig) -> None:
     """Write a run's pose network as ONNX."""
     from kinepose.inference.onnx import export_onnx
+    from kinepose.inference.onnx_detector import export_detector
 
     export_onnx(config)
+    export_detector(config.output)
 
 
 def evaluate(config: EvaluateConfig) -> None:

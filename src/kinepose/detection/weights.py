@@ -1,5 +1,6 @@
 """The detector's weights as a file, and as it comes with the package."""
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -13,6 +14,18 @@ from kinepose.files import replacing
 
 RESULT = "detector.safetensors"
 SHIPPED_DETECTOR = Path(__file__).parent.parent / "weights" / RESULT
+
+
+def detector_sha256() -> str:
+    """Which detector the package has: the hash of its file.
+
+    Raises:
+        BadInputError: if it has none.
+    """
+    if not SHIPPED_DETECTOR.is_file():
+        raise BadInputError("no person detector came with this kinepose: --detector motion")
+    with SHIPPED_DETECTOR.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_tensors(

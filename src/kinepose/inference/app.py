@@ -261,7 +261,7 @@ def _options(asked: Any) -> list[str]:
     Raises:
         BadInputError: if a choice is none.
     """
-    detector, formats = asked.get("detector", "motion"), asked.getlist("format")
+    detector, formats = asked.get("detector", "people"), asked.getlist("format")
     if detector not in _DETECTORS or not set(formats) <= set(get_args(Format)):
         raise BadInputError(f"detectors: {', '.join(_DETECTORS)}; formats: {get_args(Format)}")
     return ["--detector", detector, "--side", "frame", "--formats", "npz", *formats]

@@ -48,18 +48,15 @@ def export_onnx(config: ExportOnnxConfig) -> None:
     """
     check_file(config.output)
     model = load_model(config.run)
-    onnx = _package("onnx")
-    _package("onnxscript")
+    onnx = package("onnx")
+    package("onnxscript")
     with TemporaryDirectory() as place:
         path = Path(place) / "model.onnx"
         _trace(model, path)
         if config.int8:
             path = _quantise(path, model.config.image_size)
         network = onnx.load(path)
-    network.metadata_props.add(key=_WEIGHTS, value=model_sha256(config.run))
-    with replacing(config.output) as temporary:
-        onnx.save(network, temporary)
-    print(f"{config.output}: {config.output.stat().st_size / 2**20:.1f} MB")
+    write_onnx(network, config.output, model_sha256(config.run))
 
 
 def onnx_poses(path: Path, run: Path) -> Estimate:
@@ -68,17 +65,34 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
     Raises:
         BadInputError: if the file is missing, no ONNX, of another run, or a package is missing.
     """
-    runtime = _package("onnxruntime")
     remedy = f"kinepose export-onnx --run {run} --output {path}"
     if path.is_dir():
         raise BadInputError(f"--onnx {path} is a folder: name the file that export-onnx wrote")
     if not path.is_file():
         raise BadInputError(f"no such file: {path}: {remedy}")
+    session = open_session(path)
+    if made_of(session) != model_sha256(run):
+        raise BadInputError(f"{path} was not made of the run {run}: {remedy}")
+
+    def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
+        found = session.run(None, {"images": images.contiguous().numpy()})
+        return Poses(*(torch.from_numpy(numbers) for numbers in found))
+
+    return estimate
+
+
+def open_session(path: Path) -> Any:
+    """An onnxruntime.InferenceSession of a file, in the one thread that calls it.
+
+    Raises:
+        BadInputError: if the file is no ONNX, or the package is missing.
+    """
+    runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = runtime.InferenceSession(
+        return runtime.InferenceSession(
             path,
             options,
             providers=["CPUExecutionProvider"],
@@ -87,15 +101,20 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
     except Exception as error:  # its errors have no base of their own
         first = str(error).splitlines()[0]
         raise BadInputError(f"{path} is not an ONNX file that can be used: {first}") from error
-    made_of = session.get_modelmeta().custom_metadata_map.get(_WEIGHTS)
-    if made_of != model_sha256(run):
-        raise BadInputError(f"{path} was not made of the run {run}: {remedy}")
 
-    def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
-        found = session.run(None, {"images": images.contiguous().numpy()})
-        return Poses(*(torch.from_numpy(numbers) for numbers in found))
 
-    return estimate
+def made_of(session: Any) -> str | None:
+    """The hash of the weights that a file was made of, if it says that."""
+    return session.get_modelmeta().custom_metadata_map.get(_WEIGHTS)
+
+
+def write_onnx(network: Any, path: Path, weights: str) -> None:
+    """Write an onnx.ModelProto, and by their hash what weights it was made of."""
+    onnx = package("onnx")
+    network.metadata_props.add(key=_WEIGHTS, value=weights)
+    with replacing(path) as temporary:
+        onnx.save(network, temporary)
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
 
 
 class _Estimator(nn.Module):
@@ -115,7 +134,7 @@ def _trace(model: Model, path: Path) -> None:
     size = model.config.image_size
     estimator, images = _Estimator(model).eval(), torch.rand(2, 3, size, size)
     estimator(images)  # constants that are kept must be numbers, not what the exporter traces with
-    with _silence():
+    with silence():
         torch.onnx.export(
             estimator,
             (images,),
@@ -130,7 +149,7 @@ def _trace(model: Model, path: Path) -> None:
 
 def _quantise(path: Path, size: int) -> Path:
     """Convolutions in 8 bits, one scale a channel; all else stays as it is."""
-    _package("onnxruntime")
+    package("onnxruntime")
     from onnxruntime.quantization import QuantType, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -143,7 +162,7 @@ def _quantise(path: Path, size: int) -> Path:
             return next(self.batches, {})
 
     simplified, quantised = path.with_name("simple.onnx"), path.with_name("int8.onnx")
-    with _silence():
+    with silence():
         quant_pre_process(path, simplified, skip_symbolic_shape=True)
         quantize_static(
             simplified,
@@ -168,7 +187,7 @@ def _calibration_pictures(size: int) -> Iterator[dict[str, Float[np.ndarray, "ba
 
 
 @contextlib.contextmanager
-def _silence() -> Generator[None]:
+def silence() -> Generator[None]:
     """Exporters say much that is no news to users."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -180,7 +199,12 @@ def _silence() -> Generator[None]:
         logging.disable(before)
 
 
-def _package(name: str) -> Any:
+def package(name: str) -> Any:
+    """One of kinepose[onnx].
+
+    Raises:
+        BadInputError: if it is missing.
+    """
     try:
         return __import__(name)
     except ImportError as error:

@@ -25,6 +25,7 @@ _MAY_DIFFER = (
     "formats",
     "overlay",
     "viewer",
+    "detections",
     "overwrite",
     "device",
     "batch_size",

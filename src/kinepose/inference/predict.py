@@ -17,11 +17,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.errors import BadInputError
-from kinepose.files import making, replacing
+from kinepose.files import check_file, making, replacing
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
 from kinepose.inference.export import RANGES, check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
+from kinepose.inference.onnx_detector import onnx_answer
 from kinepose.inference.output_folder import check_output, claim, prediction_record
 from kinepose.inference.temporal_filter import steadied
 from kinepose.method.camera_projection import rotation_camera_from_canonical
@@ -34,6 +35,7 @@ from kinepose.ranges import check_ranges
 from kinepose.run_folder import model_sha256
 from kinepose.settings import PredictConfig
 from kinepose.threads import ahead, in_order, pictures_in_one_thread
+from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (
     Batch,
     Rows,
@@ -74,6 +76,8 @@ def predict(config: PredictConfig) -> None:
     check_people(config.people)
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
+    if config.detections is not None:
+        check_file(config.detections)
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
@@ -102,7 +106,10 @@ def _predict_film(
     """Find the people, and then their poses in the frames that were kept on the way."""
     info, size = film_info(config.film), model.config.image_size
     with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
-        survey = people_in_film(config.film, config.people, keep=kept.keep)
+        answer = None if config.onnx is None else onnx_answer(config.onnx)
+        survey = people_in_film(config.film, config.people, keep=kept.keep, answer=answer)
+        if config.detections is not None:
+            write_boxes(config.detections, config.film.name, survey.tracks)
         rows = rows_of(survey)
         frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)

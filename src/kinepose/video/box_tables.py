@@ -1,14 +1,17 @@
-"""Boxes of people that somebody else's tracker found: a CSV, checked against the film."""
+"""Boxes of people as a CSV: those of somebody else's tracker, checked against the film, and ours."""
 
 import csv
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from kinepose.errors import BadInputError, FilmWarning
+from kinepose.files import replacing
 from kinepose.video.reading import FilmInfo, Frame
+from kinepose.video.tracking import Track
 
 FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
 """By track, then by frame."""
@@ -71,6 +74,29 @@ def read_boxes(
         message = f"{path.name}: {unsure} boxes with a score below {least_score:g} are left out"
         warnings.warn(message, FilmWarning, stacklevel=2)
     return films
+
+
+def write_boxes(path: Path, film: str, tracks: Sequence[Track]) -> None:
+    """A CSV that read_boxes reads, with a column score, in the order of the frames.
+
+    Raises:
+        BadInputError: if it cannot be written.
+    """
+    rows = [
+        (int(frame), track.number, *(f"{side:.2f}" for side in box), f"{score:.3f}")
+        for track in tracks
+        for frame, box, score in zip(track.frames, track.boxes, track.scores, strict=True)
+    ]
+    try:
+        with (
+            replacing(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["film", *_COLUMNS, "score"])
+            writer.writerows([film, *row] for row in sorted(rows))
+    except OSError as error:
+        raise BadInputError(f"cannot write boxes to {path}: {error.strerror}") from error
 
 
 def check_end(from_file: FileBoxes, frames: list[int], path: Path | None, info: FilmInfo) -> None:

@@ -21,7 +21,7 @@ from kinepose.video.looks import looks_of
 from kinepose.video.pictures import is_pictures
 from kinepose.video.reading import FilmInfo, Frame, film_info, frame_rate, read_frames
 from kinepose.video.shots import Sight, Stretch, read_stretches
-from kinepose.video.tracking import fill_and_smooth, smooth, split_at_jumps
+from kinepose.video.tracking import Track, fill_and_smooth, smooth, split_at_jumps
 
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
@@ -41,21 +41,6 @@ _RANGES = {
 }
 _SIDE_SMOOTHING = 5.0
 """With side = 'frame', sides are smoothed this many times as much as centres."""
-
-
-@dataclass(frozen=True)
-class Track:
-    """One person in the frames of a film."""
-
-    number: int
-    frames: Int[np.ndarray, " frames"]
-    """The film's own numbers, ascending; may have gaps."""
-    boxes: Float[np.ndarray, "frames 4"]
-    """Smoothed over time: x0, y0, x1, y1 [px]."""
-    scores: Float[np.ndarray, " frames"]
-    """How sure the detector is, interpolated; 1 where it does not say."""
-    crops: Float[np.ndarray, "frames 3"]
-    """Centre x, centre y, side [px], by the side rule."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """From one person's boxes in some frames to boxes without gaps, smooth over time."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,6 +9,21 @@ from scipy.ndimage import gaussian_filter1d
 
 Finds = dict[int, Float[np.ndarray, " 4"]]
 """One person's boxes by the position of their frame."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person in the frames of a film."""
+
+    number: int
+    frames: Int[np.ndarray, " frames"]
+    """The film's own numbers, ascending; may have gaps."""
+    boxes: Float[np.ndarray, "frames 4"]
+    """Smoothed over time: x0, y0, x1, y1 [px]."""
+    scores: Float[np.ndarray, " frames"]
+    """How sure the detector is, interpolated; 1 where it does not say."""
+    crops: Float[np.ndarray, "frames 3"]
+    """Centre x, centre y, side [px], by the side rule."""
 
 
 def split_at_jumps(

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from kinepose.video.linking import link
+from kinepose.video.looks import likeness, looks_of
+from kinepose.video.shots import Sight
+
+RED, BLUE = np.eye(64)[0], np.eye(64)[1]
+
+
+def box(x: float, size: float = 10.0) -> np.ndarray:
+    return np.array([x, 0.0, x + size, 2 * size])
+
+
+def looks(*colours: np.ndarray) -> np.ndarray:
+    return np.stack([np.tile(colour, 3) for colour in colours]).reshape(len(colours), -1)
+
+
+def sight(*people: tuple[float, np.ndarray] | tuple[float, np.ndarray, float]) -> Sight:
+    """People at some x, in some colour, found with some score."""
+    boxes = np.array([box(person[0]) for person in people]).reshape(-1, 4)
+    scores = np.array([person[2] if len(person) > 2 else 0.9 for person in people])
+    return Sight(boxes, scores, looks(*(person[1] for person in people)) if people else EMPTY)
+
+
+EMPTY = np.zeros((0, 192))
+
+
+def followed(sights: list[Sight | None], gap: float = 1.0, step: float = 0.2, cuts=(0,)) -> list:
+    times = (step * np.arange(len(sights))).tolist()
+    people = link(sights, times, cuts, gap, sure=0.3)
+    return sorted(({p: b[0] for p, b in person.boxes.items()} for person in people), key=min)
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_two_who_cross_keep_their_numbers(alike: bool) -> None:
+    other = RED if alike else BLUE
+    sights = [
+        sight(*[(3.0 * i, RED), (60 - 3.0 * i, other)][:: 1 if i % 2 else -1]) for i in range(21)
+    ]
+    for hidden in (9, 10, 11):  # one is seen of two
+        sights[hidden] = sight((30.0, RED))
+    people = followed(sights)
+    assert len(people) == 2
+    starts = sorted(person[0] for person in people)
+    ends = {person[0]: person[20] for person in people}
+    assert starts == [0, 60]
+    assert ends == {0: 60, 60: 0}
+
+
+def test_two_who_meet_and_turn_back_are_told_apart_by_their_clothes() -> None:
+    path = [5.0 * min(i, 16 - i) for i in range(17)]
+    sights = [sight((path[i], RED), (85 - path[i], BLUE)) for i in range(17)]
+    sights[7] = sights[8] = sights[9] = sight((42.0, RED))
+    people = followed(sights)
+    assert sorted((person[0], person[16]) for person in people) == [(0, 0), (85, 85)]
+
+
+def test_unsure_finds_go_on_and_begin_earlier_but_make_nobody() -> None:
+    sights = [sight((i, RED, 0.2 if i < 3 or i == 5 else 0.8), (70.0, BLUE, 0.2)) for i in range(8)]
+    (person,) = followed(sights)
+    assert sorted(person) == list(range(8))
+
+
+def test_frames_that_were_not_looked_at_are_no_gap() -> None:
+    sights = [sight((2.0 * i, RED)) if i % 3 == 0 else None for i in range(13)]
+    (person,) = followed(sights, step=0.05)
+    assert sorted(person) == [0, 3, 6, 9, 12]
+
+
+def test_who_comes_back_is_known_by_clothes_that_nobody_else_wears() -> None:
+    here = [sight((5.0, RED))] * 4
+    nobody = [sight()] * 10
+    back = [sight((80.0, RED))] * 4
+    other = [sight((80.0, BLUE))] * 4
+    assert len(followed([*here, *nobody, *back])) == 1
+    assert len(followed([*here, *nobody, *other])) == 2
+    twins = [sight((5.0, RED), (50.0, RED))] * 4
+    assert len(followed([*twins, *nobody, *back])) == 3
+
+
+def test_nobody_goes_on_behind_a_cut() -> None:
+    assert len(followed([sight((5.0, RED))] * 8, cuts=(0, 4))) == 2
+
+
+def test_a_film_slower_than_the_longest_gap_is_followed() -> None:
+    (person,) = followed([sight((i, RED)) for i in range(5)], step=3.0)
+    assert len(person) == 5
+
+
+def test_looks_are_the_colours_of_three_bands() -> None:
+    picture = np.zeros((60, 40, 3), np.uint8)
+    picture[:20, 20:] = [255, 0, 0]
+    picture[20:40, 20:] = [0, 255, 0]
+    boxes = np.array([[20.0, 0.0, 40.0, 60.0], [0.0, 0.0, 20.0, 60.0], [20.0, 0.0, 40.0, 59.0]])
+    seen = looks_of(picture, boxes)
+    alike = likeness(seen, seen)
+    assert np.diag(alike) == pytest.approx(1)
+    assert alike[0, 1] == pytest.approx(1 / 3)
+    assert alike[0, 2] > 0.95
+    assert looks_of(picture, np.zeros((0, 4))).shape[0] == 0
