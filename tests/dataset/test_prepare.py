@@ -181,7 +181,7 @@ def test_a_picture_of_the_empty_scene_replaces_the_median(films: Path, tmp_path:
 def test_cuts_and_the_limits_of_length_make_clips(films: Path, tmp_path: Path) -> None:
     frames = [*walker_frames(1.2)[0], *walker_frames(3.0, seed=7)[0]]
     film = write_film(tmp_path / "two.mp4", frames)
-    whole = replace(config(films, tmp_path / "clips"), films=(film,), people=PeopleConfig())
+    whole = replace(config(films, tmp_path / "clips"), films=(film,), people=PeopleConfig("motion"))
     prepare(replace(whole, shortest_clip=1.0))
     rows = pd.read_parquet(tmp_path / "clips")
     assert rows.groupby("clip").frame.max()[0] == 13

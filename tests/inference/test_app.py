@@ -107,6 +107,7 @@ def test_a_film_is_dropped_watched_and_downloaded(address, film, tmp_path):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(address)
         page.get_by_label("BVH").check()
+        page.get_by_label("People are").select_option("motion")
         page.locator("#film").set_input_files(film)
         assert page.locator(".name").text_content() == "a walk.mp4"
         page.wait_for_selector("iframe", timeout=120_000)

@@ -33,7 +33,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def people(film: Path) -> dict[str, PeopleConfig]:
     boxes = LARGER * np.tile(walker_frames(1.0)[1], (2, 1))
     path = write_boxes(film.with_suffix(".csv"), boxes, film.name, track=0)
-    return {"file": PeopleConfig("file", path), "motion": PeopleConfig()}
+    return {"file": PeopleConfig("file", path), "motion": PeopleConfig("motion")}
 
 
 @pytest.fixture

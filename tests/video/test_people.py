@@ -100,7 +100,7 @@ def test_the_side_rule() -> None:
 @pytest.mark.parametrize("pan", [0.0, 1.5])
 def test_motion_follows_one_person_through_a_film(tmp_path: Path, pan: float) -> None:
     frames, boxes, _ = walker_frames(3.0, pan=pan)
-    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig())
+    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig("motion"))
     (track,) = survey.tracks
     assert len(track.frames) >= 0.9 * len(frames)
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
@@ -111,7 +111,7 @@ def test_motion_follows_one_person_through_a_film(tmp_path: Path, pan: float) ->
 
 def test_a_person_who_stays_in_place_is_found_by_what_he_moves(tmp_path: Path) -> None:
     frames, boxes, _ = walker_frames(3.0, walks=False)
-    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig())
+    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig("motion"))
     assert len(survey.tracks[0].frames) >= 0.9 * len(frames)
     middles = survey.tracks[0].crops[:, 0]
     assert np.abs(middles - boxes[:, [0, 2]].mean()).max() < 10
@@ -172,13 +172,13 @@ def test_pictures_are_independent(tmp_path: Path) -> None:
     np.testing.assert_allclose(track.crops[:, 2], [28, 70])
     assert len(people_in_film(folder, PeopleConfig(detector="none")).tracks[0].frames) == 2
     with pytest.raises(BadInputError, match="needs a film"):
-        people_in_film(folder, PeopleConfig())
+        people_in_film(folder, PeopleConfig("motion"))
 
 
 def test_nobody_and_missing_boxes_are_one_clear_line(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", [texture(0)] * 12)
     with pytest.raises(BadInputError, match="no person found"):
-        people_in_film(film, PeopleConfig())
+        people_in_film(film, PeopleConfig("motion"))
     config = PeopleConfig(detector="file")
     with pytest.raises(BadInputError, match="--boxes"):
         people_in_film(film, config)

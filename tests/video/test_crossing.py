@@ -1,0 +1,52 @@
+"""The package's own detector and linking on films of rendered people, whose truth is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.crossing import FRAMES, crossing_film
+from tests.tiny_films import overlap, texture, write_film
+
+from kinepose.errors import BadInputError
+from kinepose.settings import PeopleConfig
+from kinepose.video.box_tables import read_boxes, write_boxes
+from kinepose.video.people import people_in_film
+
+
+@pytest.mark.parametrize("clothes", [(3, 8), (3, 3)], ids=["different", "equal"])
+def test_two_people_who_cross_are_two_tracks_each_of_one_person(
+    tmp_path: Path, clothes: tuple[int, int]
+) -> None:
+    boxes = crossing_film(tmp_path / "crossing.mp4", clothes)
+    survey = people_in_film(tmp_path / "crossing.mp4", PeopleConfig())
+    assert len(survey.tracks) == 2
+    owners = []
+    for track in survey.tracks:
+        assert len(track.frames) >= 0.9 * FRAMES
+        shared = np.array(
+            [
+                [overlap(box, boxes[person, frame]) for person in range(2)]
+                for frame, box in zip(track.frames, track.boxes, strict=True)
+            ]
+        )
+        owner = int(shared.mean(0).argmax())
+        assert (shared[:, owner] > 0.5).mean() >= 0.9
+        owners.append(owner)
+    assert sorted(owners) == [0, 1]
+    (kept,) = people_in_film(tmp_path / "crossing.mp4", PeopleConfig(max_people=1)).tracks
+    assert kept.number == survey.tracks[owners.index(1)].number  # the nearer one is the larger
+
+    write_boxes(tmp_path / "boxes.csv", "crossing.mp4", survey.tracks)
+    given = read_boxes(tmp_path / "boxes.csv")["crossing.mp4"]
+    for track in survey.tracks:
+        assert sorted(given[track.number]) == track.frames.tolist()
+        held = np.stack([given[track.number][frame] for frame in track.frames.tolist()])
+        np.testing.assert_allclose(held, track.boxes, atol=0.006)
+    assert "score" in (tmp_path / "boxes.csv").read_text().splitlines()[0]
+
+
+def test_a_film_without_people_is_one_line(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", [texture(0)] * 12)
+    with pytest.raises(BadInputError, match="no person found") as caught:
+        people_in_film(film, PeopleConfig())
+    assert "\n" not in str(caught.value)

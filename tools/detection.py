@@ -1,0 +1,117 @@
+"""How well people are found and followed: python tools/detection.py [options], prints a table.
+
+--pictures FOLDER --boxes CSV: pictures, each with the box of one person (columns frame, x0, ...).
+--films FILM...: films in which two people are in view from beginning to end.
+--detectors NAME...: which detectors; `people` by the package's weights, or --weights FILE.
+False finds are counted in 100 views of the package's places that nothing trains on.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tyro
+
+from kinepose.detection.finding import Answer, find_people_closely, torch_answer
+from kinepose.detection.weights import SHIPPED_DETECTOR, load_detector
+from kinepose.errors import BadInputError
+from kinepose.geometry.boxes import overlaps
+from kinepose.settings import Detector, PeopleConfig
+from kinepose.synthetic.places import random_view, test_places
+from kinepose.video.people import Survey, people_in_film
+
+VIEWS, VIEW_SIDE = 100, 256
+FOUND = 0.5
+"""Intersection over union of a box with the one that is given."""
+WHOLE = 0.9
+"""Share of a film's frames in which somebody is followed who is followed throughout."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    pictures: Path | None = None
+    boxes: Path | None = None
+    films: tuple[Path, ...] = ()
+    detectors: tuple[Detector, ...] = ("people", "motion")
+    weights: Path = SHIPPED_DETECTOR
+    threshold: float | None = None
+    each: bool = False
+    """Whether to print a line for each film."""
+
+
+def main(settings: Settings) -> None:
+    """Print what was asked for."""
+    answer = torch_answer(load_detector(settings.weights))
+    if settings.pictures is not None and settings.boxes is not None:
+        found, finds = recall(settings, settings.pictures, settings.boxes, answer)
+        print(f"pictures: {100 * found:.1f} % of the people found, {finds:.2f} finds a picture")
+    print(f"false finds in {VIEWS} views of empty places: {false_finds(settings, answer)}")
+    for detector in settings.detectors if settings.films else ():
+        config = PeopleConfig(detector, detector_threshold=settings.threshold)
+        shares = [two_people(film, config, answer, settings.each) for film in settings.films]
+        whole, frames = np.array(shares, float).mean(0)
+        print(
+            f"films by {detector}: two whole tracks in {100 * whole:.0f} % of {len(shares)} films, "
+            f"two people in {100 * frames:.1f} % of the frames"
+        )
+
+
+def recall(
+    settings: Settings, pictures: Path, boxes: Path, answer: Answer
+) -> tuple[float, float]:
+    """Share of the people found, and how many finds there are in a picture."""
+    survey = survey_of(pictures, PeopleConfig(detector_threshold=settings.threshold), answer)
+    with boxes.open(newline="") as file:
+        given = {int(row["frame"]): [float(row[k]) for k in "x0 y0 x1 y1".split()] for row in csv.DictReader(file)}
+    best, finds = dict.fromkeys(given, 0.0), 0
+    for track in () if survey is None else survey.tracks:
+        for frame, box in zip(track.frames.tolist(), track.boxes, strict=True):
+            finds += 1
+            shared = overlaps(box[None], np.array([given[frame]]))[0, 0]
+            best[frame] = max(best[frame], float(shared))
+    return float(np.mean(np.array([*best.values()]) > FOUND)), finds / len(given)
+
+
+def false_finds(settings: Settings, answer: Answer) -> int:
+    """In views of places where nobody is."""
+    generator = np.random.default_rng(7)
+    threshold = PeopleConfig(detector_threshold=settings.threshold).detector_threshold or 0.3
+    places = test_places()
+    count = 0
+    for number in range(VIEWS):
+        view = random_view(generator, places[number % len(places)], VIEW_SIDE, VIEW_SIDE)
+        count += len(find_people_closely(answer, view, threshold))
+    return count
+
+
+def two_people(
+    film: Path, config: PeopleConfig, answer: Answer, say: bool
+) -> tuple[bool, float]:
+    """Whether exactly two are followed throughout, and in what share of the frames there are two."""
+    survey = survey_of(film, config, answer)
+    if survey is None:
+        shares, two = [], 0.0
+    else:
+        count = len(survey.frames)
+        shares = [len(track.frames) / count for track in survey.tracks]
+        seen = np.concatenate([track.frames for track in survey.tracks])
+        two = float((np.bincount(seen, minlength=count) == 2).mean())
+    whole = len(shares) == 2 and min(shares) >= WHOLE
+    if say:
+        print(f"  {film.stem:<14} {'whole' if whole else '     '} {two:.2f} {np.round(shares, 2)}")
+    return whole, two
+
+
+def survey_of(film: Path, config: PeopleConfig, answer: Answer) -> Survey | None:
+    """Who is found, if anybody."""
+    try:
+        return people_in_film(film, config, answer=answer)
+    except BadInputError:
+        return None
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    main(tyro.cli(Settings))
