@@ -1,5 +1,6 @@
 """Training pictures: nobody to five people before places that showed none, filmed badly."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from kinepose.synthetic.places import random_view, training_places
 MOST_PEOPLE = 5
 _HOW_MANY = (0.15, 0.4, 0.24, 0.12, 0.06, 0.03)
 """People in a picture: nobody, one, ..."""
-_LENGTHS = (0.1, 1.15)
+_LENGTHS = (0.13, 1.15)
 """Longer sides of people, in sides of the picture."""
 _CLOSE, _CLOSE_LENGTHS = 0.12, (1.1, 2.6)
 """Share of people of whom only a part fits into the picture, and their lengths."""
@@ -31,9 +32,13 @@ _THINGS = 1.5
 _KINDS = (0.15, 0.45, 0.4)
 """Shares of places that are made up, of the package's panoramas (as are the others if there is no
 folder), and of a folder's photographs."""
+_PICTURES_A_VIEW = 2
+"""Pictures of a batch for each view, of which parts are their backgrounds, as views take long; ..."""
+_VIEW = 1.5
+"""... views are as many times as wide as pictures."""
 _LEAST_SEEN = 0.3
 """Someone of whom less than this is in the picture and not hidden may be left unfound ..."""
-_SMALLEST = 0.07
+_SMALLEST = 0.12
 """... and so may someone smaller than this [sides of the picture]."""
 
 Image = UInt8[np.ndarray, "side side 3"]
@@ -70,8 +75,12 @@ def compose_batch(
         np.zeros((count, MOST_PEOPLE), bool),
         np.zeros((count, MOST_PEOPLE), bool),
     )
+    views = [
+        view_of_a_place(generator, places, round(_VIEW * side))
+        for _ in range(math.ceil(count / _PICTURES_A_VIEW))
+    ]
     for number in range(count):
-        image, boxes, seen = _compose(generator, cutouts, places, side)
+        image, boxes, seen = _compose(generator, cutouts, views, side)
         people = slice(len(boxes))
         large = (boxes[:, 2:] - boxes[:, :2]).max(-1, initial=0) >= _SMALLEST * side
         scenes.images[number] = degraded(generator, image)
@@ -84,11 +93,11 @@ def compose_batch(
 def _compose(
     generator: np.random.Generator,
     cutouts: UInt8[np.ndarray, "cutouts _ _ 4"],
-    places: Path | None,
+    views: list[Image],
     side: int,
 ) -> tuple[Image, Float32[np.ndarray, "people 4"], Float32[np.ndarray, " people"]]:
     """A picture, the boxes of its people, and how much of each is to be seen in it."""
-    image = place(generator, places, side)
+    image = _part_of_one(generator, views, side)
     people = int(generator.choice(len(_HOW_MANY), p=_HOW_MANY))
     is_person = np.zeros(people + generator.poisson(_THINGS), bool)
     is_person[:people] = True
@@ -102,7 +111,7 @@ def _compose(
         if is_person[number]:
             cutout = cutouts[generator.integers(len(cutouts))]
         else:
-            cutout = random_thing(generator, place(generator, places, side // 2))
+            cutout = random_thing(generator, _part_of_one(generator, views, side // 2))
         layers = _turned_somehow(generator, cutout, float(lengths[number]))
         gain = generator.uniform(0.7, 1.2) * generator.normal(1, 0.06, 3)
         corner = _corner(generator, layers.shape[1::-1], side)
@@ -133,7 +142,11 @@ def _corner(
     return (generator.uniform(inner, side - inner) - half).astype(int)
 
 
-def place(generator: np.random.Generator, folder: Path | None, side: int) -> Image:
+def _part_of_one(generator: np.random.Generator, views: list[Image], side: int) -> Image:
+    return random_crop(generator, views[generator.integers(len(views))], side, side)
+
+
+def view_of_a_place(generator: np.random.Generator, folder: Path | None, side: int) -> Image:
     """A view of a place without people: made up, photographed all around, or of the folder."""
     kind = generator.choice(3, p=_KINDS)
     if kind == 0:
