@@ -1,0 +1,211 @@
+"""Renders and poses made ahead of training and kept, and the batches that are composed of them.
+
+What a batch holds is decided by the seed and its number alone, so that a resumed run goes on with
+the same pictures.
+"""
+
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from kinepose.dataset.pose_pairs import random_moments
+from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
+from kinepose.dataset.renders import PriorSet, load_prior, save_prior
+from kinepose.files import replacing
+from kinepose.method.batches import LabelledBatch
+from kinepose.method.camera_projection import fit_camera
+from kinepose.method.forward_kinematics import canonical_joints
+from kinepose.ranges import check_ranges
+from kinepose.settings import StreamConfig
+from kinepose.synthetic.config import check_motion, check_scene
+from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
+from kinepose.synthetic.synthesize import settle_process
+
+_RECIPE = {"size", "film", "motion", "scene"}
+"""Settings that decide what a take shows."""
+_RANGES = {
+    "renders": (0.0, math.inf),
+    "held": (1.0, math.inf),
+    "renewed": (0.0, 1e6),
+    "size": (16.0, 4096.0),
+    "film": (0.0, 1.0),
+    "poses": (0.0, math.inf),
+    "pose_batch": (2.0, math.inf),
+    "workers": (0.0, 1024.0),
+    "loaders": (0.0, 1024.0),
+}
+_SHARES = dict.fromkeys(("any_way", "in_front", "hidden", "grey", "blur", "coarse", "jpeg"), (0, 1))
+
+
+def check_stream(config: StreamConfig) -> None:
+    """Refuse what is out of range.
+
+    Raises:
+        BadInputError: naming the setting and its range.
+    """
+    check_ranges(config, _RANGES, "--stream.")
+    check_ranges(config.composition, _SHARES, "--stream.composition.")
+    check_motion(config.motion, "--stream.motion.")
+    check_scene(config.scene, "--stream.scene.")
+
+
+def render_prior_set(count: int, seed: int, size: int) -> PriorSet:
+    """Render `count` people by the project's own renderer; the same seed gives the same set."""
+    return label_renders(render_prior(count, seed, size))
+
+
+def label_renders(renders: Renders) -> PriorSet:
+    """Renders with their labels in the model's conventions."""
+    joints3d, rotation = canonical_joints(torch.from_numpy(renders.joints3d).double())
+    joints2d = torch.from_numpy(renders.joints2d).double()
+    camera, residual = fit_camera(joints3d, rotation, joints2d)
+    labels = (joints2d, joints3d, camera, residual)
+    return PriorSet(
+        renders.image,
+        renders.mask,
+        renders.shadow,
+        *(label.numpy().astype(np.float32) for label in labels),
+    )
+
+
+def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
+    """The files of all renders, TAKE of one person in each; those that are missing are made.
+
+    Raises:
+        BadInputError: if a clip or a photograph of the settings cannot be used.
+    """
+    recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
+    folder = folder / _digest([recipe, seed])
+    paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / TAKE))]
+    _make_missing(paths, partial(_render, config, seed), config.workers, "renders")
+    return paths
+
+
+def poses_ahead(
+    config: StreamConfig, seed: int, folder: Path
+) -> Float32[np.ndarray, "moments 17 3"]:
+    """Poses without pictures, in the world [m]; made if they are not there."""
+    folder = folder / _digest([asdict(config.motion), seed])
+    count = math.ceil(config.poses / TAKE)
+    paths = [folder / f"poses_{first:07d}.npy" for first in range(0, count, _CHUNK)]
+    _make_missing(paths, partial(_make_poses, config, seed), config.workers, "poses")
+    return np.concatenate([np.load(path, allow_pickle=False) for path in paths])
+
+
+class RenderBatches(Dataset):
+    """Batches for L_prior by their number."""
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        paths: list[Path],
+        backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+        batch_size: int,
+        size: int,
+        seed: int,
+    ) -> None:
+        self.config, self.paths, self.backgrounds = config, paths, backgrounds
+        self.batch_size, self.size, self.seed = batch_size, size, seed
+        self.slots = min(max(config.held // TAKE, 1), len(paths))
+        self.in_slot = np.full(self.slots, -1)
+        self.renders: RenderPool | None = None
+
+    def __getitem__(self, index: int) -> LabelledBatch:
+        """Raises BadInputError if a file of renders is broken."""
+        self._renew(int(index * self.config.renewed / TAKE))
+        assert self.renders is not None
+        return compose_batch(
+            self.renders,
+            self.backgrounds,
+            self.batch_size,
+            self.size,
+            self.config.composition,
+            np.random.default_rng([self.seed, index]),
+        )
+
+    def _renew(self, first: int) -> None:
+        """Hold the takes from `first` on, as many as there are slots, round and round."""
+        for take in range(first, first + self.slots):
+            slot, wanted = take % self.slots, take % len(self.paths)
+            if self.in_slot[slot] == wanted:
+                continue
+            loaded = pool_of(load_prior(self.paths[wanted]))
+            if self.renders is None:
+                self.renders = _room(loaded, self.slots)
+            rows = slice(slot * TAKE, (slot + 1) * TAKE)
+            for field in fields(RenderPool):
+                getattr(self.renders, field.name)[rows] = getattr(loaded, field.name)
+            self.in_slot[slot] = wanted
+
+
+def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[LabelledBatch]:
+    """Batches in order without end, composed in other processes while one trains."""
+    return iter(
+        DataLoader(
+            batches,
+            sampler=range(first, 2**62),
+            batch_size=None,
+            num_workers=loaders,
+            worker_init_fn=_in_one_thread,
+            prefetch_factor=4 if loaders else None,
+        )
+    )
+
+
+_CHUNK = 128
+"""People whose poses lie in one file."""
+
+
+def _in_one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def _room(take: RenderPool, slots: int) -> RenderPool:
+    arrays = vars(take).items()
+    return RenderPool(**{k: np.zeros((slots * TAKE, *v.shape[1:]), v.dtype) for k, v in arrays})
+
+
+def _digest(recipe: list) -> str:
+    return hashlib.sha256(json.dumps(recipe, default=str).encode()).hexdigest()[:16]
+
+
+def _make_missing(
+    paths: list[Path], make: Callable[[int, Path], None], workers: int, what: str
+) -> None:
+    """Have processes make the files that are not there; `make` gets a file's place in the list."""
+    missing = [(number, path) for number, path in enumerate(paths) if not path.is_file()]
+    if not missing:
+        return
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    spawn = multiprocessing.get_context("spawn")
+    count = min(workers or os.cpu_count() or 1, len(missing))
+    with ProcessPoolExecutor(count, spawn, settle_process) as pool:
+        done = pool.map(make, *zip(*missing, strict=True))
+        for _ in tqdm(done, what, len(missing), unit="file", disable=None):
+            pass
+
+
+def _render(config: StreamConfig, seed: int, number: int, path: Path) -> None:
+    save_prior(label_renders(render_take(config, seed, number)), path)
+
+
+def _make_poses(config: StreamConfig, seed: int, number: int, path: Path) -> None:
+    takes = range(number * _CHUNK, (number + 1) * _CHUNK)
+    moments = [random_moments(config.motion, seed, take) for take in takes]
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(moments))

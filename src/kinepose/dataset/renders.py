@@ -1,0 +1,86 @@
+"""The labelled renders of L_prior, in memory and on disk (Sec. 3.2, 3.3, 4)."""
+
+import zipfile
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from kinepose.errors import BadInputError
+from kinepose.files import replacing
+from kinepose.geometry.devices import send
+from kinepose.geometry.image_transforms import zoom_image
+from kinepose.method.batches import LabelledBatch
+
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class PriorSet:
+    """Renders of people without a background, with exact labels in the model's conventions."""
+
+    image: UInt8[np.ndarray, "renders size size 3"]
+    """The person on black, RGB: a pixel that is covered by half is half as bright."""
+    mask: UInt8[np.ndarray, "renders size size"]
+    """How much of each pixel the person covers, of 255."""
+    shadow: UInt8[np.ndarray, "renders size size"]
+    """How much of its light the person's shadow takes from the background, of 255."""
+    joints2d: Float[np.ndarray, "renders 17 2"]
+    """From -1 to 1 across the crop."""
+    joints3d: Float[np.ndarray, "renders 17 3"]
+    """The body's own joints in the frame C [canonical]."""
+    camera: Float[np.ndarray, "renders 9"]
+    """The extended camera that fits best."""
+    camera_residual: Float[np.ndarray, " renders"]
+    """Its root mean square distance from joints2d [half crop sides]."""
+
+
+def save_prior(prior: PriorSet, path: Path) -> None:
+    """Write prior.npz."""
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, format_version=np.int64(FORMAT_VERSION), **asdict(prior))
+
+
+def load_prior(path: Path) -> PriorSet:
+    """Read prior.npz.
+
+    Raises:
+        BadInputError: if it is missing, not such a file, or of another version.
+    """
+    if not path.is_file():
+        raise BadInputError(f"{path} is missing: a file of labelled renders")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if (version := int(arrays["format_version"])) != FORMAT_VERSION:
+                raise BadInputError(
+                    f"{path} has format version {version}; this kinepose reads {FORMAT_VERSION}"
+                )
+            return PriorSet(**{field.name: arrays[field.name] for field in fields(PriorSet)})
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise BadInputError(f"{path} is not a file of labelled renders, or is broken") from error
+
+
+def as_numbers(batch: LabelledBatch) -> LabelledBatch:
+    """Pictures and masks from 0 to 1, of bytes."""
+    mask = batch.mask if batch.mask is None else batch.mask.float() / 255
+    return replace(batch, images=batch.images.float() / 255, mask=mask)
+
+
+def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:
+    """All renders as they are, before mid grey: to score, and to learn by heart."""
+    layers = layers_of(prior, np.arange(len(prior.image)))
+    images = zoom_image(layers[:, :3] + 0.5 * (1 - layers[:, 3:4]), size)
+    return LabelledBatch(images, torch.from_numpy(prior.joints2d), torch.from_numpy(prior.joints3d))
+
+
+def layers_of(
+    prior: PriorSet, rows: Int[np.ndarray, " batch"], device: torch.device | str = "cpu"
+) -> Float[Tensor, "batch 5 size size"]:
+    """Of some renders: the person in RGB on black, the mask and the shadow, 0 to 1."""
+    layers = (prior.image, prior.mask, prior.shadow)
+    person, *flat = (send(torch.from_numpy(layer[rows]), device) for layer in layers)
+    person, flat = person.permute(0, 3, 1, 2), [layer[:, None] for layer in flat]
+    return torch.cat([person, *flat], dim=1).float() / 255

