@@ -193,10 +193,11 @@ class PeopleConfig:
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: float = 0.5
     """Least score of a person found by 'rtdetr'."""
-    margin: float = 1.4
-    """Side of the square crop, in lengths of the person's box (its 90 % quantile over a clip)."""
-    side: Literal["clip", "frame"] = "clip"
-    """Whether the side is constant within a clip or follows the boxes smoothly."""
+    margin: float | None = None
+    """Side of the square crop, in lengths of the person's box; unless told, the model's own."""
+    side: Literal["clip", "frame"] | None = None
+    """Whether the side is constant within a clip (by the 90 % quantile of the boxes' lengths) or
+    follows the boxes smoothly; unless told, as the model's own."""
     smoothing: float = 0.2
     """Standard deviation of the Gaussian that smooths boxes over time [s]."""
     longest_gap: float = 1.0
@@ -246,6 +247,10 @@ class ModelConfig:
     """Side of the crops that the networks see and paint [px]."""
     map_size: int = 14
     """Side of the spatial maps and of f_a."""
+    crop_margin: float = 1.4
+    """Side of the crops, in lengths of the person's box."""
+    crop_side: Literal["clip", "frame"] = "clip"
+    """Whether the side is constant within a clip or follows the boxes smoothly."""
     extended_camera: bool = False
     """Whether the camera has scale and shift in the picture as well: 9 numbers, not 6."""
 
@@ -470,9 +475,7 @@ class AdaptConfig:
     """Folder of the run; an unfinished adaptation in it is resumed."""
     start: Path = SHIPPED
     """A run that paints people; unless told, the package's own model."""
-    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(
-        default_factory=lambda: PeopleConfig(side="frame")
-    )
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     backgrounds: Path | None = None
     """Folder of pictures of the empty scenes, named like the films, instead of the median."""
     shortest_clip: float = 1.0
@@ -503,6 +506,8 @@ class AdaptConfig:
 CPU_MODEL = ModelConfig(
     image_size=64,
     map_size=16,
+    crop_margin=1.25,
+    crop_side="frame",
     extended_camera=True,
     backbone="efficientnet-lite0",
     pretrained="imagenet",
@@ -517,6 +522,8 @@ CPU_MODEL = ModelConfig(
 KINEPOSE_MODEL = ModelConfig(
     image_size=192,
     map_size=24,
+    crop_margin=1.25,
+    crop_side="frame",
     extended_camera=True,
     backbone="efficientnet-lite0",
     pretrained="imagenet",

@@ -41,7 +41,7 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import check_people, people_in_film
+from kinepose.video.people import check_people, cropped_as, people_in_film
 from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.visualization.skeletons import overlay_frame
 
@@ -92,8 +92,9 @@ def _predict_film(
 ) -> FilmPoses:
     """Find the people, and then their poses in the frames that were kept on the way."""
     info, size = film_info(config.film), model.config.image_size
-    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
-        survey = people_in_film(config.film, config.people, keep=kept.keep)
+    people = cropped_as(config.people, model.config)
+    with closing(KeptFrames(config.output, info, size, people, guess=True)) as kept:
+        survey = people_in_film(config.film, people, keep=kept.keep)
         rows = rows_of(survey)
         frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)

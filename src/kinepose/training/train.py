@@ -368,7 +368,7 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
             )
     else:
         prior = render_prior_set(count, config.prior_seed, size)
-    clips = read_clips(config.clips, device) if config.clips else None
+    clips = read_clips(config.clips, device, config.model.crop_margin) if config.clips else None
     labels = None
     if config.variant in ("weakly", "semi", "full") and not config.overfit:
         if clips is None or not config.labels:
