@@ -399,7 +399,7 @@ class TrainConfig:
     """AdamW decays weights by 0.02."""
     learning_rate: float = 1e-3
     rise: int = 0
-    """Iterations of each loss over which its learning rate rises from nothing."""
+    """First iterations, over which learning rates rise from nothing."""
     average: float = 0.0
     """Decay, in an iteration, of the running average of the weights that is kept as the model;
     0 keeps the last weights."""
