@@ -66,9 +66,9 @@ class MotionConfig:
     """Standard deviation of slow random offsets of the joints [degrees]."""
     clips: Path | None = None
     """Folder of clips of your own, with subfolders: .bvh (needs kinepose[motion]) or .npz of AMASS.
-    They are seen in addition to the package's 15."""
+    They are seen in addition to the package's own."""
     only: tuple[str, ...] = ()
-    """Which of the package's clips may be seen; none means all."""
+    """Which of the package's clips may be seen; none means all but those kept for tests."""
     apart: bool = False
     """Whether each film shows one of the package's clips, the next in turn, and nothing else."""
 
@@ -142,14 +142,6 @@ class SynthesizeConfig:
     'foreign' people are jointed dolls, shaded as no other people here."""
     workers: int = 0
     """Processes; 0 means one a core."""
-
-
-TRAINING_MOTIONS = (
-    *("backflip", "cartwheel", "crawl", "dance_a", "getup_faceup", "punch"),
-    *("roll", "run", "spin", "spinkick", "walk"),
-)
-TEST_MOTIONS = ("dance_b", "getup_facedown", "jump", "kick")
-"""The package's clips: those of all training, and those of `synthworld`'s test unseen_motion."""
 
 
 @dataclass(frozen=True)

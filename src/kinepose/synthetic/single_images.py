@@ -10,11 +10,12 @@ from torch import Tensor
 
 from kinepose.method.camera_projection import DISTANCE, FOCAL_LENGTH
 from kinepose.method.forward_kinematics import canonical_joints, stature
-from kinepose.settings import TRAINING_MOTIONS, MotionConfig, SceneConfig, StreamConfig
+from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
 from kinepose.synthetic.body import load_body, pose_body, random_person
 from kinepose.synthetic.clothing import random_outfit
 from kinepose.synthetic.filming import dressed
 from kinepose.synthetic.lighting import random_light
+from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import Camera, look_at, render, to_camera, to_picture
@@ -132,7 +133,7 @@ def _diverse_poses(generator: np.random.Generator, count: int) -> Float[Tensor, 
     The strangest tenth of all poses, those farthest from their neighbours, is left out, so that
     the few chosen are not all outliers.
     """
-    habits = MotionConfig(only=TRAINING_MOTIONS)
+    habits = MotionConfig(only=DEEPMIMIC_TRAINING)
     motions = [random_motion(generator, 20, 5.0, habits) for _ in range(60)]
     rotations = torch.cat([motion.rotations for motion in motions])
     _, joints = pose_body(load_body(), random_person(generator), rotations)
