@@ -338,8 +338,11 @@ class StreamConfig:
     """How many of these make way for others in an iteration."""
     size: int = 256
     """Side of the renders [px]."""
+    dressed: float = 0.8
+    """Share of people with textured skin, hair and clothes; the others are painted."""
     film: float = 0.8
-    """Share of people who look like those of films; the others look like the paper's renders."""
+    """Share of painted people who look like those of films; the others look like the paper's
+    renders."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
     """Of which the light and the prints on clothes are used."""

@@ -35,13 +35,14 @@ from kinepose.synthetic.config import check_motion, check_scene
 from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.synthesize import settle_process
 
-_RECIPE = {"size", "film", "motion", "scene"}
+_RECIPE = {"size", "dressed", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
 _RANGES = {
     "renders": (0.0, math.inf),
     "held": (1.0, math.inf),
     "renewed": (0.0, 1e6),
     "size": (16.0, 4096.0),
+    "dressed": (0.0, 1.0),
     "film": (0.0, 1.0),
     "poses": (0.0, math.inf),
     "pose_batch": (2.0, math.inf),

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints, no_type_check
 
 import warp as wp
 
-from kinepose.synthetic.clothing import Covering, Cut, Material, Pattern
+from kinepose.synthetic.clothing import Covering, Cut, Dye, Material, Pattern
 from kinepose.synthetic.lighting import Light, Vector
 
 wp.set_module_options({"enable_backward": False})
@@ -39,11 +39,18 @@ def _struct(data: type) -> Callable[[], Any]:
     return wp.struct(type(data.__name__, (), {"__annotations__": hints, **names}))
 
 
-_Material, _Cut, _Light = _struct(Material), _struct(Cut), _struct(Light)
-_TWINS: dict[type, Callable[[], Any]] = {Material: _Material, Cut: _Cut, Light: _Light}
+_Material, _Cut, _Light, dye_struct = map(_struct, (Material, Cut, Light, Dye))
+_TWINS: dict[type, Callable[[], Any]] = {
+    Material: _Material,
+    Cut: _Cut,
+    Light: _Light,
+    Dye: dye_struct,
+}
 
 
-def array_of(rows: Sequence[Material] | Sequence[Cut] | Sequence[Light], device: str) -> wp.array:
+def array_of(
+    rows: Sequence[Material] | Sequence[Cut] | Sequence[Light] | Sequence[Dye], device: str
+) -> wp.array:
     """Dataclasses of one kind as an array for kernels."""
     twin = _TWINS[type(rows[0])]
     copies = []

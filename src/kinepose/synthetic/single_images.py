@@ -11,15 +11,24 @@ from torch import Tensor
 from kinepose.method.camera_projection import DISTANCE, FOCAL_LENGTH
 from kinepose.method.forward_kinematics import canonical_joints, stature
 from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
-from kinepose.synthetic.body import load_body, pose_body, random_person
+from kinepose.synthetic.body import (
+    Person,
+    bone_transforms,
+    load_body,
+    pose_body,
+    random_person,
+    shape_coefficients,
+)
 from kinepose.synthetic.clothing import random_outfit
 from kinepose.synthetic.filming import dressed
-from kinepose.synthetic.lighting import random_light
+from kinepose.synthetic.lighting import Light, random_light
 from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import Camera, look_at, render, to_camera, to_picture
+from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
 from kinepose.synthetic.stage import Actor, place
+from kinepose.synthetic.styles import random_style
+from kinepose.synthetic.textured import dress, pose, render_dressed
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
@@ -72,8 +81,11 @@ def render_take(config: StreamConfig, seed: int, number: int) -> Renders:
     """
     generator = np.random.default_rng([seed, number])
     moves = random_motion(generator, TAKE, _TAKE_FPS, config.motion)
-    actor = place(moves, random_person(generator), _TAKE_FPS)
+    person = random_person(generator)
+    actor = place(moves, person, _TAKE_FPS)
     camera = _portrait_cameras(generator, actor, config.size)
+    if generator.random() < config.dressed:
+        return _portray_dressed(generator, actor, person, moves, camera, config.scene)
     look = "film" if generator.random() < config.film else "render"
     return _portray(generator, actor, camera, look, config.scene)
 
@@ -84,6 +96,31 @@ def _portray(
     outfit, light = random_outfit(generator, look, scene), random_light(generator, look, scene)
     garb, vertices = dressed(actor, outfit)
     picture = render(vertices, garb, [outfit], [light], camera)
+    return _renders(picture, actor, light, camera)
+
+
+def _portray_dressed(
+    generator: np.random.Generator,
+    actor: Actor,
+    person: Person,
+    moves: Motion,
+    camera: Camera,
+    scene: SceneConfig,
+) -> Renders:
+    """Someone with textured skin, hair and clothes."""
+    body = load_body()
+    style, light = random_style(generator, person, scene), random_light(generator, "film", scene)
+    dressed_mesh = dress(style, shape_coefficients(body, person))
+    transforms = bone_transforms(body, person, moves.rotations)
+    vertices = pose(dressed_mesh, transforms)
+    _, joints = pose_body(body, person, moves.rotations)
+    vertices += (actor.joints - joints)[:, :1]
+    heads = torch.lerp(actor.joints[:, 8], actor.joints[:, 10], 0.62)
+    picture = render_dressed(dressed_mesh, vertices, heads, style, light, camera)
+    return _renders(picture, actor, light, camera)
+
+
+def _renders(picture: Picture, actor: Actor, light: Light, camera: Camera) -> Renders:
     seen = to_camera(camera, actor.joints)
     return Renders(
         _bytes(picture.colour),
