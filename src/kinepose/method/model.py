@@ -31,6 +31,10 @@ from kinepose.run_folder import FORMAT_VERSION, read_model_config, read_run_conf
 from kinepose.settings import ModelConfig
 
 
+SEEN = 0.1
+"""Certainty of a heatmap above which its peak is believed."""
+
+
 @dataclass(frozen=True)
 class Poses:
     """What E_P and the first two transforms say about pictures."""
@@ -45,6 +49,17 @@ class Poses:
     """p_2D, from -1 to 1 across the crop."""
     keypoints: Keypoints | None = None
     """What the heatmaps say, if E_P has them."""
+
+    @property
+    def in_picture(self) -> Float[Tensor, "batch 17 2"]:
+        """2D joints where the picture shows them: the heatmaps' peaks, and p_2D where they see none.
+
+        p_2D has bones of fixed lengths, which no person has exactly.
+        """
+        if self.keypoints is None:
+            return self.joints2d
+        seen = self.keypoints.certainty[..., None] > SEEN
+        return torch.where(seen, self.keypoints.joints2d, self.joints2d)
 
 
 class Model(nn.Module):
