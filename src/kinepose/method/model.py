@@ -30,7 +30,6 @@ from kinepose.method.spatial_maps import MAPS, spatial_maps
 from kinepose.run_folder import FORMAT_VERSION, read_model_config, read_run_config, run_folder
 from kinepose.settings import ModelConfig
 
-
 SEEN = 0.1
 """Certainty of a heatmap above which its peak is believed."""
 
@@ -52,7 +51,7 @@ class Poses:
 
     @property
     def in_picture(self) -> Float[Tensor, "batch 17 2"]:
-        """2D joints where the picture shows them: the heatmaps' peaks, and p_2D where they see none.
+        """Where the picture shows 2D joints: at the heatmaps' peaks, or p_2D where they see none.
 
         p_2D has bones of fixed lengths, which no person has exactly.
         """
