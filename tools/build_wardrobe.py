@@ -1,7 +1,6 @@
 """Builds clothes, shoes, hair and skins for bodies of every shape, out of MakeHuman's files."""
 
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
