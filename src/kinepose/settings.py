@@ -81,7 +81,10 @@ class SceneConfig:
     """Where synthetic people are, how they are lit and filmed: what is drawn at random, how far."""
 
     backgrounds: Path | None = None
-    """Folder of photographs to stand people before; procedural scenes without it."""
+    """Folder of photographs to stand people before."""
+    places: Literal["procedural", "training", "test"] = "procedural"
+    """What stands behind people without that folder: made-up scenes, the photographed places of
+    the package that may be trained on, or those that are kept for tests."""
     clutter: float = 5.0
     """Things in a procedural scene, on average."""
     distance: Range = (4.0, 6.5)

@@ -28,7 +28,7 @@ from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
 from kinepose.synthetic.stage import Actor, place
 from kinepose.synthetic.styles import random_style
-from kinepose.synthetic.textured import dress, pose, render_dressed
+from kinepose.synthetic.textured_renderer import dress, pose, render_dressed
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""

@@ -7,8 +7,8 @@ from jaxtyping import Float
 
 from kinepose.settings import SceneConfig
 from kinepose.synthetic.body import Person
-from kinepose.synthetic.clothes import load_wardrobe
 from kinepose.synthetic.clothing import Covering, Cut, Dye, Material, Outfit, random_outfit
+from kinepose.synthetic.garments import load_wardrobe
 from kinepose.synthetic.lighting import Vector
 
 _MIDDLE_AGED, _OLD = 0.72, 0.87

@@ -8,8 +8,8 @@ import warp as wp
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from kinepose.synthetic.clothes import load_wardrobe, wear
 from kinepose.synthetic.clothing_mesh import Garb, garb_of
+from kinepose.synthetic.garments import load_wardrobe, wear
 from kinepose.synthetic.kernels import EMPTY, SAMPLES, SHADOW_MAP, array_of
 from kinepose.synthetic.lighting import Light
 from kinepose.synthetic.renderer import (
