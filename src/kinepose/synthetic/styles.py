@@ -104,7 +104,8 @@ def _worn(generator: np.random.Generator, name: str, outfit: Outfit) -> tuple[Ma
         share = float(generator.uniform(0.7, 1.0)) if generator.random() < 0.8 else 0.0
         return hair, Dye(share, 1.0, brightness, (gain, gain, gain))
     covering = {"bottom": Covering.BOTTOM, "shoes": Covering.SHOE, "hat": Covering.HAT}
-    material = replace(outfit.materials[covering.get(kind, Covering.TOP)], thickness=0.0)
+    of_kind = outfit.materials[covering.get(kind, Covering.TOP)]
+    material = replace(of_kind, thickness=0.0, wrinkles=0.0 if name not in _PLAIN else 0.4)
     chance = 0.35 if kind in ("shoes", "bottom") else 0.7
     share = float(generator.uniform(0.6, 1.0)) if generator.random() < chance else 0.0
     if name in _PLAIN:
