@@ -108,7 +108,7 @@ def poses_ahead(
 
 
 class RenderBatches(Dataset):
-    """Batches for L_prior by their number."""
+    """Batches for L_prior by their number; of several processes each composes its own part."""
 
     def __init__(
         self,
@@ -118,7 +118,10 @@ class RenderBatches(Dataset):
         batch_size: int,
         size: int,
         seed: int,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
+        self.rank, self.processes = rank, processes
         self.config, self.paths, self.backgrounds = config, paths, backgrounds
         self.batch_size, self.size, self.seed = batch_size, size, seed
         self.slots = min(max(config.held // TAKE, 1), len(paths))
@@ -129,13 +132,10 @@ class RenderBatches(Dataset):
         """Raises BadInputError if a file of renders is broken."""
         self._renew(int(index * self.config.renewed / TAKE))
         assert self.renders is not None
+        first = index * self.batch_size
+        mine = range(first, first + self.batch_size)[self.rank :: self.processes]
         return compose_batch(
-            self.renders,
-            self.backgrounds,
-            self.batch_size,
-            self.size,
-            self.config.composition,
-            np.random.default_rng([self.seed, index]),
+            self.renders, self.backgrounds, mine, self.size, self.config.composition, self.seed
         )
 
     def _renew(self, first: int) -> None:

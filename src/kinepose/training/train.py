@@ -320,7 +320,7 @@ def _terms(
     config, model, clips = run.config, run.model, materials.clips
     size, count = config.model.image_size, config.batch_size
     if loss == "prior" and crops is not None:
-        return prior_loss(model, as_numbers(_on(model, share(next(crops)))))
+        return prior_loss(model, as_numbers(_on(model, next(crops))))
     if loss == "prior":
         return prior_loss(model, _on(model, share(_prior_batch(run, materials, generator))))
     if loss == "lifting":
@@ -387,7 +387,14 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
         places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
         size = config.model.image_size
         renders = RenderBatches(
-            config.stream, paths, places, config.batch_size, size, config.prior_seed
+            config.stream,
+            paths,
+            places,
+            config.batch_size,
+            size,
+            config.prior_seed,
+            rank(),
+            number(),
         )
         if config.stream.poses and config.model.heatmaps:
             poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
