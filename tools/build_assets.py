@@ -1,11 +1,13 @@
-"""Builds the two files in src/kinepose/synthetic/assets, which are shipped and so seldom rebuilt.
+"""Builds the files in src/kinepose/synthetic/assets, which are shipped and so seldom rebuilt.
 
-    python tools/build_assets.py body
-    python tools/build_assets.py motions FOLDER
+    python -m tools.build_assets body
+    python -m tools.build_assets motions FOLDER
+    python -m tools.build_assets wardrobe FOLDER
 
-The body takes minutes and writes 800 MB into anny's cache. FOLDER holds humanoid3d_*.txt, found in
-pybullet's source package (3.2.7) under pybullet_data/data/motions. What the files are, and under
-which licences, stands in the README.md beside them.
+The body and the wardrobe take minutes and write 800 MB into anny's cache; the wardrobe wants the
+package `meshoptimizer` besides. FOLDER of the motions holds humanoid3d_*.txt, found in pybullet's
+source package (3.2.7) under pybullet_data/data/motions; that of the wardrobe MakeHuman's clothes,
+hair and skins. What the files are, and under which licences, stands in the README.md beside them.
 """
 
 import json
@@ -18,6 +20,7 @@ import torch
 from safetensors.numpy import save_file
 from scipy.spatial.transform import Rotation, Slerp
 
+from kinepose.errors import BadInputError
 from kinepose.synthetic.body import RIG
 
 ASSETS = Path(__file__).parents[1] / "src/kinepose/synthetic/assets"
@@ -100,5 +103,12 @@ if __name__ == "__main__":
         build_body()
     elif len(sys.argv) == 3 and sys.argv[1] == "motions":
         build_motions(Path(sys.argv[2]))
+    elif len(sys.argv) == 3 and sys.argv[1] == "wardrobe":
+        from tools.build_wardrobe import build_wardrobe
+
+        try:
+            build_wardrobe(Path(sys.argv[2]), ASSETS)
+        except BadInputError as error:
+            sys.exit(f"error: {error}")
     else:
         sys.exit(__doc__)

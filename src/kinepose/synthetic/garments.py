@@ -8,7 +8,6 @@ import functools
 from dataclasses import dataclass
 from importlib.resources import files
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from safetensors import safe_open

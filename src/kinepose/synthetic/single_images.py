@@ -26,7 +26,7 @@ from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
 from kinepose.synthetic.stage import Actor, place
 from kinepose.synthetic.styles import random_style
-from kinepose.synthetic.textured_renderer import dress, pose, render_dressed
+from kinepose.synthetic.textured_renderer import dress, pose_mesh, render_dressed
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
@@ -110,7 +110,7 @@ def _portray_dressed(
     style, light = random_style(generator, person, scene), random_light(generator, "film", scene)
     mesh = dress(style, shape_coefficients(load_body(), person))
     heads = torch.lerp(actor.joints[:, 8], actor.joints[:, 10], 0.62)
-    picture = render_dressed(mesh, pose(mesh, actor.bones), heads, style, light, camera)
+    picture = render_dressed(mesh, pose_mesh(mesh, actor.bones), heads, style, light, camera)
     return _renders(picture, actor, light, camera)
 
 
