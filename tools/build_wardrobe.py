@@ -32,8 +32,10 @@ _FACES = {"top": 1300, "bottom": 800, "full": 2600, "shoes": 700, "hat": 500, "h
 """To how many faces garments are reduced."""
 _OTHER_LAYOUT = ("male_worksuit01",)
 """Garments whose pictures were painted for other texture coordinates than their mesh has."""
-_NEAR = 0.025
+_NEAR = 0.08
 """Skin is hidden by cloth that is as near as that [m]."""
+_HEM = 0.03
+"""Skin as near as that to the border of a top or a bottom at the waist is seen [m]."""
 _UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """From MakeHuman's axes (x left, y up, z forward) to the world's (x left, y backward, z up)."""
 _ADULT = Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5)
@@ -192,10 +194,22 @@ def split(
     for kind in sorted(set(kinds)):
         part = _part(placed, kinds == kind)
         reduced = reduce_mesh(part, _FACES[kind], kind)
-        cloth = placed.vertices[np.unique(part.faces)]
-        hidden = binding.hidden[cKDTree(cloth).query(base.adult[binding.hidden])[0] < _NEAR]
+        hidden = binding.hidden[_beneath(base.adult[binding.hidden], part, kind)]
         garments[f"{kind}.{path.stem}"] = (replace(binding, hidden=hidden), reduced)
     return garments
+
+
+def _beneath(
+    skin: Float[np.ndarray, "skin 3"], cloth: ObjMesh, kind: str
+) -> Bool[np.ndarray, " skin"]:
+    """Which of the skin that an outfit hides lies beneath one part of it."""
+    around = cloth.vertices[np.unique(cloth.faces)]
+    beneath = cKDTree(around).query(skin)[0] < _NEAR
+    if kind == "bottom":
+        return beneath & (skin[:, 2] < around[:, 2].max() - _HEM)
+    if kind == "top":
+        return beneath & (skin[:, 2] > around[:, 2].min() + _HEM)
+    return beneath
 
 
 def _kinds(path: Path, mesh: ObjMesh) -> Int[np.ndarray, " faces"]:

@@ -51,7 +51,7 @@ def test_the_textured_body_has_the_shape_of_the_other(seed):
     shape = body_shape(wardrobe, shape_coefficients(body, person))
     skin = shape[wardrobe.skin.faces.unique()]
     rest = body.anny.get_rest_vertices(shape_coefficients(body, person)[None])[0]
-    assert torch.cdist(rest, skin).amin(1).quantile(0.9) < 0.03
+    assert torch.cdist(rest, skin).amin(1).quantile(0.9) < 0.05
     assert (skin.amin(0) - rest.amin(0)).abs().max() < 0.02
     assert (skin.amax(0) - rest.amax(0)).abs().max() < 0.02
 
