@@ -28,6 +28,10 @@ _BODY_FACES = {"head": 1100, "hand": 460, "foot": 300, "trunk": 1500}
 """To how many faces the parts of the body are reduced."""
 _FACES = {"top": 1300, "bottom": 800, "full": 2600, "shoes": 700, "hat": 500, "hair": 1500}
 """To how many faces garments are reduced."""
+_OTHER_LAYOUT = ("male_worksuit01",)
+"""Garments whose pictures were painted for other texture coordinates than their mesh has."""
+_NEAR = 0.025
+"""Skin is hidden by cloth that is as near as that [m]."""
 _UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """From MakeHuman's axes (x left, y up, z forward) to the world's (x left, y backward, z up)."""
 _ADULT = Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5)
@@ -182,14 +186,12 @@ def split(
     """The garments of a file, reduced: outfits come apart into tops and bottoms where they can."""
     placed = replace(mesh, vertices=fit(binding, base.adult))
     kinds = _kinds(path, placed)
-    owner = cKDTree(placed.vertices).query(base.adult[binding.hidden])[1]
-    kind_of_vertex = np.full(len(placed.vertices), "", dtype=object)
-    kind_of_vertex[placed.faces] = kinds[:, None]
     garments = {}
     for kind in sorted(set(kinds)):
         part = _part(placed, kinds == kind)
         reduced = reduce_mesh(part, _FACES[kind], kind)
-        hidden = binding.hidden[kind_of_vertex[owner] == kind]
+        cloth = placed.vertices[np.unique(part.faces)]
+        hidden = binding.hidden[cKDTree(cloth).query(base.adult[binding.hidden])[0] < _NEAR]
         garments[f"{kind}.{path.stem}"] = (replace(binding, hidden=hidden), reduced)
     return garments
 
@@ -294,12 +296,12 @@ def _mesh_of(path: Path) -> ObjMesh:
 def _texture_of(path: Path) -> np.ndarray:
     """The colours of a garment, darkened in its folds where there is a picture of these."""
     found = sorted(path.parent.glob("*diffuse.png"))
-    if not found:
+    if not found or path.stem in _OTHER_LAYOUT:
         return np.full((_TEXTURE, _TEXTURE, 3), 128, np.uint8)
     colour = _picture(found[0])
     folds = sorted(path.parent.glob("*_ao.png"))
     if folds:
-        shade = _picture(folds[0])[..., :3].astype(np.float32) / 255
+        shade = 0.5 + 0.5 * _picture(folds[0])[..., :3].astype(np.float32) / 255
         colour[..., :3] = (colour[..., :3] * shade).astype(np.uint8)
     return colour
 

@@ -98,7 +98,7 @@ def test_an_open_shutter_blurs_what_moves(actor):
 
 
 def test_what_stands_still_is_not_blurred(actor):
-    statue = Actor(actor.vertices[:1].expand(4, -1, -1), actor.joints[:1].expand(4, -1, -1))
+    statue = Actor(*(first[:1].expand(4, *first.shape[1:]) for first in vars(actor).values()))
     _, sharp = film(statue, FILM)
     _, open_long = film(statue, replace(FILM, scene=SceneConfig(shutter=1.0)))
     np.testing.assert_allclose(open_long, sharp, atol=1e-6)

@@ -13,7 +13,6 @@ from kinepose.method.forward_kinematics import canonical_joints, stature
 from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
 from kinepose.synthetic.body import (
     Person,
-    bone_transforms,
     load_body,
     pose_body,
     random_person,
@@ -87,7 +86,7 @@ def render_take(config: StreamConfig, seed: int, number: int) -> Renders:
     actor = place(moves, person, _TAKE_FPS)
     camera = _portrait_cameras(generator, actor, config.size)
     if generator.random() < config.dressed:
-        return _portray_dressed(generator, actor, person, moves, camera, config.scene)
+        return _portray_dressed(generator, actor, person, camera, config.scene)
     look = "film" if generator.random() < config.film else "render"
     return _portray(generator, actor, camera, look, config.scene)
 
@@ -105,20 +104,14 @@ def _portray_dressed(
     generator: np.random.Generator,
     actor: Actor,
     person: Person,
-    moves: Motion,
     camera: Camera,
     scene: SceneConfig,
 ) -> Renders:
     """Someone with textured skin, hair and clothes."""
-    body = load_body()
     style, light = random_style(generator, person, scene), random_light(generator, "film", scene)
-    dressed_mesh = dress(style, shape_coefficients(body, person))
-    transforms = bone_transforms(body, person, moves.rotations)
-    vertices = pose(dressed_mesh, transforms)
-    _, joints = pose_body(body, person, moves.rotations)
-    vertices += (actor.joints - joints)[:, :1]
+    mesh = dress(style, shape_coefficients(load_body(), person))
     heads = torch.lerp(actor.joints[:, 8], actor.joints[:, 10], 0.62)
-    picture = render_dressed(dressed_mesh, vertices, heads, style, light, camera)
+    picture = render_dressed(mesh, pose(mesh, actor.bones), heads, style, light, camera)
     return _renders(picture, actor, light, camera)
 
 

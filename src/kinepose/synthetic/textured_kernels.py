@@ -30,6 +30,8 @@ from kinepose.synthetic.textures import LEVELS, TEXTURE
 wp.set_module_options({"enable_backward": False})
 
 SIDE = wp.constant(TEXTURE)
+PIXEL = wp.constant(0.75)
+"""How much coarser a pixel is than a sample [log2 of its side], less some sharpness."""
 COARSEST = wp.constant(LEVELS - 1)
 BARE = wp.constant(-1)
 """Material of faces that have that of their Covering: skin, or clothes painted on it."""
@@ -46,15 +48,16 @@ def _level(
     a: wp.vec3,
     b: wp.vec3,
     c: wp.vec3,
+    coarser: float,
 ) -> int:
-    """Of a face's texture, so that a texel is about as large as a sample."""
+    """Of a face's texture, so that a texel is about as large as a sample, times 2**coarser."""
     first = texture[face, 0]
     along = texture[face, 1] - first
     across = texture[face, 2] - first
     texels = wp.abs(along[0] * across[1] - along[1] * across[0]) * float(SIDE * SIDE)
     samples = wp.abs(_edge(a, b, c[0], c[1]))
     finer = wp.log2(wp.max(texels, 1.0e-3) / wp.max(samples, 1.0e-3)) * 0.5
-    return wp.clamp(int(wp.floor(finer + 0.5)), 0, COARSEST)
+    return wp.clamp(int(wp.floor(finer + coarser + 0.5)), 0, COARSEST)
 
 
 @wp.func
@@ -158,7 +161,7 @@ def rasterise_textured(
     holes = cutout[layer]
     level = 0
     if holes > 0:
-        level = _level(face, texture, a, b, c)
+        level = _level(face, texture, a, b, c, 0.0)
     inverse = wp.vec3(1.0 / a[2], 1.0 / b[2], 1.0 / c[2])
     for row in range(top, bottom + 1):
         for column in range(left, right + 1):
@@ -211,11 +214,11 @@ def shade_textured(
 ):
     """Colour, mask and the floor's shadow of one pixel, the mean of its samples.
 
-    Samples of one face have the colour of the first of them.
+    Samples of one texture have the colour of the first of them.
     """
     frame, row, column = wp.tid()
     light = lights[0]
-    shaded = wp.int64(-1)
+    shaded = int(-1)
     sample = wp.vec3(0.0, 0.0, 0.0)
     colour = wp.vec3(0.0, 0.0, 0.0)
     mask = 0.0
@@ -223,9 +226,11 @@ def shade_textured(
     for i in range(SAMPLES):
         for j in range(SAMPLES):
             key = keys[frame, SAMPLES * row + i, SAMPLES * column + j]
-            hit = key & FACE_MASK
-            if key < EMPTY and hit != shaded:
-                face = int(hit)
+            face = int(key & FACE_MASK)
+            layer = int(-1)
+            if key < EMPTY:
+                layer = layers[face]
+            if layer != shaded and layer >= 0:
                 corner = faces[face]
                 x = float(SAMPLES * column + j) + 0.5
                 y = float(SAMPLES * row + i) + 0.5
@@ -256,13 +261,13 @@ def shade_textured(
                     if number == FEATURE:
                         number = SKIN
                 at = texture[face, 0] * u + texture[face, 1] * v + texture[face, 2] * w
-                level = _level(face, texture, a, b, c)
-                texel = _sampled(texels, layers[face], level, at)
+                level = _level(face, texture, a, b, c, PIXEL)
+                texel = _sampled(texels, layer, level, at)
                 bare = _dyed(texel, dyes[number], materials[number], place, prints)
                 eye = wp.normalize(eyes[frame] - point)
                 sunlit = 1.0 - light.shadow * (1.0 - _sunlit(point, frame, sun_frames, sun_keys))
                 sample = _lit(materials[number], bare, place, normal, eye, light, sunlit)
-                shaded = hit
+                shaded = layer
             if key < EMPTY:
                 colour += weight * sample
                 mask += weight

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from kinepose.synthetic.clothing_mesh import Garb, garb_of
-from kinepose.synthetic.garments import load_wardrobe, wear
+from kinepose.synthetic.garments import Part, load_wardrobe, wear
+from kinepose.synthetic.clothing import Covering
 from kinepose.synthetic.kernels import EMPTY, SAMPLES, SHADOW_MAP, array_of
 from kinepose.synthetic.lighting import Light
 from kinepose.synthetic.renderer import (
@@ -28,8 +29,8 @@ from kinepose.synthetic.textures import eye_texture, load_texture
 
 _SUNK = -0.012
 """How far skin at the borders of clothes lies below where it is bare [m]."""
-_CLOTH = 0.002
-"""How far cloth is lifted off where it was modelled, so that skin does not pierce it [m]."""
+_LIFT = {"bottom": 0.002, "shoes": 0.003, "full": 0.004, "top": 0.008, "hat": 0.002, "hair": 0.0}
+"""How far garments are lifted off where they were modelled, so that nothing pierces them [m]."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,16 @@ class Dressed:
 def dress(style: Style, coefficients: Float[Tensor, " shapes"]) -> Dressed:
     """The mesh of a person of a shape in clothes of a style."""
     parts = wear(load_wardrobe(), style.garments, coefficients)
+    kinds = [name.partition(".")[0] for name in style.garments]
     sizes = [len(part.rest) for part in parts]
     firsts = np.cumsum([0, *sizes])
     faces = [part.surface.faces + int(first) for part, first in zip(parts, firsts, strict=False)]
     counts = torch.tensor([len(each) for each in faces])
     layers = torch.arange(len(parts)).repeat_interleave(counts)
-    first_garment = len(style.materials) - len(style.garments) - 1
-    surfaces = torch.where(layers == 0, -1, layers - 1 + first_garment)
-    hair = bool(style.garments) and style.garments[-1].startswith("hair")
+    surfaces = torch.where(layers == 0, -1, layers - 1 + len(Covering))
+    hair = any(kind == "hair" for kind in kinds)
     lifts = [_SUNK * parts[0].hidden.float(), torch.zeros(sizes[1])]
-    lifts += [torch.full((size,), _CLOTH) for size in sizes[2:]]
+    lifts += [torch.full((size,), _LIFT[kind]) for size, kind in zip(sizes[2:], kinds, strict=True)]
     joined = {
         name: torch.cat([getattr(part, name) for part in parts])
         for name in ("rest", "bone_weights", "places")
