@@ -218,7 +218,7 @@ def shade_textured(
     """
     frame, row, column = wp.tid()
     light = lights[0]
-    shaded = int(-1)
+    shaded = -1
     sample = wp.vec3(0.0, 0.0, 0.0)
     colour = wp.vec3(0.0, 0.0, 0.0)
     mask = 0.0
@@ -227,7 +227,7 @@ def shade_textured(
         for j in range(SAMPLES):
             key = keys[frame, SAMPLES * row + i, SAMPLES * column + j]
             face = int(key & FACE_MASK)
-            layer = int(-1)
+            layer = -1
             if key < EMPTY:
                 layer = layers[face]
             if layer != shaded and layer >= 0:

@@ -8,9 +8,9 @@ import warp as wp
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from kinepose.synthetic.clothing_mesh import Garb, garb_of
-from kinepose.synthetic.garments import Part, load_wardrobe, wear
 from kinepose.synthetic.clothing import Covering
+from kinepose.synthetic.clothing_mesh import Garb, garb_of
+from kinepose.synthetic.garments import load_wardrobe, wear
 from kinepose.synthetic.kernels import EMPTY, SAMPLES, SHADOW_MAP, array_of
 from kinepose.synthetic.lighting import Light
 from kinepose.synthetic.renderer import (
