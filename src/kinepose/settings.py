@@ -24,7 +24,7 @@ Address = Annotated[
 ]
 """A folder that is only read: here, or anywhere that fsspec reaches, as s3://bucket/clips."""
 Detector = Literal["motion", "file", "rtdetr", "none"]
-Look = Literal["render", "film", "foreign"]
+Look = Literal["render", "film", "dressed", "foreign"]
 Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
 SHIPPED = Path("shipped")
 """In place of a run's folder: the model that came with the package."""
@@ -142,7 +142,8 @@ class SynthesizeConfig:
     scene: tyro.conf.OmitArgPrefixes[SceneConfig] = field(default_factory=SceneConfig)
     look: Look = "film"
     """'film' people look unlike the 20 renders of the prior: other light, shading, materials.
-    'foreign' people are jointed dolls, shaded as no other people here."""
+    'dressed' people have textured skin, hair and clothes. 'foreign' people are jointed dolls,
+    shaded as no other people here."""
     workers: int = 0
     """Processes; 0 means one a core."""
 

@@ -26,7 +26,8 @@ def dancer(seed: int) -> Actor:
         "left_hip": (-0.4, 0.0, 0.0),
     }.items():
         pose[0, RIG.index(bone)] = from_swing_twist(torch.tensor(angles))
-    return Actor(*pose_bones(load_body(), random_person(np.random.default_rng(seed)), pose))
+    person = random_person(np.random.default_rng(seed))
+    return Actor(*pose_bones(load_body(), person, pose), person)
 
 
 def picture(actor: Actor, skirt: Skirt, azimuth: float) -> torch.Tensor:

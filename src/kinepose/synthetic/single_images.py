@@ -12,22 +12,18 @@ from kinepose.method.camera_projection import DISTANCE, FOCAL_LENGTH
 from kinepose.method.forward_kinematics import canonical_joints, stature
 from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
 from kinepose.synthetic.body import (
-    Person,
     load_body,
     pose_body,
     random_person,
-    shape_coefficients,
 )
 from kinepose.synthetic.clothing import random_outfit
-from kinepose.synthetic.filming import dressed
+from kinepose.synthetic.filming import dressed, dressed_painter
 from kinepose.synthetic.lighting import Light, random_light
 from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
 from kinepose.synthetic.stage import Actor, place
-from kinepose.synthetic.styles import random_style
-from kinepose.synthetic.textured_renderer import dress, pose, render_dressed
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
@@ -80,11 +76,10 @@ def render_take(config: StreamConfig, seed: int, number: int) -> Renders:
     """
     generator = np.random.default_rng([seed, number])
     moves = random_motion(generator, TAKE, _TAKE_FPS, config.motion)
-    person = random_person(generator)
-    actor = place(moves, person, _TAKE_FPS)
+    actor = place(moves, random_person(generator), _TAKE_FPS)
     camera = _portrait_cameras(generator, actor, config.size)
     if generator.random() < config.dressed:
-        return _portray_dressed(generator, actor, person, camera, config.scene)
+        return _portray_dressed(generator, actor, camera, config.scene)
     look = "film" if generator.random() < config.film else "render"
     return _portray(generator, actor, camera, look, config.scene)
 
@@ -99,18 +94,12 @@ def _portray(
 
 
 def _portray_dressed(
-    generator: np.random.Generator,
-    actor: Actor,
-    person: Person,
-    camera: Camera,
-    scene: SceneConfig,
+    generator: np.random.Generator, actor: Actor, camera: Camera, scene: SceneConfig
 ) -> Renders:
     """Someone with textured skin, hair and clothes."""
-    style, light = random_style(generator, person, scene), random_light(generator, "film", scene)
-    mesh = dress(style, shape_coefficients(load_body(), person))
-    heads = torch.lerp(actor.joints[:, 8], actor.joints[:, 10], 0.62)
-    picture = render_dressed(mesh, pose(mesh, actor.bones), heads, style, light, camera)
-    return _renders(picture, actor, light, camera)
+    light = random_light(generator, "film", scene)
+    moves, paint = dressed_painter(generator, actor, scene, light)
+    return _renders(paint(*moves, camera=camera), actor, light, camera)
 
 
 def _renders(picture: Picture, actor: Actor, light: Light, camera: Camera) -> Renders:

@@ -44,6 +44,7 @@ class Actor:
     joints: Float[Tensor, "frames 17 3"]
     bones: Float[Tensor, "frames bones 4 4"]
     """Each bone's transform from where it is on the person's body at rest."""
+    person: Person
 
 
 def place(motion: Motion, person: Person, fps: float) -> Actor:
@@ -55,7 +56,7 @@ def place(motion: Motion, person: Person, fps: float) -> Actor:
     height = heights_above_floor(lowest + path[:, 2], motion.flight, fps) - lowest
     path = torch.cat([path[:, :2], height[:, None]], dim=-1)
     bones[:, :, :3, 3] += path[:, None]
-    return Actor(vertices + path[:, None], joints + path[:, None], bones)
+    return Actor(vertices + path[:, None], joints + path[:, None], bones, person)
 
 
 def film_camera(
