@@ -48,7 +48,16 @@ _RANGES = {
     "workers": (0.0, 1024.0),
     "loaders": (0.0, 1024.0),
 }
-_SHARES = dict.fromkeys(("any_way", "in_front", "hidden", "grey", "blur", "coarse", "jpeg"), (0, 1))
+_COMPOSITION = {
+    "length": (0.05, 20.0),
+    "shift": (0.0, 10.0),
+    "roll": (0.0, 180.0),
+    "others": (0.0, 100.0),
+    "noise": (0.0, 255.0),
+    **dict.fromkeys(
+        ("any_way", "in_front", "hidden", "grey", "blur", "coarse", "jpeg"), (0.0, 1.0)
+    ),
+}
 
 
 def check_stream(config: StreamConfig) -> None:
@@ -58,7 +67,7 @@ def check_stream(config: StreamConfig) -> None:
         BadInputError: naming the setting and its range.
     """
     check_ranges(config, _RANGES, "--stream.")
-    check_ranges(config.composition, _SHARES, "--stream.composition.")
+    check_ranges(config.composition, _COMPOSITION, "--stream.composition.")
     check_motion(config.motion, "--stream.motion.")
     check_scene(config.scene, "--stream.scene.")
 

@@ -75,6 +75,8 @@ _RANGES = {
     "batch_size": (1.0, math.inf),
     "seed": (0.0, 2.0**31),
     "learning_rate": (0.0, math.inf),
+    "rise": (0.0, math.inf),
+    "average": (0.0, 1.0),
     "cooldown": (0.0, 1.0),
     "gradient_clip": (0.0, math.inf),
     "smallest_gap": (0.0, math.inf),
@@ -379,7 +381,7 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
         config.backgrounds, clips, config.model.image_size, config.prior_seed, device
     )
     renders = poses = None
-    if config.stream.renders:
+    if config.stream.renders and not config.overfit:
         folder = config.stream.folder or config.output / "renders"
         paths = render_ahead(config.stream, config.prior_seed, folder)
         places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
