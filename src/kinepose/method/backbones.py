@@ -230,7 +230,7 @@ def _load_lite(backbone: EfficientNetLite, path: Path) -> None:
         ):
             _fold(convolution, stored[kernel], [stored[norm + name] for name in _STATISTICS])
     except _BROKEN as error:
-        first = str(error).splitlines()[0]
+        first = (str(error).splitlines() or ["it is empty"])[0]
         raise BadInputError(f"{path} holds no weights of an EfficientNet-Lite: {first}") from error
 
 

@@ -99,6 +99,7 @@ class Lifter(nn.Module):
         self.joints = nn.Linear(3 * JOINTS, width)
         self.context = nn.Linear(JOINTS * channels + 2 * channels, width)
         nn.init.zeros_(self.context.weight)
+        nn.init.zeros_(self.context.bias)
         self.blocks = nn.ModuleList(_block(width) for _ in range(2))
         self.norm = nn.LayerNorm(width)
         self.parameters_branch = _last(width, _REST)
