@@ -16,10 +16,8 @@ from kinepose.method.camera_projection import project
 from kinepose.settings import CompositionConfig, StreamConfig
 from kinepose.synthetic.single_images import TAKE, render_take
 
-NOTHING = dict.fromkeys(
-    ("others", "in_front", "hidden", "grey", "blur", "coarse", "noise", "jpeg"), 0.0
-)
-PLAIN = replace(CompositionConfig(), **NOTHING)
+_NONE = ("others", "in_front", "hidden", "grey", "blur", "coarse", "noise", "jpeg")
+PLAIN = CompositionConfig(**dict.fromkeys(_NONE, 0.0))
 """Turned, enlarged, shifted, mirrored, and nothing besides."""
 SIZE = 72
 

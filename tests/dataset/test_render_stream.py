@@ -61,10 +61,10 @@ def equal(one: LabelledBatch, other: LabelledBatch) -> bool:
 
 def nearly(first: PriorSet, second: PriorSet) -> bool:
     """But for the rounding that, on some processors, is another with another count of threads."""
-    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
-    return all(
-        np.allclose(a, b, rtol=0, atol=1.0 if a.dtype == np.uint8 else 1e-4) for a, b in pairs
-    )
+    for a, b in zip(vars(first).values(), vars(second).values(), strict=True):
+        if not np.allclose(a, b, rtol=0, atol=1.0 if a.dtype == np.uint8 else 1e-4):
+            return False
+    return True
 
 
 def test_renders_made_ahead_are_those_of_their_numbers(made):
