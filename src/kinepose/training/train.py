@@ -299,7 +299,8 @@ def _train_step(
     terms = _terms(run, materials, loss, generator, crops)
     torch.stack(list(terms.values())).sum().backward()
     gradients = [p.grad for p in parameters if p.grad is not None]
-    average([*gradients, *terms.values()])
+    statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    average([*gradients, *terms.values(), *statistics])
     run.turns[loss] += 1
     for group in optimiser.param_groups:
         group["lr"] = _learning_rate(config, loss, _progress(run), run.turns[loss])
