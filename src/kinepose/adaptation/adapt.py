@@ -230,6 +230,7 @@ def _settings(config: AdaptConfig) -> TrainConfig:
     stream = replace(
         PRESETS["kinepose"].stream,
         renders=config.renders if model.extended_camera else 0,
+        poses=0,  # the lifter has learnt from them; making them anew takes minutes
     )
     return replace(
         PRESETS["kinepose"],

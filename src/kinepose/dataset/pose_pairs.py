@@ -126,10 +126,10 @@ def _through_cameras(
         return low + (high - low) * torch.rand(count, generator=generator)
 
     elevation = 8 + 18 * torch.randn(count, generator=generator)
-    elevation, azimuth = elevation.clamp(-40, 80).deg2rad(), drawn(0, 2 * math.pi)
+    elevation, azimuth = elevation.clamp(-40, 80).deg2rad(), drawn(0.0, 2 * math.pi)
     distance = drawn(math.log(2.0), math.log(8.0)).exp() * stature(joints)
     usual = math.radians(20) * torch.randn(count, generator=generator)
-    roll = torch.where(drawn(0, 1) < 0.85, usual, drawn(-math.pi, math.pi))
+    roll = torch.where(drawn(0.0, 1.0) < 0.85, usual, drawn(-math.pi, math.pi))
     across = elevation.cos()
     towards = torch.stack([across * azimuth.cos(), across * azimuth.sin(), elevation.sin()], dim=-1)
     target = (joints.amin(1) + joints.amax(1)) / 2

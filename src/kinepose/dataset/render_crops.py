@@ -130,7 +130,8 @@ def _compose(
         picture, other = _put(picture, renders, *_elsewhere(renders, generator), generator)
         mask = cv2.multiply(mask, 255 - other, scale=1 / 255)
     if generator.random() < composition.hidden:
-        low, length = generator.integers(-size // 4, size, 2), generator.integers(15, size // 3, 2)
+        low = generator.integers(-size // 4, size, 2)
+        length = generator.integers(min(15, size // 4), size // 3, 2)
         part = np.s_[max(low[1], 0) : sum((low[1], length[1])), max(low[0], 0) : low[0] + length[0]]
         picture[part] = _part_of(backgrounds, size, generator)[part]
         mask[part] = 0

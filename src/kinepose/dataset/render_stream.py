@@ -25,6 +25,7 @@ from tqdm import tqdm
 from kinepose.dataset.pose_pairs import random_moments
 from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
 from kinepose.dataset.renders import PriorSet, load_prior, save_prior
+from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
@@ -49,7 +50,16 @@ _RANGES = {
     "workers": (0.0, 1024.0),
     "loaders": (0.0, 1024.0),
 }
-_SHARES = dict.fromkeys(("any_way", "in_front", "hidden", "grey", "blur", "coarse", "jpeg"), (0, 1))
+_COMPOSITION = {
+    "length": (0.05, 20.0),
+    "shift": (0.0, 10.0),
+    "roll": (0.0, 180.0),
+    "others": (0.0, 100.0),
+    "noise": (0.0, 255.0),
+    **dict.fromkeys(
+        ("any_way", "in_front", "hidden", "grey", "blur", "coarse", "jpeg"), (0.0, 1.0)
+    ),
+}
 
 
 def check_stream(config: StreamConfig) -> None:
@@ -59,7 +69,7 @@ def check_stream(config: StreamConfig) -> None:
         BadInputError: naming the setting and its range.
     """
     check_ranges(config, _RANGES, "--stream.")
-    check_ranges(config.composition, _SHARES, "--stream.composition.")
+    check_ranges(config.composition, _COMPOSITION, "--stream.composition.")
     check_motion(config.motion, "--stream.motion.")
     check_scene(config.scene, "--stream.scene.")
 
@@ -99,12 +109,16 @@ def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
 def poses_ahead(
     config: StreamConfig, seed: int, folder: Path
 ) -> Float32[np.ndarray, "moments 17 3"]:
-    """Poses without pictures, in the world [m]; made if they are not there."""
+    """Poses without pictures, in the world [m]; made if they are not there.
+
+    Raises:
+        BadInputError: if a clip of the settings cannot be used, or a file of poses is broken.
+    """
     folder = folder / _digest([asdict(config.motion), seed])
     count = math.ceil(config.poses / TAKE)
     paths = [folder / f"poses_{first:07d}.npy" for first in range(0, count, _CHUNK)]
     _make_missing(paths, partial(_make_poses, config, seed), config.workers, "poses")
-    return np.concatenate([np.load(path, allow_pickle=False) for path in paths])
+    return np.concatenate([_read_poses(path) for path in paths])
 
 
 class RenderBatches(Dataset):
@@ -154,17 +168,23 @@ class RenderBatches(Dataset):
 
 
 def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[LabelledBatch]:
-    """Batches in order without end, composed in other processes while one trains."""
-    return iter(
-        DataLoader(
-            batches,
-            sampler=range(first, 2**62),
-            batch_size=None,
-            num_workers=loaders,
-            worker_init_fn=_in_one_thread,
-            prefetch_factor=4 if loaders else None,
-        )
+    """Batches in order without end, composed in other processes while one trains.
+
+    Raises:
+        BadInputError: if a file of renders is broken.
+    """
+    loader = DataLoader(
+        batches,
+        sampler=range(first, 2**62),
+        batch_size=None,
+        num_workers=loaders,
+        worker_init_fn=_in_one_thread,
+        prefetch_factor=4 if loaders else None,
     )
+    try:
+        yield from loader
+    except BadInputError as error:  # another process adds where it happened
+        raise BadInputError(str(error).rpartition("BadInputError: ")[2].strip()) from error
 
 
 _CHUNK = 128
@@ -203,6 +223,14 @@ def _make_missing(
 
 def _render(config: StreamConfig, seed: int, number: int, path: Path) -> None:
     save_prior(label_renders(render_take(config, seed, number)), path)
+
+
+def _read_poses(path: Path) -> Float32[np.ndarray, "moments 17 3"]:
+    try:
+        poses = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInputError(f"{path} is broken: delete it, and it is made again") from error
+    return poses
 
 
 def _make_poses(config: StreamConfig, seed: int, number: int, path: Path) -> None:

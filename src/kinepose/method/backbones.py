@@ -39,7 +39,10 @@ _LITE_FACTORS = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2)}
 """Of width and depth."""
 _NORM = re.compile(r"_bn\d\.weight$")
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")
-_BROKEN = (OSError, ValueError, RuntimeError, TypeError, EOFError, UnpicklingError)
+_BROKEN = (
+    *(OSError, ValueError, RuntimeError, TypeError, AttributeError, LookupError),
+    *(EOFError, UnpicklingError),
+)
 _LAST_OF_STRIDE = (0, 1, 2, 4, 6)
 """The stages after which the picture is a half, a quarter, ... a thirty-second as large."""
 
@@ -226,8 +229,8 @@ def _load_lite(backbone: EfficientNetLite, path: Path) -> None:
             convolutions, kernels, norms[: len(kernels)], strict=True
         ):
             _fold(convolution, stored[kernel], [stored[norm + name] for name in _STATISTICS])
-    except (*_BROKEN, KeyError) as error:
-        first = str(error).splitlines()[0]
+    except _BROKEN as error:
+        first = (str(error).splitlines() or ["it is empty"])[0]
         raise BadInputError(f"{path} holds no weights of an EfficientNet-Lite: {first}") from error
 
 

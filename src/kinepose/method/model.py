@@ -27,11 +27,17 @@ from kinepose.method.decoder import Decoder
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.method.pose_encoder import Keypoints, PoseEncoder
 from kinepose.method.spatial_maps import MAPS, spatial_maps
+from kinepose.ranges import check_ranges
 from kinepose.run_folder import FORMAT_VERSION, read_model_config, read_run_config, run_folder
 from kinepose.settings import ModelConfig
 
 SEEN = 0.1
 """Certainty of a heatmap above which its peak is believed."""
+_RANGES = {
+    "heatmaps": (0.0, 4096.0),
+    "frozen_stages": (0.0, 64.0),
+    "crop_margin": (0.1, 10.0),
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,11 @@ class Model(nn.Module):
         super().__init__()
         if config.heatmaps and not config.extended_camera:
             raise BadInputError("--model.heatmaps needs --model.extended-camera")
+        if config.heatmaps and config.image_size % 32:
+            raise BadInputError(
+                f"--model.heatmaps needs crops of 32, 64, 96 ... px, not {config.image_size}"
+            )
+        check_ranges(config, _RANGES, "--model.")
         doubled = config.map_size * 2 ** (len(config.decoder_widths) - 1)
         if doubled != config.image_size:
             raise BadInputError(

@@ -99,6 +99,7 @@ class Lifter(nn.Module):
         self.joints = nn.Linear(3 * JOINTS, width)
         self.context = nn.Linear(JOINTS * channels + 2 * channels, width)
         nn.init.zeros_(self.context.weight)
+        nn.init.zeros_(self.context.bias)
         self.blocks = nn.ModuleList(_block(width) for _ in range(2))
         self.norm = nn.LayerNorm(width)
         self.parameters_branch = _last(width, _REST)
@@ -125,9 +126,11 @@ class Lifter(nn.Module):
 def _about_their_middle(
     joints2d: Float[Tensor, "batch 17 2"], certainty: Float[Tensor, "batch 17"]
 ) -> tuple[Float[Tensor, "batch 17 2"], Float[Tensor, "batch 2"], Float[Tensor, " batch"]]:
-    """2D joints in the units of their own spread, their middle, their spread; by certainty."""
-    weight = (certainty + 1e-3)[..., None]
-    weight = weight / weight.sum(1, keepdim=True)
+    """2D joints in the units of their own spread, their middle, their spread; by certainty.
+
+    Where a joint of no certainty lies changes none of these.
+    """
+    weight = certainty[..., None] / certainty.sum(1)[:, None, None].clamp(min=1e-6)
     middle = (weight * joints2d).sum(1)
     centred = joints2d - middle[:, None]
     size = (weight * centred.square()).sum((1, 2)).clamp(min=1e-6).sqrt()

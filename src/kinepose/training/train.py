@@ -75,6 +75,8 @@ _RANGES = {
     "batch_size": (1.0, math.inf),
     "seed": (0.0, 2.0**31),
     "learning_rate": (0.0, math.inf),
+    "rise": (0.0, math.inf),
+    "average": (0.0, 1.0),
     "cooldown": (0.0, 1.0),
     "gradient_clip": (0.0, math.inf),
     "smallest_gap": (0.0, math.inf),
@@ -299,7 +301,8 @@ def _train_step(
     terms = _terms(run, materials, loss, generator, crops)
     torch.stack(list(terms.values())).sum().backward()
     gradients = [p.grad for p in parameters if p.grad is not None]
-    average([*gradients, *terms.values()])
+    statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    average([*gradients, *terms.values(), *statistics])
     run.turns[loss] += 1
     for group in optimiser.param_groups:
         group["lr"] = _learning_rate(config, loss, _progress(run), run.step)
@@ -381,7 +384,7 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
         config.backgrounds, clips, config.model.image_size, config.prior_seed, device
     )
     renders = poses = None
-    if config.stream.renders:
+    if config.stream.renders and not config.overfit:
         folder = config.stream.folder or config.output / "renders"
         paths = render_ahead(config.stream, config.prior_seed, folder)
         places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
