@@ -38,6 +38,8 @@ from kinepose.synthetic.synthesize import settle_process
 
 _RECIPE = {"size", "dressed", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
+_EDITION = 2
+"""Of what the renderer makes of them: to be raised whenever that changes, as kept renders go by it."""
 _RANGES = {
     "renders": (0.0, math.inf),
     "held": (1.0, math.inf),
@@ -100,7 +102,7 @@ def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
         BadInputError: if a clip or a photograph of the settings cannot be used.
     """
     recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
-    folder = folder / _digest([recipe, seed])
+    folder = folder / _digest([recipe, seed, _EDITION])
     paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / TAKE))]
     _make_missing(paths, partial(_render, config, seed), config.workers, "renders")
     return paths
@@ -114,7 +116,7 @@ def poses_ahead(
     Raises:
         BadInputError: if a clip of the settings cannot be used, or a file of poses is broken.
     """
-    folder = folder / _digest([asdict(config.motion), seed])
+    folder = folder / _digest([asdict(config.motion), seed, _EDITION])
     count = math.ceil(config.poses / TAKE)
     paths = [folder / f"poses_{first:07d}.npy" for first in range(0, count, _CHUNK)]
     _make_missing(paths, partial(_make_poses, config, seed), config.workers, "poses")

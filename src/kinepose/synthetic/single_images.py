@@ -27,8 +27,8 @@ from kinepose.synthetic.stage import Actor, place
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
-_MARGIN = 1.12
-"""Side of a stream's picture, in lengths of what the joints span in it."""
+_MARGIN = 1.1
+"""Side of a stream's picture, in lengths of what the bare body spans: clothes and hair stand out."""
 _TAKE_FPS = 2.5
 """Moments that far apart are different poses."""
 
@@ -140,7 +140,7 @@ def _portrait_cameras(generator: np.random.Generator, actor: Actor, size: int) -
     position = target + towards * (distance * lengths)[:, None]
     position[:, 2] = position[:, 2].clamp(min=0.05)
     rotation = look_at(position, target, torch.zeros(count))
-    seen = (actor.joints - position[:, None]) @ rotation.transpose(-1, -2)
+    seen = (actor.vertices - position[:, None]) @ rotation.transpose(-1, -2)
     sight = seen[..., :2] / seen[..., 2:].clamp(min=0.3)
     side = _MARGIN * (2 * sight.abs()).amax((1, 2))
     return Camera(rotation, position, size / side, size, size)
