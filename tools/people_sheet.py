@@ -1,4 +1,4 @@
-"""24 random people of the stream, two moments of each, before their places: python tools/people_sheet.py PICTURE."""
+"""24 random people of the stream, two moments of each: python tools/people_sheet.py PICTURE."""
 
 import sys
 from pathlib import Path
