@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from tests.tiny_films import write_film
 
 from kinepose.settings import MotionConfig, SceneConfig
 from kinepose.synthetic.body import random_person
@@ -18,7 +19,6 @@ from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.places import perspective_view, test_places
 from kinepose.synthetic.renderer import Camera, look_at, render
 from kinepose.synthetic.stage import place
-from tests.tiny_films import write_film
 
 WIDTH, HEIGHT, FRAMES, FPS = 192, 144, 24, 12
 WALK = MotionConfig(captured=1.0, mixed=0.0, procedural=0.0, only=("walk",))

@@ -18,19 +18,22 @@ from kinepose.detection.finding import Answer, find_people_closely, torch_answer
 from kinepose.detection.weights import SHIPPED_DETECTOR, load_detector
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import overlaps
-from kinepose.settings import Detector, PeopleConfig
+from kinepose.settings import Detector, ModelConfig, PeopleConfig
 from kinepose.synthetic.places import random_view, test_places
-from kinepose.video.people import Survey, people_in_film
+from kinepose.video.people import Survey, cropped_as, people_in_film
 
 VIEWS, VIEW_SIDE = 100, 256
 FOUND = 0.5
 """Intersection over union of a box with the one that is given."""
+_SIDES = ("x0", "y0", "x1", "y1")
 WHOLE = 0.9
 """Share of a film's frames in which somebody is followed who is followed throughout."""
 
 
 @dataclass(frozen=True)
 class Settings:
+    """What to measure."""
+
     pictures: Path | None = None
     boxes: Path | None = None
     films: tuple[Path, ...] = ()
@@ -58,13 +61,12 @@ def main(settings: Settings) -> None:
         )
 
 
-def recall(
-    settings: Settings, pictures: Path, boxes: Path, answer: Answer
-) -> tuple[float, float]:
+def recall(settings: Settings, pictures: Path, boxes: Path, answer: Answer) -> tuple[float, float]:
     """Share of the people found, and how many finds there are in a picture."""
     survey = survey_of(pictures, PeopleConfig(detector_threshold=settings.threshold), answer)
     with boxes.open(newline="") as file:
-        given = {int(row["frame"]): [float(row[k]) for k in "x0 y0 x1 y1".split()] for row in csv.DictReader(file)}
+        rows = list(csv.DictReader(file))
+    given = {int(row["frame"]): [float(row[side]) for side in _SIDES] for row in rows}
     best, finds = dict.fromkeys(given, 0.0), 0
     for track in () if survey is None else survey.tracks:
         for frame, box in zip(track.frames.tolist(), track.boxes, strict=True):
@@ -86,10 +88,8 @@ def false_finds(settings: Settings, answer: Answer) -> int:
     return count
 
 
-def two_people(
-    film: Path, config: PeopleConfig, answer: Answer, say: bool
-) -> tuple[bool, float]:
-    """Whether exactly two are followed throughout, and in what share of the frames there are two."""
+def two_people(film: Path, config: PeopleConfig, answer: Answer, say: bool) -> tuple[bool, float]:
+    """Whether exactly two are followed throughout, and the share of frames in which there are two."""
     survey = survey_of(film, config, answer)
     if survey is None:
         shares, two = [], 0.0
@@ -107,7 +107,7 @@ def two_people(
 def survey_of(film: Path, config: PeopleConfig, answer: Answer) -> Survey | None:
     """Who is found, if anybody."""
     try:
-        return people_in_film(film, config, answer=answer)
+        return people_in_film(film, cropped_as(config, ModelConfig()), answer=answer)
     except BadInputError:
         return None
 

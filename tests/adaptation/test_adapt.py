@@ -144,8 +144,9 @@ def test_the_same_seed_gives_the_same_weights_although_one_was_interrupted(
 @torch.no_grad()
 def turned_up(model, factor):
     """The model, once what its encoder says depends so much more on the picture; 0: constant."""
-    for branch in (model.pose_encoder.parameters_branch, model.pose_encoder.camera_branch):
-        branch[-1].weight *= factor
+    lifter = model.pose_encoder.lifter
+    for layer in (lifter.parameters_branch, lifter.camera_branch):
+        layer.weight *= factor
     return model
 
 

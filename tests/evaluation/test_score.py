@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tests.conftest import TINY_MODEL
 
 from kinepose.benchmarks.synthworld import content_hash
 from kinepose.dataset.pairs import load_images
@@ -47,7 +48,7 @@ def benchmark(films, clips, prior, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def split(benchmark):
-    return read_split(benchmark / "film")
+    return read_split(benchmark / "film", TINY_MODEL.crop_margin)
 
 
 @pytest.fixture
@@ -71,6 +72,7 @@ def labelled_rows(films, clips):
             joints2d, joints3d = labels["joints2d"], labels["joints3d"].astype(float)
         for row in pq.read_table(path).to_pylist():
             x, y, side = row["crop"]
+            side *= TINY_MODEL.crop_margin / 1.4
             seen = (joints2d[row["frame"]] - [x, y]) / (side / 2)
             rows.append((row["film"], row["frame"], row["time"], seen, joints3d[row["frame"]]))
     return rows

@@ -60,10 +60,10 @@ def slow_view(panorama, yaw, pitch, roll, fov, width, height) -> np.ndarray:
 @pytest.mark.parametrize(
     ("yaw", "pitch", "roll", "fov", "size"),
     [
-        (0, 0, 0, 60, (24, 24)),
-        (75, 20, 0, 40, (16, 30)),
-        (179, -35, 10, 90, (28, 20)),
-        (-120, 88, -50, 70, (20, 20)),
+        (0.0, 0.0, 0.0, 60.0, (24, 24)),
+        (75.0, 20.0, 0.0, 40.0, (16, 30)),
+        (179.0, -35.0, 10.0, 90.0, (28, 20)),
+        (-120.0, 88.0, -50.0, 70.0, (20, 20)),
     ],
 )
 def test_a_view_is_that_of_the_slow_version(yaw, pitch, roll, fov, size):
@@ -78,7 +78,12 @@ def test_a_view_is_that_of_the_slow_version(yaw, pitch, roll, fov, size):
 
 @pytest.mark.parametrize(
     ("yaw", "pitch", "ahead"),
-    [(0, 0, (0, 1, 0)), (90, 0, (1, 0, 0)), (-90, 0, (-1, 0, 0)), (0, 60, (0, 0.5, 0.866))],
+    [
+        (0.0, 0.0, (0.0, 1.0, 0.0)),
+        (90.0, 0.0, (1.0, 0.0, 0.0)),
+        (-90.0, 0.0, (-1.0, 0.0, 0.0)),
+        (0.0, 60.0, (0.0, 0.5, 0.866)),
+    ],
 )
 def test_the_middle_of_a_view_is_where_the_camera_looks(yaw, pitch, ahead):
     view = directions_of(perspective_view(sphere(), yaw, pitch, 30.0, 20.0, 31, 31))
@@ -86,10 +91,10 @@ def test_the_middle_of_a_view_is_where_the_camera_looks(yaw, pitch, ahead):
 
 
 def test_right_is_right_up_is_up_and_a_camera_turned_clockwise_sees_things_turn_back():
-    view = directions_of(perspective_view(sphere(), 0, 0, 0, 90, 31, 31))
+    view = directions_of(perspective_view(sphere(), 0.0, 0.0, 0.0, 90.0, 31, 31))
     assert view[15, -1, 0] > 0.6 > -0.6 > view[15, 0, 0]
     assert view[0, 15, 2] > 0.6 > -0.6 > view[-1, 15, 2]
-    turned = directions_of(perspective_view(sphere(), 0, 0, 20, 90, 31, 31))
+    turned = directions_of(perspective_view(sphere(), 0.0, 0.0, 20.0, 90.0, 31, 31))
     assert turned[15, -1, 2] < -0.2, "what is to the right of a camera turned clockwise lies lower"
 
 
@@ -97,7 +102,7 @@ def test_a_small_view_of_a_fine_panorama_is_smooth():
     """Stripes of one pixel become grey, and do not flicker."""
     stripes = np.zeros((256, 512, 3), np.uint8)
     stripes[:, ::2] = 255
-    view = perspective_view(stripes, 0, 0, 0, 60, 16, 16)
+    view = perspective_view(stripes, 0.0, 0.0, 0.0, 60.0, 16, 16)
     assert np.abs(view.astype(float) - 127).max() < 40
 
 
@@ -135,7 +140,7 @@ def test_the_same_camera_sees_the_same_however_it_is_described():
     level = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
     focal = 10 / math.tan(math.radians(30))
     first = view_of(sphere(), level, focal, 20, 12)
-    assert np.array_equal(first, perspective_view(sphere(), 0, 0, 0, 60, 20, 12))
+    assert np.array_equal(first, perspective_view(sphere(), 0.0, 0.0, 0.0, 60.0, 20, 12))
 
 
 def test_what_is_no_panorama_is_named(tmp_path):

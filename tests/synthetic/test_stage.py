@@ -83,9 +83,10 @@ def test_a_static_camera_looks_from_where_the_way_lies_spread_out():
     """Someone who goes to and fro along x is filmed from about y."""
     actor = random_actor(0)
     ramp = torch.linspace(-2, 2, 50)[:, None] * torch.tensor([1.0, 0.0, 0.0])
-    actor = Actor(
-        actor.vertices - actor.joints[:, :1] + ramp[:, None],
-        actor.joints - actor.joints[:, :1] + ramp[:, None],
+    actor = replace(
+        actor,
+        vertices=actor.vertices - actor.joints[:, :1] + ramp[:, None],
+        joints=actor.joints - actor.joints[:, :1] + ramp[:, None],
     )
     for seed in range(4):
         camera = film_camera(

@@ -8,9 +8,9 @@ from tests.crossing import FRAMES, crossing_film
 from tests.tiny_films import overlap, texture, write_film
 
 from kinepose.errors import BadInputError
-from kinepose.settings import PeopleConfig
+from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.video.box_tables import read_boxes, write_boxes
-from kinepose.video.people import people_in_film
+from kinepose.video.people import cropped_as, people_in_film
 
 
 @pytest.mark.parametrize("clothes", [(3, 8), (3, 3)], ids=["different", "equal"])
@@ -18,7 +18,7 @@ def test_two_people_who_cross_are_two_tracks_each_of_one_person(
     tmp_path: Path, clothes: tuple[int, int]
 ) -> None:
     boxes = crossing_film(tmp_path / "crossing.mp4", clothes)
-    survey = people_in_film(tmp_path / "crossing.mp4", PeopleConfig())
+    survey = people_in_film(tmp_path / "crossing.mp4", cropped_as(PeopleConfig(), ModelConfig()))
     assert len(survey.tracks) == 2
     owners = []
     for track in survey.tracks:
@@ -33,7 +33,8 @@ def test_two_people_who_cross_are_two_tracks_each_of_one_person(
         assert (shared[:, owner] > 0.5).mean() >= 0.9
         owners.append(owner)
     assert sorted(owners) == [0, 1]
-    (kept,) = people_in_film(tmp_path / "crossing.mp4", PeopleConfig(max_people=1)).tracks
+    one = cropped_as(PeopleConfig(max_people=1), ModelConfig())
+    (kept,) = people_in_film(tmp_path / "crossing.mp4", one).tracks
     assert kept.number == survey.tracks[owners.index(1)].number  # the nearer one is the larger
 
     write_boxes(tmp_path / "boxes.csv", "crossing.mp4", survey.tracks)
@@ -48,5 +49,5 @@ def test_two_people_who_cross_are_two_tracks_each_of_one_person(
 def test_a_film_without_people_is_one_line(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", [texture(0)] * 12)
     with pytest.raises(BadInputError, match="no person found") as caught:
-        people_in_film(film, PeopleConfig())
+        people_in_film(film, cropped_as(PeopleConfig(), ModelConfig()))
     assert "\n" not in str(caught.value)

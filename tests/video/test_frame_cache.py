@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from tests.tiny_films import walker_frames, write_boxes, write_film
 
-from kinepose.settings import PeopleConfig
+from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.video import frame_cache
 from kinepose.video.cropping import crop_image
 from kinepose.video.display import Picture
 from kinepose.video.frame_cache import KeptFrames, Shrinking
-from kinepose.video.people import Shot, Survey, people_in_film
+from kinepose.video.people import Shot, Survey, cropped_as, people_in_film
 from kinepose.video.reading import film_info, read_frames
 
 LARGER = 8
@@ -33,7 +33,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def people(film: Path) -> dict[str, PeopleConfig]:
     boxes = LARGER * np.tile(walker_frames(1.0)[1], (2, 1))
     path = write_boxes(film.with_suffix(".csv"), boxes, film.name, track=0)
-    return {"file": PeopleConfig("file", path), "motion": PeopleConfig("motion")}
+    told = {"file": PeopleConfig("file", path), "motion": PeopleConfig("motion")}
+    return {name: cropped_as(config, ModelConfig()) for name, config in told.items()}
 
 
 @pytest.fixture

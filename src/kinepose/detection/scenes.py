@@ -33,9 +33,9 @@ _KINDS = (0.15, 0.45, 0.4)
 """Shares of places that are made up, of the package's panoramas (as are the others if there is no
 folder), and of a folder's photographs."""
 _PICTURES_A_VIEW = 2
-"""Pictures of a batch for each view, of which parts are their backgrounds, as views take long; ..."""
+"""Pictures of a batch for each view, of which parts are their backgrounds: views take long ..."""
 _VIEW = 1.5
-"""... views are as many times as wide as pictures."""
+"""... and are as many times as wide as pictures."""
 _LEAST_SEEN = 0.3
 """Someone of whom less than this is in the picture and not hidden may be left unfound ..."""
 _SMALLEST = 0.12

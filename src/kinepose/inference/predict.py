@@ -45,7 +45,7 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import check_people, people_in_film
+from kinepose.video.people import check_people, cropped_as, people_in_film
 from kinepose.video.pictures import is_pictures, picture_paths
 from kinepose.video.reading import Frame, film_info, read_frames
 from kinepose.video.writing import write_timed_video
@@ -105,9 +105,10 @@ def _predict_film(
 ) -> FilmPoses:
     """Find the people, and then their poses in the frames that were kept on the way."""
     info, size = film_info(config.film), model.config.image_size
-    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
-        answer = None if config.onnx is None else onnx_answer(config.onnx)
-        survey = people_in_film(config.film, config.people, keep=kept.keep, answer=answer)
+    people = cropped_as(config.people, model.config)
+    answer = None if config.onnx is None else onnx_answer(config.onnx)
+    with closing(KeptFrames(config.output, info, size, people, guess=True)) as kept:
+        survey = people_in_film(config.film, people, keep=kept.keep, answer=answer)
         if config.detections is not None:
             write_boxes(config.detections, config.film.name, survey.tracks)
         rows = rows_of(survey)
@@ -146,7 +147,7 @@ def _predict_rows(
         targets = _to_tensor(images, device)
         poses = estimate(targets)
         found = [
-            crop_to_frame(poses.joints2d.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
         ]

@@ -1,7 +1,7 @@
 """What E_P's features come from: a ResNet of transformers, or an EfficientNet-Lite.
 
-Every backbone takes pictures in 0 to 1 and gives feature maps, the finest first; `channels` says how
-wide each is.
+Every backbone takes pictures in 0 to 1 and gives feature maps, the finest first; `channels` says
+how wide each is.
 """
 
 import importlib.resources
@@ -39,63 +39,18 @@ _LITE_FACTORS = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2)}
 """Of width and depth."""
 _NORM = re.compile(r"_bn\d\.weight$")
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")
-_BROKEN = (OSError, ValueError, RuntimeError, TypeError, EOFError, UnpicklingError)
+_BROKEN = (
+    *(OSError, ValueError, RuntimeError, TypeError, AttributeError, LookupError),
+    *(EOFError, UnpicklingError),
+)
 _LAST_OF_STRIDE = (0, 1, 2, 4, 6)
 """The stages after which the picture is a half, a quarter, ... a thirty-second as large."""
 
 
-def new_backbone(config: ModelConfig, description: PretrainedConfig | None) -> nn.Module:
-    """The backbone that the settings name, from noise.
-
-    Batch norm keeps the statistics of pretrained weights for ever; from noise it is replaced by
-    group norm.
-    """
-    if description is None:
-        return EfficientNetLite(config.backbone.removeprefix(_LITE))
-    backbone = TransformersBackbone(description)
-    if config.pretrained is None:
-        _replace_batch_norm(backbone)
-    return backbone
-
-
-def backbone_description(config: ModelConfig) -> PretrainedConfig | None:
-    """The architecture in the terms of transformers, or none for what is written here.
-
-    Raises:
-        BadInputError: if the architecture of a named backbone cannot be had.
-    """
-    if config.backbone.startswith(_LITE):
-        if config.backbone.removeprefix(_LITE) not in _LITE_FACTORS:
-            raise BadInputError(f"no backbone {config.backbone!r}: {_LITE}0, 1 or 2")
-        return None
-    if config.backbone != "resnet":
-        return _from_hub(AutoConfig.from_pretrained, config.backbone)
-    last = len(config.backbone_widths)
-    described: dict[str, Any] = {
-        "embedding_size": config.backbone_stem,
-        "hidden_sizes": list(config.backbone_widths),
-        "depths": list(config.backbone_depths),
-        "layer_type": config.backbone_block,
-        "out_features": [f"stage{n}" for n in range(1 if config.heatmaps else last, last + 1)],
-    }
-    return ResNetConfig(**described)
-
-
-def load_pretrained(backbone: nn.Module, config: ModelConfig) -> None:
-    """Fill a backbone with the weights that the settings name.
-
-    Raises:
-        BadInputError: if they cannot be had, or lack some of the backbone's.
-    """
-    assert config.pretrained is not None
-    if isinstance(backbone, EfficientNetLite):
-        _load_lite(backbone, _lite_weights(config))
-    else:
-        _load_from_hub(backbone, config.pretrained)
-
-
 class TransformersBackbone(nn.Module):
     """A backbone of transformers, fed as those of ImageNet are."""
+
+    channels: tuple[int, ...]
 
     def __init__(self, description: PretrainedConfig) -> None:
         super().__init__()
@@ -176,6 +131,59 @@ class _InvertedResidual(nn.Module):
         return features + changed if self.skips else changed
 
 
+Backbone = TransformersBackbone | EfficientNetLite
+
+
+def new_backbone(config: ModelConfig, description: PretrainedConfig | None) -> Backbone:
+    """The backbone that the settings name, from noise.
+
+    Batch norm keeps the statistics of pretrained weights for ever; from noise it is replaced by
+    group norm.
+    """
+    if description is None:
+        return EfficientNetLite(config.backbone.removeprefix(_LITE))
+    backbone = TransformersBackbone(description)
+    if config.pretrained is None:
+        _replace_batch_norm(backbone)
+    return backbone
+
+
+def backbone_description(config: ModelConfig) -> PretrainedConfig | None:
+    """The architecture in the terms of transformers, or none for what is written here.
+
+    Raises:
+        BadInputError: if the architecture of a named backbone cannot be had.
+    """
+    if config.backbone.startswith(_LITE):
+        if config.backbone.removeprefix(_LITE) not in _LITE_FACTORS:
+            raise BadInputError(f"no backbone {config.backbone!r}: {_LITE}0, 1 or 2")
+        return None
+    if config.backbone != "resnet":
+        return _from_hub(AutoConfig.from_pretrained, config.backbone)
+    last = len(config.backbone_widths)
+    described: dict[str, Any] = {
+        "embedding_size": config.backbone_stem,
+        "hidden_sizes": list(config.backbone_widths),
+        "depths": list(config.backbone_depths),
+        "layer_type": config.backbone_block,
+        "out_features": [f"stage{n}" for n in range(1 if config.heatmaps else last, last + 1)],
+    }
+    return ResNetConfig(**described)
+
+
+def load_pretrained(backbone: Backbone, config: ModelConfig) -> None:
+    """Fill a backbone with the weights that the settings name.
+
+    Raises:
+        BadInputError: if they cannot be had, or lack some of the backbone's.
+    """
+    assert config.pretrained is not None
+    if isinstance(backbone, EfficientNetLite):
+        _load_lite(backbone, _lite_weights(config))
+    else:
+        _load_from_hub(backbone, config.pretrained)
+
+
 def _unit(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
@@ -221,8 +229,8 @@ def _load_lite(backbone: EfficientNetLite, path: Path) -> None:
             convolutions, kernels, norms[: len(kernels)], strict=True
         ):
             _fold(convolution, stored[kernel], [stored[norm + name] for name in _STATISTICS])
-    except (*_BROKEN, KeyError) as error:
-        first = str(error).splitlines()[0]
+    except _BROKEN as error:
+        first = (str(error).splitlines() or ["it is empty"])[0]
         raise BadInputError(f"{path} holds no weights of an EfficientNet-Lite: {first}") from error
 
 

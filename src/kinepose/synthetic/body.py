@@ -159,28 +159,30 @@ def pose_body(
     body: BodyModel, person: Person, rotations: Float[Tensor, "frames 13 4"]
 ) -> tuple[Float[Tensor, "frames vertices 3"], Float[Tensor, "frames 17 3"]]:
     """Vertices and joints [m] of one person in many poses, the root of the rig at the origin."""
+    vertices, joints, _ = pose_bones(body, person, rotations)
+    return vertices, joints
+
+
+def pose_bones(
+    body: BodyModel, person: Person, rotations: Float[Tensor, "frames 13 4"]
+) -> tuple[
+    Float[Tensor, "frames vertices 3"],
+    Float[Tensor, "frames 17 3"],
+    Float[Tensor, "frames bones 4 4"],
+]:
+    """As pose_body, and each bone's transform from where it is at rest."""
     posed = body.anny(
         pose_parameters=_pose_parameters(body, rotations),
         phenotype_kwargs=_phenotypes(person, body.anny),
     )
     heads, vertices = posed["bone_poses"][:, :, :3, 3], posed["vertices"]
-    return vertices, _joints(body, vertices, heads)
+    transforms = posed["bone_poses"] @ posed["rest_bone_poses"].inverse()
+    return vertices, _joints(body, vertices, heads), transforms
 
 
 def shape_coefficients(body: BodyModel, person: Person) -> Float[Tensor, " shapes"]:
     """How much of each of the model's blend shapes a person has."""
     return body.anny.get_phenotype_blendshape_coefficients(**_phenotypes(person, body.anny))[0]
-
-
-def bone_transforms(
-    body: BodyModel, person: Person, rotations: Float[Tensor, "frames 13 4"]
-) -> Float[Tensor, "frames bones 4 4"]:
-    """From where a bone is at rest to where it is in each pose, the rig's root at the origin [m]."""
-    posed = body.anny(
-        pose_parameters=_pose_parameters(body, rotations),
-        phenotype_kwargs=_phenotypes(person, body.anny),
-    )
-    return posed["bone_poses"] @ posed["rest_bone_poses"].inverse()
 
 
 def world_rotations(rotations: Float[Tensor, "frames 13 4"]) -> Float[Tensor, "frames 13 3 3"]:

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from kinepose.errors import BadInputError
 from kinepose.synthetic.backgrounds import recolour, smooth_noise
 
-Panorama = UInt8[np.ndarray, "height 2*height 3"]
+Panorama = UInt8[np.ndarray, "rows 2*rows 3"]
 """RGB, equirectangular: azimuths clockwise from left to right, the horizon in the middle row."""
 
 _FOLDER = Path(str(files("kinepose.synthetic") / "assets" / "places"))
@@ -121,7 +121,7 @@ def view_of(
 
 def random_view(
     generator: np.random.Generator, panorama: Panorama, height: int, width: int
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "{height} {width} 3"]:
     """What someone's camera may see: about level, wide or narrow, brighter or darker.
 
     Narrow views are larger than the panorama's pixels: they are sharpened and given some texture.

@@ -21,7 +21,7 @@ from kinepose.synthetic.backgrounds import (
     read_photographs,
     recolour,
 )
-from kinepose.synthetic.body import Person, load_body, pose_body
+from kinepose.synthetic.body import Person, load_body, pose_bones
 from kinepose.synthetic.motion import STEP_LEG, Motion, heights_above_floor
 from kinepose.synthetic.places import test_places, training_places, view_of
 from kinepose.synthetic.renderer import Camera, look_at
@@ -42,17 +42,21 @@ class Actor:
 
     vertices: Float[Tensor, "frames vertices 3"]
     joints: Float[Tensor, "frames 17 3"]
+    bones: Float[Tensor, "frames bones 4 4"]
+    """Each bone's transform from where it is on the person's body at rest."""
+    person: Person
 
 
 def place(motion: Motion, person: Person, fps: float) -> Actor:
     """A person on the floor, taking steps that suit the length of the body."""
-    vertices, joints = pose_body(load_body(), person, motion.rotations)
+    vertices, joints, bones = pose_bones(load_body(), person, motion.rotations)
     thigh, shin = joints[0, 2] - joints[0, 1], joints[0, 3] - joints[0, 2]
     path = motion.root * ((thigh.norm() + shin.norm()) / STEP_LEG)
     lowest = vertices[..., 2].amin(1)
     height = heights_above_floor(lowest + path[:, 2], motion.flight, fps) - lowest
     path = torch.cat([path[:, :2], height[:, None]], dim=-1)
-    return Actor(vertices + path[:, None], joints + path[:, None])
+    bones[:, :, :3, 3] += path[:, None]
+    return Actor(vertices + path[:, None], joints + path[:, None], bones, person)
 
 
 def film_camera(

@@ -17,6 +17,8 @@ _HAIRSTYLES = {
     "female": ("bob01", "bob02", "braid01", "long01", "ponytail01", "short03", "afro01"),
     "male": ("short01", "short02", "short03", "short04", "afro01"),
 }
+_PLAIN = ("full.male_worksuit01", "hat.fedora", "hat.fedora_cocked")
+"""Garments without a picture, which are always dyed."""
 _IRISES = ((70, 45, 25), (95, 110, 120), (85, 95, 60), (50, 32, 20))
 
 
@@ -98,13 +100,16 @@ def _worn(generator: np.random.Generator, name: str, outfit: Outfit) -> tuple[Ma
     kind, brightness = name.partition(".")[0], load_wardrobe().garments[name].brightness
     gain = float(generator.uniform(0.7, 1.3))
     if kind == "hair":
-        hair = replace(outfit.materials[Covering.HAIR], thickness=0.0)
-        share = float(generator.uniform(0.7, 1.0)) if generator.random() < 0.8 else 0.0
-        return hair, Dye(share, 1.0, brightness, (gain, gain, gain))
+        hair = replace(outfit.materials[Covering.HAIR], thickness=0.0, gloss=0.08)
+        share = float(generator.uniform(0.7, 1.0))
+        return hair, Dye(share, 0.7, brightness, (gain, gain, gain))
     covering = {"bottom": Covering.BOTTOM, "shoes": Covering.SHOE, "hat": Covering.HAT}
-    material = replace(outfit.materials[covering.get(kind, Covering.TOP)], thickness=0.0)
+    of_kind = outfit.materials[covering.get(kind, Covering.TOP)]
+    material = replace(of_kind, thickness=0.0, wrinkles=0.0 if name not in _PLAIN else 0.4)
     chance = 0.35 if kind in ("shoes", "bottom") else 0.7
     share = float(generator.uniform(0.6, 1.0)) if generator.random() < chance else 0.0
+    if name in _PLAIN:
+        share = 1.0
     return material, Dye(share, float(generator.uniform(0.5, 1.0)), brightness, (gain, gain, gain))
 
 
@@ -112,12 +117,13 @@ def _skin(generator: np.random.Generator, person: Person, sex: str) -> tuple[str
     """The name of a skin, and factors on its colour."""
     ages = ("young", "middleage", "old")
     age = ages[int(person.age > _MIDDLE_AGED) + int(person.age > _OLD)]
-    shade = "darkskinned" if generator.random() < 0.35 else "lightskinned"
-    variants = ("",) if shade == "darkskinned" else ("", "2", "3") if age == "young" else ("", "2")
+    dark = generator.random() < 0.4
+    variants = ("",) if dark else ("", "2", "3") if age == "young" else ("", "2")
     variant = variants[generator.integers(len(variants))]
-    level, warmth = generator.uniform(0.75, 1.1), generator.normal(0, 0.03)
+    level = generator.uniform(0.9, 2.0) if dark else generator.uniform(0.65, 1.1)
+    warmth = generator.normal(-0.06 if dark else 0.0, 0.04)
     tone = (float(level * (1 + warmth)), float(level), float(level * (1 - warmth)))
-    return f"{age}_{shade}_{sex}{variant}", tone
+    return f"{age}_{'dark' if dark else 'light'}skinned_{sex}{variant}", tone
 
 
 def _brightness_of(skin: str) -> float:

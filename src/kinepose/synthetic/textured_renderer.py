@@ -8,6 +8,7 @@ import warp as wp
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from kinepose.synthetic.clothing import Covering
 from kinepose.synthetic.clothing_mesh import Garb, garb_of
 from kinepose.synthetic.garments import load_wardrobe, wear
 from kinepose.synthetic.kernels import EMPTY, SAMPLES, SHADOW_MAP, array_of
@@ -28,8 +29,8 @@ from kinepose.synthetic.textures import eye_texture, load_texture
 
 _SUNK = -0.012
 """How far skin at the borders of clothes lies below where it is bare [m]."""
-_CLOTH = 0.002
-"""How far cloth is lifted off where it was modelled, so that skin does not pierce it [m]."""
+_LIFT = {"bottom": 0.002, "shoes": 0.003, "full": 0.004, "top": 0.008, "hat": 0.002, "hair": 0.0}
+"""How far garments are lifted off where they were modelled, so that nothing pierces them [m]."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Dressed:
     """Which texture each face has: skin 0, eyes 1, then the style's garments."""
     surfaces: Int[Tensor, " faces"]
     """Which of the style's materials each face has; -1 for that of its Covering."""
+    texels: UInt8[Tensor, "layers texels 4"]
+    """Pyramids of the textures, in red, green, blue and opacity."""
+    cutout: Int[Tensor, " layers"]
+    """1 where a texture's transparent parts are holes."""
     skin: int
     """How many of the vertices, the first ones, are skin."""
     hair: int
@@ -55,16 +60,16 @@ class Dressed:
 def dress(style: Style, coefficients: Float[Tensor, " shapes"]) -> Dressed:
     """The mesh of a person of a shape in clothes of a style."""
     parts = wear(load_wardrobe(), style.garments, coefficients)
+    kinds = [name.partition(".")[0] for name in style.garments]
     sizes = [len(part.rest) for part in parts]
     firsts = np.cumsum([0, *sizes])
     faces = [part.surface.faces + int(first) for part, first in zip(parts, firsts, strict=False)]
     counts = torch.tensor([len(each) for each in faces])
     layers = torch.arange(len(parts)).repeat_interleave(counts)
-    first_garment = len(style.materials) - len(style.garments) - 1
-    surfaces = torch.where(layers == 0, -1, layers - 1 + first_garment)
-    hair = bool(style.garments) and style.garments[-1].startswith("hair")
+    surfaces = torch.where(layers == 0, -1, layers - 1 + len(Covering))
+    hair = any(kind == "hair" for kind in kinds)
     lifts = [_SUNK * parts[0].hidden.float(), torch.zeros(sizes[1])]
-    lifts += [torch.full((size,), _CLOTH) for size in sizes[2:]]
+    lifts += [torch.full((size,), _LIFT[kind]) for size, kind in zip(sizes[2:], kinds, strict=True)]
     joined = {
         name: torch.cat([getattr(part, name) for part in parts])
         for name in ("rest", "bone_weights", "places")
@@ -77,12 +82,14 @@ def dress(style: Style, coefficients: Float[Tensor, " shapes"]) -> Dressed:
         texture=torch.cat([part.surface.texture for part in parts]),
         layers=layers.to(torch.int32),
         surfaces=surfaces.to(torch.int32),
+        texels=style_texels(style),
+        cutout=torch.tensor([kind == "hair" for kind in ("", "", *kinds)]).int(),
         skin=sizes[0],
         hair=int(firsts[-2]) if hair else int(firsts[-1]),
     )
 
 
-def pose(
+def pose_mesh(
     dressed: Dressed, transforms: Float[Tensor, "frames bones 4 4"]
 ) -> Float[Tensor, "frames vertices 3"]:
     """Vertices [m] under bones that are moved from where they are at rest."""
@@ -113,9 +120,8 @@ def render_dressed(
     seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
     sunlit, sun_frame = seen_by_the_sun(worn, sun)
     faces = (as_array(garb.faces, wp.vec3i), as_array(dressed.texture, wp.vec2))
-    layers, texels = as_array(dressed.layers, wp.int32), as_array(style_texels(style), wp.uint8)
-    cutout = torch.tensor([name.startswith("hair") for name in ("", "", *style.garments)]).int()
-    surface = (*faces, layers, as_array(cutout, wp.int32), texels)
+    layers, texels = as_array(dressed.layers, wp.int32), as_array(dressed.texels, wp.uint8)
+    surface = (*faces, layers, as_array(dressed.cutout, wp.int32), texels)
     nearest = (
         _nearest(seen, surface, SAMPLES * height, SAMPLES * width),
         _nearest(sunlit, surface, SHADOW_MAP, SHADOW_MAP),

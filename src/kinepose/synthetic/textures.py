@@ -40,11 +40,15 @@ def pyramid(picture: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "tex
 
     What is transparent has the colour of what is near, lest black shine through at the borders.
     """
-    levels = [_premultiplied(picture)]
+    opaque = picture[..., 3].min() == 255
+    levels = [picture if opaque else _premultiplied(picture)]
     while len(levels) < LEVELS:
         side = levels[-1].shape[0] // 2
         levels.append(cv2.resize(levels[-1], (side, side), interpolation=cv2.INTER_AREA))
-    colour = levels[-1][..., :3] / np.maximum(levels[-1][..., 3:], 1e-4)
+    if opaque:
+        return np.concatenate([level.reshape(-1, 4) for level in levels])
+    mean = levels[-1].mean((0, 1), keepdims=True)
+    colour = mean[..., :3] / np.maximum(mean[..., 3:], 1e-4)
     filled = []
     for level in reversed(levels):
         colour = cv2.resize(colour, level.shape[:2], interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""Boxes of people as a CSV: those of somebody else's tracker, checked against the film, and ours."""
+"""Boxes of people as a CSV: ours, and those of somebody else's tracker, checked with the film."""
 
 import csv
 import warnings
