@@ -89,7 +89,7 @@ def false_finds(settings: Settings, answer: Answer) -> int:
 
 
 def two_people(film: Path, config: PeopleConfig, answer: Answer, say: bool) -> tuple[bool, float]:
-    """Whether exactly two are followed throughout, and the share of frames in which there are two."""
+    """Whether exactly two are followed throughout, and the share of frames that show two."""
     survey = survey_of(film, config, answer)
     if survey is None:
         shares, two = [], 0.0

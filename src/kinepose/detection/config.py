@@ -17,6 +17,8 @@ class TrainDetectorConfig:
     cutouts: Path | None = None
     """Folder where renders of people are kept, for other runs of the same settings; unless told,
     within the run's."""
+    start: Path | None = None
+    """A detector.safetensors to begin with, rather than with ImageNet's weights alone."""
     people: int = 8000
     """How many renders of people there are."""
     person_size: int = 256

@@ -26,7 +26,7 @@ from kinepose.detection.cutouts import make_cutouts
 from kinepose.detection.network import BACKBONE, STRIDE, PersonDetector
 from kinepose.detection.scenes import Scenes, compose_batch
 from kinepose.detection.targets import heatmap_loss, make_targets, sides_loss
-from kinepose.detection.weights import RESULT
+from kinepose.detection.weights import RESULT, load_detector
 from kinepose.files import check_folder
 from kinepose.method.backbones import IMAGENET, load_pretrained
 from kinepose.ranges import check_ranges
@@ -170,8 +170,11 @@ def _learning_rate(config: TrainDetectorConfig, step: int) -> float:
 
 
 def _new_run(config: TrainDetectorConfig) -> DetectorRun:
-    detector = PersonDetector()
-    load_pretrained(detector.backbone, ModelConfig(backbone=BACKBONE, pretrained=IMAGENET))
+    if config.start is not None:
+        detector = load_detector(config.start)
+    else:
+        detector = PersonDetector()
+        load_pretrained(detector.backbone, ModelConfig(backbone=BACKBONE, pretrained=IMAGENET))
     detector.backbone.requires_grad_(False)
     stages = detector.backbone.stages()
     finer = []

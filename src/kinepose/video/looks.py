@@ -21,13 +21,13 @@ def looks_of(picture: Picture, boxes: Boxes) -> Float[np.ndarray, "people n"]:
     looks = np.zeros((len(boxes), _BANDS, _COLOURS**3))
     for person, (x0, y0, x1, y1) in enumerate(boxes):
         inset = _SIDEWAYS * (x1 - x0)
-        left, right = np.clip([x0 + inset, x1 - inset], 0, width - 1).astype(int)
-        edges = np.clip(np.linspace(y0, y1, _BANDS + 1), 0, height - 1).astype(int)
+        left, right = np.clip([x0 + inset, x1 - inset], 0, width).astype(int)
+        edges = np.clip(np.linspace(y0, y1, _BANDS + 1), 0, height).astype(int)
         for band, (top, bottom) in enumerate(itertools.pairwise(edges)):
-            part = picture[top : bottom + 1, left : right + 1]
+            part = _at_least_one_pixel(picture, left, top, right, bottom)
             counts = cv2.calcHist([part], [0, 1, 2], None, [_COLOURS] * 3, [0, 256] * 3).ravel()
             looks[person, band] = np.sqrt(counts / counts.sum())
-    return looks.reshape(len(boxes), -1)
+    return looks.reshape(len(boxes), _BANDS * _COLOURS**3)
 
 
 def likeness(
@@ -35,3 +35,10 @@ def likeness(
 ) -> Float[np.ndarray, "n m"]:
     """Bhattacharyya's coefficient of each with each, averaged over the bands: 1 if alike."""
     return first @ second.T / _BANDS
+
+
+def _at_least_one_pixel(picture: Picture, left: int, top: int, right: int, bottom: int) -> Picture:
+    """A part of a picture; where it is empty, the pixel beside it."""
+    height, width = picture.shape[:2]
+    left, top = min(left, width - 1), min(top, height - 1)
+    return picture[top : max(bottom, top + 1), left : max(right, left + 1)]
