@@ -189,7 +189,7 @@ class PeopleConfig:
     detector_weights: str = "PekingU/rtdetr_r50vd"
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: float | None = None
-    """Least score of a person found by 'people' (unless told, 0.3) or 'rtdetr' (0.5), or of a box
+    """Least score of a person found by 'people' (unless told, 0.35) or 'rtdetr' (0.5), or of a box
     in the column score of --boxes (0)."""
     max_people: int | None = None
     """How many people to keep of a film, those largest for longest, or of each picture, the largest
@@ -201,8 +201,9 @@ class PeopleConfig:
     follows the boxes smoothly; unless told, as the model's own."""
     smoothing: float = 0.2
     """Standard deviation of the Gaussian that smooths boxes over time [s]."""
-    longest_gap: float = 1.0
-    """A person not found for longer is a new one; shorter gaps are interpolated [s]."""
+    longest_gap: float | None = None
+    """A person not found for longer is a new one, or known again by looks; shorter gaps are
+    interpolated [s]. Unless told, 2 for 'people' and 1 for the others."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.linking import Person, link
 from kinepose.video.looks import looks_of
+from kinepose.video.phantoms import believed
 from kinepose.video.pictures import is_pictures
 from kinepose.video.reading import FilmInfo, Frame, film_info, frame_rate, read_frames
 from kinepose.video.shots import Sight, Stretch, read_stretches
@@ -26,11 +27,9 @@ from kinepose.video.tracking import Track, fill_and_smooth, smooth, split_at_jum
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
 
-_SHORTEST_TRACK = 0.5
-"""What is found for less than this is no person [s], unless for most of a film that is as short.
-Boxes of a file are all believed."""
-_MOST = 0.8
-"""Share of the film, from the first find to the last."""
+_LONGEST_GAP = {"people": 2.0}
+"""Of --longest-gap unless told, where it is not _USUAL_GAP: two who hold each other are long one."""
+_USUAL_GAP = 1.0
 _OTHERS = ("people", "motion", "rtdetr", "none")
 _RANGES = {
     "detector_threshold": (0.0, 1.0),
@@ -96,7 +95,7 @@ def people_in_film(
 ) -> Survey:
     """Find and follow the people of a film, or find those of independent pictures.
 
-    A track never goes on behind a cut. Where a person is not found for up to config.longest_gap,
+    A track never goes on behind a cut. Where a person is not found for up to the longest gap,
     the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
     leaps farther than its size starts a new track: another person, in other clothes.
     `fps` thins the film out; shots longer than `longest` [s] are given in parts. `keep` is shown
@@ -175,26 +174,29 @@ def _people_in_film(
         sights += seen_in_it
         frames += stretch.frames
         times += stretch.times
-    clock = np.array(times)
+    clock, gap = np.array(times), _longest_gap(config)
     if finder.from_file is None:
-        linked = link(sights, times, cuts, config.longest_gap, finder.sure)
-        least = min(_SHORTEST_TRACK, _MOST * (times[-1] - times[0]))
-        people = [p for p in linked if times[max(p.boxes)] - times[min(p.boxes)] >= least]
+        linked = link(sights, times, cuts, gap, finder.sure)
+        people = believed(linked, sights, times, by_score=finder.sure > 0)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
         check_end(finder.from_file, frames, config.boxes, info)
-        numbered = _people_of_file(finder.from_file, frames, times, config.longest_gap)
+        numbered = _people_of_file(finder.from_file, frames, times, gap)
     tracks = []
     for number, person in sorted(numbered.items()):
-        positions, boxes = fill_and_smooth(
-            person.boxes, times, cuts, config.longest_gap, config.smoothing
-        )
+        positions, boxes = fill_and_smooth(person.boxes, times, cuts, gap, config.smoothing)
         crops = crops_around(boxes, config, clock[positions])
         scores = np.interp(positions, list(person.scores), list(person.scores.values()))
         tracks.append(Track(number, np.array(frames)[positions], boxes, scores, crops))
     pace = frame_rate(clock, info.fps if len(frames) > frames[-1] else 0.0)
     chosen = _foremost(tracks, config.max_people)
     return Survey(np.array(frames), clock, tuple(shots), chosen, pace)
+
+
+def _longest_gap(config: PeopleConfig) -> float:
+    if config.longest_gap is not None:
+        return config.longest_gap
+    return _LONGEST_GAP.get(config.detector, _USUAL_GAP)
 
 
 def _sight(

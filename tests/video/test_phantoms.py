@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from kinepose.video.linking import Person
+from kinepose.video.phantoms import believed
+from kinepose.video.shots import Sight
+
+TIMES = (0.1 * np.arange(41)).tolist()
+LOOKED_AT = range(0, 41, 2)
+SIGHT = Sight(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 3)))
+SIGHTS = [SIGHT if i in LOOKED_AT else None for i in range(41)]
+
+
+def person(score: float, frames: range = LOOKED_AT) -> Person:
+    return Person({i: np.array([0.0, 0.0, 1.0, 2.0]) for i in frames}, dict.fromkeys(frames, score))
+
+
+@pytest.mark.parametrize(
+    ("other", "kept"),
+    [
+        (person(0.5), True),
+        (person(0.2), False),  # never sure
+        (person(0.5, range(0, 41, 8)), False),  # found in one frame of four
+        (person(0.45), False),  # while somebody is found twice as surely
+        (person(0.8, range(0, 4, 2)), False),  # for a fifth of a second
+        (person(0.8, range(30, 41, 2)), True),  # who comes late
+    ],
+)
+def test_phantoms_are_found_seldom_or_with_doubt(other: Person, kept: bool) -> None:
+    sure = person(0.9 if other.scores[next(iter(other.scores))] == 0.45 else 0.7)
+    people = believed([sure, other], SIGHTS, TIMES, by_score=True)
+    assert people == ([sure, other] if kept else [sure])
+
+
+def test_without_scores_only_the_time_counts() -> None:
+    seldom, short = person(1.0, range(0, 41, 20)), person(1.0, range(0, 4, 2))
+    assert believed([seldom, short], SIGHTS, TIMES, by_score=False) == [seldom]
+    assert believed([], SIGHTS, TIMES, by_score=True) == []
+
+
+def test_most_of_a_short_film_is_long_enough() -> None:
+    brief = person(1.0, range(0, 4, 2))
+    assert believed([brief], SIGHTS[:3], TIMES[:3], by_score=True) == [brief]
