@@ -34,7 +34,7 @@ def crossing_film(path: Path, clothes: tuple[int, int]) -> np.ndarray:
         walker(clothes[0], 1.4, -1.4, 0.5, camera),
         walker(clothes[1], -1.4, 1.4, -0.5, camera),
     ]
-    scene = perspective_view(test_places()[2], 20.0, -6.0, 0.0, 70.0, WIDTH, HEIGHT)
+    scene = perspective_view(test_places()[5], 20.0, -6.0, 0.0, 70.0, WIDTH, HEIGHT)
     frames = []
     for frame in range(FRAMES):
         image = scene.astype(float)

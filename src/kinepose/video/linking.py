@@ -23,6 +23,8 @@ _FARTHEST = 0.6
 """... or else the distance of their middles, in the longer side, and ..."""
 _LARGEST_GROWTH = 1.7
 """... the most by which the longer side may have changed."""
+_UNSURE_OVERLAP = 0.5
+"""The same overlap, of finds that are not sure: near is not enough."""
 _LOOKS_WEIGHT = 1.0
 """Of looks beside overlap, in choosing between finds."""
 _ALONE = 0.2
@@ -109,9 +111,10 @@ def _go_on(
     assert sight is not None
     is_sure = sight.scores >= sure
     owners: dict[int, Piece] = {}
-    for people in (np.flatnonzero(is_sure), np.flatnonzero(~is_sure)):
+    for certain in (True, False):
+        people = np.flatnonzero(is_sure == certain)
         free = [piece for piece in active if piece not in owners.values()]
-        fit = _fit(free, sights, times, position)[:, people]
+        fit = _fit(free, sights, times, position, certain)[:, people]
         for row, column in zip(*linear_sum_assignment(-fit), strict=True):
             if fit[row, column] > 0:
                 owners[int(people[column])] = free[row]
@@ -125,7 +128,11 @@ def _go_on(
 
 
 def _fit(
-    pieces: list[Piece], sights: Sequence[Sight | None], times: Sequence[float], position: int
+    pieces: list[Piece],
+    sights: Sequence[Sight | None],
+    times: Sequence[float],
+    position: int,
+    certain: bool,
 ) -> Float[np.ndarray, "pieces people"]:
     """How well each find fits each person; 0 where it cannot be him."""
     sight = sights[position]
@@ -142,7 +149,8 @@ def _fit(
     near = (distance < _FARTHEST * larger) & (growth < _LARGEST_GROWTH)
     looks = likeness(np.stack([piece.looks for piece in pieces]), sight.looks)
     closeness = np.maximum(overlap, 0.3 * (1 - distance / larger))
-    return (closeness + _LOOKS_WEIGHT * looks) * ((overlap >= _LEAST_OVERLAP) | near)
+    can_be = (overlap >= _LEAST_OVERLAP) | near if certain else overlap >= _UNSURE_OVERLAP
+    return (closeness + _LOOKS_WEIGHT * looks) * can_be
 
 
 def _expected(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
 
 _LONGEST_GAP = {"people": 2.0}
-"""Of --longest-gap unless told, where it is not _USUAL_GAP: two who hold each other are long one."""
+"""Of --longest-gap unless told, where it is not the usual one: who is held is hidden for long."""
 _USUAL_GAP = 1.0
 _OTHERS = ("people", "motion", "rtdetr", "none")
 _RANGES = {
