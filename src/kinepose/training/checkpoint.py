@@ -105,6 +105,15 @@ def _restore(run: Run) -> None:
     for loss, optimiser in run.optimisers.items():
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": states[loss], "param_groups": groups})
+        _lay_out_as_parameters(optimiser)
+
+
+def _lay_out_as_parameters(optimiser: torch.optim.Optimizer) -> None:
+    """Fused steps pair a parameter's numbers with its moments' by their order in memory."""
+    for parameter, state in optimiser.state.items():
+        for name, moment in state.items():
+            if moment.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(moment)
 
 
 def holds_run(config: TrainConfig) -> bool:
