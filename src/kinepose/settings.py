@@ -24,7 +24,7 @@ Address = Annotated[
 ]
 """A folder that is only read: here, or anywhere that fsspec reaches, as s3://bucket/clips."""
 Detector = Literal["motion", "file", "rtdetr", "none"]
-Look = Literal["render", "film", "foreign"]
+Look = Literal["render", "film", "dressed", "foreign"]
 Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
 SHIPPED = Path("shipped")
 """In place of a run's folder: the model that came with the package."""
@@ -66,9 +66,9 @@ class MotionConfig:
     """Standard deviation of slow random offsets of the joints [degrees]."""
     clips: Path | None = None
     """Folder of clips of your own, with subfolders: .bvh (needs kinepose[motion]) or .npz of AMASS.
-    They are seen in addition to the package's 15."""
+    They are seen in addition to the package's own."""
     only: tuple[str, ...] = ()
-    """Which of the package's clips may be seen; none means all."""
+    """Which of the package's clips may be seen; none means all but those kept for tests."""
     apart: bool = False
     """Whether each film shows one of the package's clips, the next in turn, and nothing else."""
 
@@ -81,7 +81,10 @@ class SceneConfig:
     """Where synthetic people are, how they are lit and filmed: what is drawn at random, how far."""
 
     backgrounds: Path | None = None
-    """Folder of photographs to stand people before; procedural scenes without it."""
+    """Folder of photographs to stand people before."""
+    places: Literal["procedural", "training", "test"] = "procedural"
+    """What stands behind people without that folder: made-up scenes, the photographed places of
+    the package that may be trained on, or those that are kept for tests."""
     clutter: float = 5.0
     """Things in a procedural scene, on average."""
     distance: Range = (4.0, 6.5)
@@ -139,17 +142,10 @@ class SynthesizeConfig:
     scene: tyro.conf.OmitArgPrefixes[SceneConfig] = field(default_factory=SceneConfig)
     look: Look = "film"
     """'film' people look unlike the 20 renders of the prior: other light, shading, materials.
-    'foreign' people are jointed dolls, shaded as no other people here."""
+    'dressed' people have textured skin, hair and clothes. 'foreign' people are jointed dolls,
+    shaded as no other people here."""
     workers: int = 0
     """Processes; 0 means one a core."""
-
-
-TRAINING_MOTIONS = (
-    *("backflip", "cartwheel", "crawl", "dance_a", "getup_faceup", "punch"),
-    *("roll", "run", "spin", "spinkick", "walk"),
-)
-TEST_MOTIONS = ("dance_b", "getup_facedown", "jump", "kick")
-"""The package's clips: those of all training, and those of `synthworld`'s test unseen_motion."""
 
 
 @dataclass(frozen=True)
@@ -346,8 +342,11 @@ class StreamConfig:
     """How many of these make way for others in an iteration."""
     size: int = 256
     """Side of the renders [px]."""
+    dressed: float = 0.8
+    """Share of people with textured skin, hair and clothes; the others are painted."""
     film: float = 0.8
-    """Share of people who look like those of films; the others look like the paper's renders."""
+    """Share of painted people who look like those of films; the others look like the paper's
+    renders."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
     """Of which the light and the prints on clothes are used."""
@@ -399,7 +398,7 @@ class TrainConfig:
     """AdamW decays weights by 0.02."""
     learning_rate: float = 1e-3
     rise: int = 0
-    """Iterations of each loss over which its learning rate rises from nothing."""
+    """First iterations, over which learning rates rise from nothing."""
     average: float = 0.0
     """Decay, in an iteration, of the running average of the weights that is kept as the model;
     0 keeps the last weights."""

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
-from torch import Tensor
 
 from kinepose.dataset.renders import PriorSet
 from kinepose.geometry.image_transforms import (
@@ -45,6 +44,8 @@ def pool_of(prior: PriorSet) -> RenderPool:
     return RenderPool(layers, prior.shadow, prior.joints2d, prior.joints3d, prior.camera)
 
 
+Placement = tuple[float, float, Float32[np.ndarray, " 2"]]
+"""Of a render in a crop: turned about its middle [rad], enlarged (log), shifted [half sides]."""
 _FLESH = 1.08
 """Length of what a person covers, in lengths of what the joints span."""
 
@@ -52,29 +53,34 @@ _FLESH = 1.08
 def compose_batch(
     renders: RenderPool,
     backgrounds: UInt8[np.ndarray, "pictures side side 3"],
-    count: int,
+    numbers: range,
     size: int,
     composition: CompositionConfig,
-    generator: np.random.Generator,
+    seed: int,
 ) -> LabelledBatch:
     """Random renders as crops of `size` px, each before a background of its own.
 
-    Pictures come as bytes, channels last, as networks on a processor take them; `as_numbers` makes
-    numbers from 0 to 1 of them.
+    The seed and its number decide what a picture shows. Pictures come as bytes, channels last, as
+    networks on a processor take them; `as_numbers` makes numbers from 0 to 1 of them.
     """
-    rows = generator.integers(len(renders.layers), size=count)
-    angle, log_scale, shift = _placements(renders.joints2d[rows], composition, generator)
-    flipped = torch.from_numpy(generator.random(count) < 0.5)
+    count = len(numbers)
     images = np.empty((count, size, size, 3), np.uint8)
     masks = np.empty((count, size, size, 1), np.uint8)
-    for number, row in enumerate(rows):
-        placement = (float(angle[number]), float(log_scale[number]), shift[number].numpy())
-        images[number], masks[number, ..., 0] = _compose(
-            renders, int(row), placement, backgrounds, size, composition, generator
+    rows, placements, flipped = [], [], torch.zeros(count, dtype=torch.bool)
+    for place, number in enumerate(numbers):
+        generator = np.random.default_rng([seed, number])
+        rows.append(int(generator.integers(len(renders.layers))))
+        placements.append(_placement(renders.joints2d[rows[-1]], composition, generator))
+        image, mask = _compose(
+            renders, rows[-1], placements[-1], backgrounds, size, composition, generator
         )
-        if flipped[number]:
-            images[number] = images[number, :, ::-1]
-            masks[number] = masks[number, :, ::-1]
+        if generator.random() < 0.5:
+            flipped[place], image, mask = True, cv2.flip(image, 1), cv2.flip(mask, 1)
+        images[place], masks[place, ..., 0] = image, mask
+    angle, log_scale = (
+        torch.tensor([placement[part] for placement in placements]) for part in (0, 1)
+    )
+    shift = torch.from_numpy(np.stack([placement[2] for placement in placements]))
     joints2d, joints3d, camera = (
         torch.from_numpy(labels[rows])
         for labels in (renders.joints2d, renders.joints3d, renders.camera)
@@ -90,30 +96,26 @@ def compose_batch(
     )
 
 
-def _placements(
-    joints2d: Float32[np.ndarray, "batch 17 2"],
+def _placement(
+    joints2d: Float32[np.ndarray, "17 2"],
     composition: CompositionConfig,
     generator: np.random.Generator,
-) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"], Float[Tensor, "batch 2"]]:
-    """How each render lies in its crop: turned about its middle, enlarged, shifted."""
-    count = len(joints2d)
-    angle = generator.normal(0, math.radians(composition.roll), count)
-    any_way = generator.random(count) < composition.any_way
-    angle = np.where(any_way, generator.uniform(-math.pi, math.pi, count), angle)
-    angle = torch.from_numpy(angle).float()
-    turned = rotate_joints2d(torch.from_numpy(joints2d), angle)
-    low, high = turned.amin(1), turned.amax(1)
-    length = _FLESH * (high - low).amax(-1) / 2
-    wanted = torch.from_numpy(generator.uniform(*composition.length, count)).float()
-    scale = wanted / length
-    away = torch.from_numpy(generator.normal(0, composition.shift, (count, 2))).float()
-    return angle, scale.log(), away - scale[:, None] * (low + high) / 2
+) -> Placement:
+    """How a render lies in its crop: its length and its middle are those of the person's box."""
+    angle = math.radians(composition.roll) * generator.normal()
+    if generator.random() < composition.any_way:
+        angle = generator.uniform(-math.pi, math.pi)
+    turned = joints2d @ _turn(angle).T
+    low, high = turned.min(0), turned.max(0)
+    scale = 2 * generator.uniform(*composition.length) / (_FLESH * float((high - low).max()))
+    shift = generator.normal(0, composition.shift, 2) - scale * (low + high) / 2
+    return angle, math.log(scale), shift.astype(np.float32)
 
 
 def _compose(
     renders: RenderPool,
     row: int,
-    placement: tuple[float, float, Float32[np.ndarray, " 2"]],
+    placement: Placement,
     backgrounds: UInt8[np.ndarray, "pictures side side 3"],
     size: int,
     composition: CompositionConfig,
@@ -151,9 +153,7 @@ def _part_of(
     return cv2.flip(part, 1) if generator.random() < 0.5 else part
 
 
-def _elsewhere(
-    renders: RenderPool, generator: np.random.Generator
-) -> tuple[int, tuple[float, float, Float32[np.ndarray, " 2"]]]:
+def _elsewhere(renders: RenderPool, generator: np.random.Generator) -> tuple[int, Placement]:
     """Another person, of any size, anywhere."""
     row = int(generator.integers(len(renders.layers)))
     joints2d = renders.joints2d[row]
@@ -168,7 +168,7 @@ def _put(
     picture: UInt8[np.ndarray, "size size 3"],
     renders: RenderPool,
     row: int,
-    placement: tuple[float, float, Float32[np.ndarray, " 2"]],
+    placement: Placement,
     generator: np.random.Generator,
 ) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size"]]:
     """A person and her shadow before a picture, her colours shifted; and what she covers."""
@@ -190,17 +190,20 @@ def _put(
     return cv2.add(behind, person), mask
 
 
-def _render_to_crop(
-    placement: tuple[float, float, Float32[np.ndarray, " 2"]], side: int, size: int
-) -> Float[np.ndarray, "2 3"]:
+def _render_to_crop(placement: Placement, side: int, size: int) -> Float[np.ndarray, "2 3"]:
     """For OpenCV, whose pixels have their centres at whole numbers."""
     angle, log_scale, shift = placement
     scale = math.exp(log_scale)
-    sine, cosine = scale * math.sin(angle), scale * math.cos(angle)
-    turn = np.array([[cosine, -sine], [sine, cosine]])
+    turn = scale * _turn(angle)
     linear = turn * size / side
     offset = size / 2 * (1 + shift - turn.sum(1))
     return np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
+
+
+def _turn(angle: float) -> Float[np.ndarray, "2 2"]:
+    """Clockwise on the screen, as y points down."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    return np.array([[cosine, -sine], [sine, cosine]])
 
 
 def _photographed(

@@ -36,13 +36,16 @@ from kinepose.synthetic.config import check_motion, check_scene
 from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.synthesize import settle_process
 
-_RECIPE = {"size", "film", "motion", "scene"}
+_RECIPE = {"size", "dressed", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
+_EDITION = 2
+"""Of what the renderer makes of them: to be raised whenever that changes, as kept renders go by it."""
 _RANGES = {
     "renders": (0.0, math.inf),
     "held": (1.0, math.inf),
     "renewed": (0.0, 1e6),
     "size": (16.0, 4096.0),
+    "dressed": (0.0, 1.0),
     "film": (0.0, 1.0),
     "poses": (0.0, math.inf),
     "pose_batch": (2.0, math.inf),
@@ -99,7 +102,7 @@ def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
         BadInputError: if a clip or a photograph of the settings cannot be used.
     """
     recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
-    folder = folder / _digest([recipe, seed])
+    folder = folder / _digest([recipe, seed, _EDITION])
     paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / TAKE))]
     _make_missing(paths, partial(_render, config, seed), config.workers, "renders")
     return paths
@@ -113,7 +116,7 @@ def poses_ahead(
     Raises:
         BadInputError: if a clip of the settings cannot be used, or a file of poses is broken.
     """
-    folder = folder / _digest([asdict(config.motion), seed])
+    folder = folder / _digest([asdict(config.motion), seed, _EDITION])
     count = math.ceil(config.poses / TAKE)
     paths = [folder / f"poses_{first:07d}.npy" for first in range(0, count, _CHUNK)]
     _make_missing(paths, partial(_make_poses, config, seed), config.workers, "poses")
@@ -121,7 +124,7 @@ def poses_ahead(
 
 
 class RenderBatches(Dataset):
-    """Batches for L_prior by their number."""
+    """Batches for L_prior by their number; of several processes each composes its own part."""
 
     def __init__(
         self,
@@ -131,7 +134,10 @@ class RenderBatches(Dataset):
         batch_size: int,
         size: int,
         seed: int,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
+        self.rank, self.processes = rank, processes
         self.config, self.paths, self.backgrounds = config, paths, backgrounds
         self.batch_size, self.size, self.seed = batch_size, size, seed
         self.slots = min(max(config.held // TAKE, 1), len(paths))
@@ -142,13 +148,10 @@ class RenderBatches(Dataset):
         """Raises BadInputError if a file of renders is broken."""
         self._renew(int(index * self.config.renewed / TAKE))
         assert self.renders is not None
+        first = index * self.batch_size
+        mine = range(first, first + self.batch_size)[self.rank :: self.processes]
         return compose_batch(
-            self.renders,
-            self.backgrounds,
-            self.batch_size,
-            self.size,
-            self.config.composition,
-            np.random.default_rng([self.seed, index]),
+            self.renders, self.backgrounds, mine, self.size, self.config.composition, self.seed
         )
 
     def _renew(self, first: int) -> None:

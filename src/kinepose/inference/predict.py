@@ -129,7 +129,7 @@ def _predict_rows(
         targets = _to_tensor(images, device)
         poses = estimate(targets)
         found = [
-            crop_to_frame(poses.joints2d.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
         ]

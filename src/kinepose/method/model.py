@@ -22,7 +22,7 @@ from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.method.appearance_encoder import AppearanceEncoder
 from kinepose.method.backbones import backbone_description, load_pretrained
-from kinepose.method.camera_projection import project
+from kinepose.method.camera_projection import project, refit_camera
 from kinepose.method.decoder import Decoder
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.method.pose_encoder import Keypoints, PoseEncoder
@@ -31,6 +31,8 @@ from kinepose.ranges import check_ranges
 from kinepose.run_folder import FORMAT_VERSION, read_model_config, read_run_config, run_folder
 from kinepose.settings import ModelConfig
 
+SEEN = 0.1
+"""Certainty of a heatmap above which its peak is believed."""
 _RANGES = {
     "heatmaps": (0.0, 4096.0),
     "frozen_stages": (0.0, 64.0),
@@ -51,7 +53,18 @@ class Poses:
     joints2d: Float[Tensor, "batch 17 2"]
     """p_2D, from -1 to 1 across the crop."""
     keypoints: Keypoints | None = None
-    """What the heatmaps say, if E_P has them and saw a picture."""
+    """What the heatmaps say, if E_P has them."""
+
+    @property
+    def in_picture(self) -> Float[Tensor, "batch 17 2"]:
+        """Where the picture shows 2D joints: at the heatmaps' peaks, or p_2D where they see none.
+
+        p_2D has bones of fixed lengths, which no person has exactly.
+        """
+        if self.keypoints is None:
+            return self.joints2d
+        seen = self.keypoints.certainty[..., None] > SEEN
+        return torch.where(seen, self.keypoints.joints2d, self.joints2d)
 
 
 class Model(nn.Module):
@@ -96,7 +109,8 @@ class Model(nn.Module):
         assert self.pose_encoder.lifter is not None
         with self._precision(joints2d):
             parameters, camera = self.pose_encoder.lifter(joints2d, certainty)
-        return self._transformed(parameters.float(), camera.float(), None)
+        seen = Keypoints(joints2d, certainty)
+        return self._transformed(parameters.float(), camera.float(), seen)
 
     def _transformed(
         self,
@@ -104,11 +118,13 @@ class Model(nn.Module):
         camera: Float[Tensor, "batch camera"],
         keypoints: Keypoints | None,
     ) -> Poses:
-        """T_fk, or the network that bypasses it, and T_c."""
+        """T_fk, or the network that bypasses it, and T_c; scale and shift as the peaks have it."""
         if self.kinematics_network is None:
             joints3d = forward_kinematics(parameters)
         else:
             joints3d = self.kinematics_network(parameters).unflatten(-1, (17, 3))
+        if keypoints is not None:
+            camera = refit_camera(joints3d, camera, keypoints.joints2d, keypoints.certainty)
         return Poses(parameters, camera, joints3d, project(joints3d, camera), keypoints)
 
     def maps(

@@ -10,20 +10,25 @@ from torch import Tensor
 
 from kinepose.method.camera_projection import DISTANCE, FOCAL_LENGTH
 from kinepose.method.forward_kinematics import canonical_joints, stature
-from kinepose.settings import TRAINING_MOTIONS, MotionConfig, SceneConfig, StreamConfig
-from kinepose.synthetic.body import load_body, pose_body, random_person
+from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
+from kinepose.synthetic.body import (
+    load_body,
+    pose_body,
+    random_person,
+)
 from kinepose.synthetic.clothing import random_outfit
-from kinepose.synthetic.filming import dressed
-from kinepose.synthetic.lighting import random_light
+from kinepose.synthetic.filming import dressed, dressed_painter
+from kinepose.synthetic.lighting import Light, random_light
+from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import Camera, look_at, render, to_camera, to_picture
+from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
 from kinepose.synthetic.stage import Actor, place
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
-_MARGIN = 1.12
-"""Side of a stream's picture, in lengths of what the joints span in it."""
+_MARGIN = 1.1
+"""Side of a stream's picture, in lengths of what the bare body spans: clothes and hair stand out."""
 _TAKE_FPS = 2.5
 """Moments that far apart are different poses."""
 
@@ -73,6 +78,8 @@ def render_take(config: StreamConfig, seed: int, number: int) -> Renders:
     moves = random_motion(generator, TAKE, _TAKE_FPS, config.motion)
     actor = place(moves, random_person(generator), _TAKE_FPS)
     camera = _portrait_cameras(generator, actor, config.size)
+    if generator.random() < config.dressed:
+        return _portray_dressed(generator, actor, camera, config.scene)
     look = "film" if generator.random() < config.film else "render"
     return _portray(generator, actor, camera, look, config.scene)
 
@@ -83,6 +90,19 @@ def _portray(
     outfit, light = random_outfit(generator, look, scene), random_light(generator, look, scene)
     garb, vertices = dressed(actor, outfit)
     picture = render(vertices, garb, [outfit], [light], camera)
+    return _renders(picture, actor, light, camera)
+
+
+def _portray_dressed(
+    generator: np.random.Generator, actor: Actor, camera: Camera, scene: SceneConfig
+) -> Renders:
+    """Someone with textured skin, hair and clothes."""
+    light = random_light(generator, "film", scene)
+    moves, paint = dressed_painter(generator, actor, scene, light)
+    return _renders(paint(*moves, camera=camera), actor, light, camera)
+
+
+def _renders(picture: Picture, actor: Actor, light: Light, camera: Camera) -> Renders:
     seen = to_camera(camera, actor.joints)
     return Renders(
         _bytes(picture.colour),
@@ -120,7 +140,7 @@ def _portrait_cameras(generator: np.random.Generator, actor: Actor, size: int) -
     position = target + towards * (distance * lengths)[:, None]
     position[:, 2] = position[:, 2].clamp(min=0.05)
     rotation = look_at(position, target, torch.zeros(count))
-    seen = (actor.joints - position[:, None]) @ rotation.transpose(-1, -2)
+    seen = (actor.vertices - position[:, None]) @ rotation.transpose(-1, -2)
     sight = seen[..., :2] / seen[..., 2:].clamp(min=0.3)
     side = _MARGIN * (2 * sight.abs()).amax((1, 2))
     return Camera(rotation, position, size / side, size, size)
@@ -132,7 +152,7 @@ def _diverse_poses(generator: np.random.Generator, count: int) -> Float[Tensor, 
     The strangest tenth of all poses, those farthest from their neighbours, is left out, so that
     the few chosen are not all outliers.
     """
-    habits = MotionConfig(only=TRAINING_MOTIONS)
+    habits = MotionConfig(only=DEEPMIMIC_TRAINING)
     motions = [random_motion(generator, 20, 5.0, habits) for _ in range(60)]
     rotations = torch.cat([motion.rotations for motion in motions])
     _, joints = pose_body(load_body(), random_person(generator), rotations)

@@ -170,6 +170,8 @@ def _train(
     warm_up: list[LossName] = ["prior"] if config.warm_up else []
     optimisers = {loss: _optimiser(config, model, loss) for loss in [*warm_up, *schedule]}
     run = Run(config, model, optimisers)
+    if config.start is not None:
+        run.turns.update(read_run_config(config.start).get("turns", {}))
     if resumed:
         restore(run)
     wait()  # all have read what is there
@@ -303,7 +305,7 @@ def _train_step(
     average([*gradients, *terms.values(), *statistics])
     run.turns[loss] += 1
     for group in optimiser.param_groups:
-        group["lr"] = _learning_rate(config, loss, _progress(run), run.turns[loss])
+        group["lr"] = _learning_rate(config, loss, _progress(run), run.step)
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
@@ -321,7 +323,7 @@ def _terms(
     config, model, clips = run.config, run.model, materials.clips
     size, count = config.model.image_size, config.batch_size
     if loss == "prior" and crops is not None:
-        return prior_loss(model, as_numbers(_on(model, share(next(crops)))))
+        return prior_loss(model, as_numbers(_on(model, next(crops))))
     if loss == "prior":
         return prior_loss(model, _on(model, share(_prior_batch(run, materials, generator))))
     if loss == "lifting":
@@ -388,7 +390,14 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
         places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
         size = config.model.image_size
         renders = RenderBatches(
-            config.stream, paths, places, config.batch_size, size, config.prior_seed
+            config.stream,
+            paths,
+            places,
+            config.batch_size,
+            size,
+            config.prior_seed,
+            rank(),
+            number(),
         )
         if config.stream.poses and config.model.heatmaps:
             poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
@@ -475,11 +484,11 @@ def _progress(run: Run) -> float:
     return min(1.0, max(run.step / run.config.iterations, minutes))
 
 
-def _learning_rate(config: TrainConfig, loss: LossName, progress: float, turns: int) -> float:
-    """Rises over the first turns of a loss, is constant, falls linearly over the `cooldown`."""
+def _learning_rate(config: TrainConfig, loss: LossName, progress: float, step: int) -> float:
+    """Rises over the first steps, is constant, falls linearly over the `cooldown`."""
     rate = config.learning_rate * (config.unpaired_rate if loss == "unpaired" else 1.0)
     if config.rise:
-        rate *= min(1.0, turns / config.rise)
+        rate *= min(1.0, (step + 1) / config.rise)
     if not config.cooldown:
         return rate
     return rate * min(1.0, (1 - progress) / config.cooldown)
