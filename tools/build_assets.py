@@ -7,8 +7,8 @@
 
 The body and the wardrobe take minutes and write 800 MB into anny's cache; the wardrobe wants the
 package `meshoptimizer` besides. The FOLDER of motions holds humanoid3d_*.txt, found in pybullet's
-source package (3.2.7) under pybullet_data/data/motions; that of cmu the BVH files cmu_*.bvh; that of
-the wardrobe MakeHuman's clothes, hair and skins. What the files are, and under which licences,
+source package (3.2.7) under pybullet_data/data/motions; that of cmu the BVH files cmu_*.bvh; that
+of the wardrobe MakeHuman's clothes, hair and skins. What the files are, and under which licences,
 stands in the README.md beside them.
 """
 

@@ -66,31 +66,32 @@ def disturbed(
 ) -> tuple[Float[Tensor, "batch 17 2"], Float[Tensor, "batch 17"]]:
     """2D joints as heatmaps see them, and the certainty with which they do.
 
-    Some pictures are hard and most are not; what is far off is mostly, but not always, uncertain.
+    Some pictures are clear and others are not. The less certain a heatmap, the more likely is its
+    peak somewhere else, and the less exact where it is not; that sides are exchanged it does not
+    know.
     """
     count = len(joints2d)
 
     def drawn(*shape: int) -> Float[Tensor, "..."]:
         return torch.rand(count, *shape, generator=generator)
 
-    def normal() -> Float[Tensor, "batch 17 2"]:
-        return torch.randn(count, 17, 2, generator=generator)
+    def normal(*shape: int) -> Float[Tensor, "..."]:
+        return torch.randn(count, *shape, generator=generator)
 
     length = (joints2d.amax(1) - joints2d.amin(1)).amax(-1)[:, None, None]
-    hard = drawn(1).square()
+    clear = 0.15 + 0.75 * drawn(1)
+    certainty = (clear + 0.15 * normal(17)).clamp(0.03, 0.97)
+    hidden = _cut_off(joints2d, drawn(4), drawn(1) < 0.25)
+    certainty = torch.where(hidden, 0.2 * drawn(17), certainty)
     seen = joints2d.clone()
     for joints in _CONFUSED:
-        seen = _exchanged(seen, joints, drawn(1) < 0.06 * hard)
-    seen = _exchanged(seen, tuple(range(17)), drawn(1) < 0.1 * hard)
-    seen = seen + 0.03 * drawn(1, 1) * length * normal()
-    certainty = 0.95 - 0.5 * drawn(17) * (0.2 + 0.8 * hard)
-    missed = drawn(17) < 0.2 * hard
-    seen = torch.where(missed[..., None], seen + 0.25 * length * normal(), seen)
-    certainty = torch.where(missed, certainty * (0.15 + 0.85 * drawn(17)), certainty)
-    absent = (drawn(17) < 0.3 * hard) | _cut_off(joints2d, drawn(4), drawn(1) < 0.25)
-    elsewhere = seen + 0.5 * length * normal()
-    seen = torch.where(absent[..., None], elsewhere, seen).clamp(-1, 1)
-    return seen, torch.where(absent, 0.25 * drawn(17), certainty)
+        seen = _exchanged(seen, joints, drawn(1) < 0.06 * (1 - clear))
+    seen = _exchanged(seen, tuple(range(17)), drawn(1) < 0.1 * (1 - clear))
+    doubt = (1 - certainty)[..., None]
+    seen = seen + (0.01 + 0.05 * doubt) * length * normal(17, 2)
+    elsewhere = hidden[..., None] | (drawn(17, 1) < 0.7 * doubt.square())
+    seen = torch.where(elsewhere, seen + 0.3 * length * normal(17, 2), seen)
+    return seen.clamp(-1, 1), certainty
 
 
 def _cut_off(

@@ -39,7 +39,7 @@ from kinepose.synthetic.synthesize import settle_process
 _RECIPE = {"size", "dressed", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
 _EDITION = 2
-"""Of what the renderer makes of them: to be raised whenever that changes, as kept renders go by it."""
+"""Of what is made of them: to be raised whenever that changes, as kept renders go by it."""
 _RANGES = {
     "renders": (0.0, math.inf),
     "held": (1.0, math.inf),

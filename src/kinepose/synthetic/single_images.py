@@ -28,7 +28,7 @@ from kinepose.synthetic.stage import Actor, place
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
 _MARGIN = 1.1
-"""Side of a stream's picture, in lengths of what the bare body spans: clothes and hair stand out."""
+"""Side of a stream's picture, in lengths of the bare body in it: clothes and hair stand out."""
 _TAKE_FPS = 2.5
 """Moments that far apart are different poses."""
 
