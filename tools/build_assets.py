@@ -1,13 +1,15 @@
 """Builds files in src/kinepose/synthetic/assets, which are shipped and so seldom rebuilt.
 
-    python tools/build_assets.py body
-    python tools/build_assets.py motions FOLDER
-    python tools/build_assets.py cmu FOLDER
+    python -m tools.build_assets body
+    python -m tools.build_assets motions FOLDER
+    python -m tools.build_assets cmu FOLDER
+    python -m tools.build_assets wardrobe FOLDER
 
-The body takes minutes and writes 800 MB into anny's cache. The FOLDER of motions holds
-humanoid3d_*.txt, found in pybullet's source package (3.2.7) under pybullet_data/data/motions; that
-of cmu holds the BVH files cmu_*.bvh. What the files are, and under which licences, stands in the
-README.md beside them.
+The body and the wardrobe take minutes and write 800 MB into anny's cache; the wardrobe wants the
+package `meshoptimizer` besides. The FOLDER of motions holds humanoid3d_*.txt, found in pybullet's
+source package (3.2.7) under pybullet_data/data/motions; that of cmu the BVH files cmu_*.bvh; that
+of the wardrobe MakeHuman's clothes, hair and skins. What the files are, and under which licences,
+stands in the README.md beside them.
 """
 
 import json
@@ -21,6 +23,7 @@ import torch
 from safetensors.numpy import save_file
 from scipy.spatial.transform import Rotation, Slerp
 
+from kinepose.errors import BadInputError
 from kinepose.synthetic.body import RIG
 from kinepose.synthetic.joint_limits import LIMITS, to_swing_twist
 from kinepose.synthetic.mocap_files import read_bvh
@@ -171,5 +174,12 @@ if __name__ == "__main__":
         build_motions(Path(sys.argv[2]))
     elif len(sys.argv) == 3 and sys.argv[1] == "cmu":
         build_cmu(Path(sys.argv[2]))
+    elif len(sys.argv) == 3 and sys.argv[1] == "wardrobe":
+        from tools.build_wardrobe import build_wardrobe
+
+        try:
+            build_wardrobe(Path(sys.argv[2]), ASSETS)
+        except BadInputError as error:
+            sys.exit(f"error: {error}")
     else:
         sys.exit(__doc__)

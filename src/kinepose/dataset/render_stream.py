@@ -29,13 +29,14 @@ from kinepose.synthetic.synthesize import settle_process
 
 _AHEAD = 4
 """Takes that each worker prepares before they are asked for."""
-_RECIPE = {"size", "film", "motion", "scene"}
+_RECIPE = {"size", "dressed", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
 _RANGES = {
     "pool": (0.0, math.inf),
     "first": (1.0, math.inf),
     "renewed": (0.0, 1e6),
     "size": (16.0, 4096.0),
+    "dressed": (0.0, 1.0),
     "film": (0.0, 1.0),
     "hidden": (0.0, 1.0),
     "noise": (0.0, 1.0),

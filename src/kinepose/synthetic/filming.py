@@ -20,7 +20,7 @@ from kinepose.synthetic.renderer import Camera, Picture, map_frames, render
 from kinepose.synthetic.skirt import hang_skirt
 from kinepose.synthetic.stage import Actor, random_backdrop, random_occluder
 from kinepose.synthetic.styles import random_style
-from kinepose.synthetic.textured_renderer import dress, pose, render_dressed
+from kinepose.synthetic.textured_renderer import dress, pose_mesh, render_dressed
 
 _CHUNK = 16
 """Frames rendered at once."""
@@ -107,7 +107,7 @@ def dressed_painter(
     def paint(
         bones: Float[Tensor, "frames bones 4 4"], heads: Float[Tensor, "frames 3"], camera: Camera
     ) -> Picture:
-        return render_dressed(mesh, pose(mesh, bones), heads, style, light, camera)
+        return render_dressed(mesh, pose_mesh(mesh, bones), heads, style, light, camera)
 
     return (actor.bones, heads), paint
 

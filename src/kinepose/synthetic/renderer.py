@@ -180,6 +180,7 @@ def nearest_faces(
 
 
 def launch(kernel: wp.Kernel, shape: tuple[int, ...], device: str, *arguments: object) -> None:
+    """Runs a kernel for all indices of a shape."""
     wp.launch(kernel, dim=shape, inputs=list(arguments), device=device)
 
 
@@ -226,4 +227,5 @@ def seen_by_the_sun(
 
 
 def as_array(tensor: Tensor, dtype: type) -> wp.array:
+    """A tensor as kernels take it, without a copy where it lies in one piece."""
     return wp.from_torch(tensor.contiguous(), dtype=dtype)

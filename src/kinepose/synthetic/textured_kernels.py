@@ -14,16 +14,16 @@ from kinepose.synthetic.kernels import (
     FACE_MASK,
     NEAREST,
     SAMPLES,
-    _colour_at,
-    _covering_at,
-    _Cut,
-    _edge,
-    _Light,
-    _lit,
-    _Material,
-    _sunlit,
-    _thickness_at,
-    dye_struct,
+    CutStruct,
+    DyeStruct,
+    LightStruct,
+    MaterialStruct,
+    colour_at,
+    covering_at,
+    edge,
+    reflected,
+    sunlight,
+    thickness_at,
 )
 from kinepose.synthetic.textures import LEVELS, TEXTURE
 
@@ -37,7 +37,6 @@ BARE = wp.constant(-1)
 """Material of faces that have that of their Covering: skin, or clothes painted on it."""
 SKIN = wp.constant(int(Covering.SKIN))
 FEATURE = wp.constant(int(Covering.FEATURE))
-_Dye = dye_struct
 
 
 @wp.func
@@ -55,7 +54,7 @@ def _level(
     along = texture[face, 1] - first
     across = texture[face, 2] - first
     texels = wp.abs(along[0] * across[1] - along[1] * across[0]) * float(SIDE * SIDE)
-    samples = wp.abs(_edge(a, b, c[0], c[1]))
+    samples = wp.abs(edge(a, b, c[0], c[1]))
     finer = wp.log2(wp.max(texels, 1.0e-3) / wp.max(samples, 1.0e-3)) * 0.5
     return wp.clamp(int(wp.floor(finer + coarser + 0.5)), 0, COARSEST)
 
@@ -102,8 +101,8 @@ def lift(
     heads: wp.array(dtype=wp.vec3),
     skin: int,
     hair: int,
-    cut: wp.array(dtype=_Cut),
-    materials: wp.array(dtype=_Material),
+    cut: wp.array(dtype=CutStruct),
+    materials: wp.array(dtype=MaterialStruct),
     worn: wp.array2d(dtype=wp.vec3),
     normals: wp.array2d(dtype=wp.vec3),
 ):
@@ -121,7 +120,7 @@ def lift(
     normal = wp.normalize(normal)
     distance = lifts[vertex]
     if vertex < skin and distance == 0.0:
-        distance = _thickness_at(places[vertex], cut[0], materials)
+        distance = thickness_at(places[vertex], cut[0], materials)
     at = bare[frame, vertex] + normal * distance
     worn[frame, vertex] = at
     if vertex >= hair:
@@ -154,7 +153,7 @@ def rasterise_textured(
     bottom = wp.min(int(wp.floor(wp.max(wp.max(a[1], b[1]), c[1]) - 0.5)), keys.shape[1] - 1)
     if left > right or top > bottom:
         return
-    area = _edge(a, b, c[0], c[1])
+    area = edge(a, b, c[0], c[1])
     if area == 0.0:
         return
     layer = layers[face]
@@ -167,8 +166,8 @@ def rasterise_textured(
         for column in range(left, right + 1):
             x = float(column) + 0.5
             y = float(row) + 0.5
-            u = _edge(b, c, x, y) / area
-            v = _edge(c, a, x, y) / area
+            u = edge(b, c, x, y) / area
+            v = edge(c, a, x, y) / area
             w = 1.0 - u - v
             if u >= 0.0 and v >= 0.0 and w >= 0.0:
                 weights = wp.cw_mul(wp.vec3(u, v, w), inverse)
@@ -202,12 +201,12 @@ def shade_textured(
     worn: wp.array2d(dtype=wp.vec3),
     normals: wp.array2d(dtype=wp.vec3),
     places: wp.array(dtype=wp.vec4),
-    cut: wp.array(dtype=_Cut),
+    cut: wp.array(dtype=CutStruct),
     surfaces: wp.array(dtype=wp.int32),
-    materials: wp.array(dtype=_Material),
-    dyes: wp.array(dtype=_Dye),
+    materials: wp.array(dtype=MaterialStruct),
+    dyes: wp.array(dtype=DyeStruct),
     prints: wp.array3d(dtype=wp.vec3),
-    lights: wp.array(dtype=_Light),
+    lights: wp.array(dtype=LightStruct),
     sun_frames: wp.array(dtype=wp.mat44),
     eyes: wp.array(dtype=wp.vec3),
     picture: wp.array4d(dtype=wp.float32),
@@ -237,9 +236,9 @@ def shade_textured(
                 a = corners[frame, corner[0]]
                 b = corners[frame, corner[1]]
                 c = corners[frame, corner[2]]
-                u = _edge(b, c, x, y) / a[2]
-                v = _edge(c, a, x, y) / b[2]
-                w = _edge(a, b, x, y) / c[2]
+                u = edge(b, c, x, y) / a[2]
+                v = edge(c, a, x, y) / b[2]
+                w = edge(a, b, x, y) / c[2]
                 total = u + v + w
                 u = u / total
                 v = v / total
@@ -257,7 +256,7 @@ def shade_textured(
                 place = places[corner[0]] * u + places[corner[1]] * v + places[corner[2]] * w
                 number = surfaces[face]
                 if number == BARE:
-                    number = _covering_at(place, cut[0])
+                    number = covering_at(place, cut[0])
                     if number == FEATURE:
                         number = SKIN
                 at = texture[face, 0] * u + texture[face, 1] * v + texture[face, 2] * w
@@ -265,8 +264,8 @@ def shade_textured(
                 texel = _sampled(texels, layer, level, at)
                 bare = _dyed(texel, dyes[number], materials[number], place, prints)
                 eye = wp.normalize(eyes[frame] - point)
-                sunlit = 1.0 - light.shadow * (1.0 - _sunlit(point, frame, sun_frames, sun_keys))
-                sample = _lit(materials[number], bare, place, normal, eye, light, sunlit)
+                sunlit = 1.0 - light.shadow * (1.0 - sunlight(point, frame, sun_frames, sun_keys))
+                sample = reflected(materials[number], bare, place, normal, eye, light, sunlit)
                 shaded = layer
             if key < EMPTY:
                 colour += weight * sample
@@ -284,8 +283,8 @@ def shade_textured(
 @no_type_check
 def _dyed(
     texel: wp.vec4,
-    dye: _Dye,
-    material: _Material,
+    dye: DyeStruct,
+    material: MaterialStruct,
     place: wp.vec4,
     prints: wp.array3d(dtype=wp.vec3),
 ) -> wp.vec3:
@@ -295,6 +294,6 @@ def _dyed(
     own = wp.cw_mul(own, dye.gain)
     if dye.share > 0.0:
         relief = 1.0 + dye.relief * (wp.min(grey / dye.brightness, 2.0) - 1.0)
-        new = _colour_at(material, place, 0, prints) * relief
+        new = colour_at(material, place, 0, prints) * relief
         own = own * (1.0 - dye.share) + new * dye.share
     return wp.vec3(wp.min(own[0], 1.0), wp.min(own[1], 1.0), wp.min(own[2], 1.0))

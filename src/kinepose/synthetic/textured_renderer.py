@@ -47,6 +47,10 @@ class Dressed:
     """Which texture each face has: skin 0, eyes 1, then the style's garments."""
     surfaces: Int[Tensor, " faces"]
     """Which of the style's materials each face has; -1 for that of its Covering."""
+    texels: UInt8[Tensor, "layers texels 4"]
+    """Pyramids of the textures, in red, green, blue and opacity."""
+    cutout: Int[Tensor, " layers"]
+    """1 where a texture's transparent parts are holes."""
     skin: int
     """How many of the vertices, the first ones, are skin."""
     hair: int
@@ -78,12 +82,14 @@ def dress(style: Style, coefficients: Float[Tensor, " shapes"]) -> Dressed:
         texture=torch.cat([part.surface.texture for part in parts]),
         layers=layers.to(torch.int32),
         surfaces=surfaces.to(torch.int32),
+        texels=style_texels(style),
+        cutout=torch.tensor([kind == "hair" for kind in ("", "", *kinds)]).int(),
         skin=sizes[0],
         hair=int(firsts[-2]) if hair else int(firsts[-1]),
     )
 
 
-def pose(
+def pose_mesh(
     dressed: Dressed, transforms: Float[Tensor, "frames bones 4 4"]
 ) -> Float[Tensor, "frames vertices 3"]:
     """Vertices [m] under bones that are moved from where they are at rest."""
@@ -114,9 +120,8 @@ def render_dressed(
     seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
     sunlit, sun_frame = seen_by_the_sun(worn, sun)
     faces = (as_array(garb.faces, wp.vec3i), as_array(dressed.texture, wp.vec2))
-    layers, texels = as_array(dressed.layers, wp.int32), as_array(style_texels(style), wp.uint8)
-    cutout = torch.tensor([name.startswith("hair") for name in ("", "", *style.garments)]).int()
-    surface = (*faces, layers, as_array(cutout, wp.int32), texels)
+    layers, texels = as_array(dressed.layers, wp.int32), as_array(dressed.texels, wp.uint8)
+    surface = (*faces, layers, as_array(dressed.cutout, wp.int32), texels)
     nearest = (
         _nearest(seen, surface, SAMPLES * height, SAMPLES * width),
         _nearest(sunlit, surface, SHADOW_MAP, SHADOW_MAP),

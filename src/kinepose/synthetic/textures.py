@@ -47,7 +47,8 @@ def pyramid(picture: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "tex
         levels.append(cv2.resize(levels[-1], (side, side), interpolation=cv2.INTER_AREA))
     if opaque:
         return np.concatenate([level.reshape(-1, 4) for level in levels])
-    colour = levels[-1][..., :3] / np.maximum(levels[-1][..., 3:], 1e-4)
+    mean = levels[-1].mean((0, 1), keepdims=True)
+    colour = mean[..., :3] / np.maximum(mean[..., 3:], 1e-4)
     filled = []
     for level in reversed(levels):
         colour = cv2.resize(colour, level.shape[:2], interpolation=cv2.INTER_LINEAR)
