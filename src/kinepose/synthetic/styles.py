@@ -101,8 +101,8 @@ def _worn(generator: np.random.Generator, name: str, outfit: Outfit) -> tuple[Ma
     gain = float(generator.uniform(0.7, 1.3))
     if kind == "hair":
         hair = replace(outfit.materials[Covering.HAIR], thickness=0.0, gloss=0.08)
-        share = float(generator.uniform(0.7, 1.0)) if generator.random() < 0.8 else 0.0
-        return hair, Dye(share, 1.0, brightness, (gain, gain, gain))
+        share = float(generator.uniform(0.7, 1.0))
+        return hair, Dye(share, 0.7, brightness, (gain, gain, gain))
     covering = {"bottom": Covering.BOTTOM, "shoes": Covering.SHOE, "hat": Covering.HAT}
     of_kind = outfit.materials[covering.get(kind, Covering.TOP)]
     material = replace(of_kind, thickness=0.0, wrinkles=0.0 if name not in _PLAIN else 0.4)
