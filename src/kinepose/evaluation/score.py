@@ -15,7 +15,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from tqdm import tqdm
 
-from kinepose.benchmarks.synthworld import TESTS, check_content, describe, read_synthworld
+from kinepose.benchmarks.synthworld import check_content, describe, read_synthworld
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.dataset.labels import ClipLabels, read_clip_labels
 from kinepose.dataset.pairs import ClipSet, load_images, read_clips
 from kinepose.dataset.renders import load_prior
@@ -85,7 +86,7 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     if unknown := [name for name in config.splits if name not in held]:
         raise BadInputError(f"{config.benchmark} has no {', '.join(unknown)}: {', '.join(held)}")
     scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
-    for name in config.splits or TESTS:
+    for name in config.splits or WORLDS[benchmark["version"]].tests:
         split = read_split(config.benchmark / name, model.config.crop_margin)
         frames.append(score_frames(model, split, paints))
         examples.append(choose_examples(model, split, frames[-1]))
