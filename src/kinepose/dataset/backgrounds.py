@@ -22,7 +22,7 @@ from kinepose.synthetic.backgrounds import (
 )
 from kinepose.synthetic.places import random_view, training_places
 
-PICTURES = 600
+PICTURES = 1200
 """How many a run takes or makes up; each is seen in endless crops, mirrored and recoloured."""
 _PLACES, _MADE_UP, _PHOTOGRAPHS = 3, 1, 4
 """How often backgrounds are of each kind; the last only where there is a folder."""

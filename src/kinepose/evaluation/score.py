@@ -87,7 +87,7 @@ def score(config: ScoreConfig) -> dict[str, Any]:
         raise BadInputError(f"{config.benchmark} has no {', '.join(unknown)}: {', '.join(held)}")
     scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
     for name in config.splits or WORLDS[benchmark["version"]].tests:
-        split = read_split(config.benchmark / name)
+        split = read_split(config.benchmark / name, model.config.crop_margin)
         frames.append(score_frames(model, split, paints))
         examples.append(choose_examples(model, split, frames[-1]))
         scores[name] = score_split(frames[-1], split.labels, prior)
@@ -102,13 +102,13 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     return scores
 
 
-def read_split(folder: Path) -> Split:
-    """The clips and labels of a part of the benchmark.
+def read_split(folder: Path, margin: float) -> Split:
+    """The clips and labels of a part of the benchmark, crops with a margin as a model wants them.
 
     Raises:
         BadInputError: if there are none.
     """
-    clips = read_clips([folder / "clips"])
+    clips = read_clips([folder / "clips"], margin=margin)
     return Split(folder.name, clips, read_clip_labels([folder / "labels"], clips, 1.0, seed=0))
 
 

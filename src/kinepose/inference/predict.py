@@ -19,6 +19,7 @@ from kinepose.errors import BadInputError
 from kinepose.files import making, replacing
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
+from kinepose.inference.any_way_up import any_way_up
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.temporal_filter import steadied
@@ -41,7 +42,7 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import check_people, people_in_film
+from kinepose.video.people import check_people, cropped_as, people_in_film
 from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.visualization.skeletons import overlay_frame
 
@@ -72,6 +73,8 @@ def predict(config: PredictConfig) -> None:
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    if is_pictures(config.film):
+        estimate = any_way_up(estimate)
     with making(config.output), pictures_in_one_thread():
         poses = _predict_film(model, estimate, device, config)
     if not is_pictures(config.film):
@@ -92,8 +95,9 @@ def _predict_film(
 ) -> FilmPoses:
     """Find the people, and then their poses in the frames that were kept on the way."""
     info, size = film_info(config.film), model.config.image_size
-    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
-        survey = people_in_film(config.film, config.people, keep=kept.keep)
+    people = cropped_as(config.people, model.config)
+    with closing(KeptFrames(config.output, info, size, people, guess=True)) as kept:
+        survey = people_in_film(config.film, people, keep=kept.keep)
         rows = rows_of(survey)
         frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
@@ -128,7 +132,7 @@ def _predict_rows(
         targets = _to_tensor(images, device)
         poses = estimate(targets)
         found = [
-            crop_to_frame(poses.joints2d.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
         ]

@@ -27,12 +27,10 @@ from kinepose.synthetic.stage import Actor, place
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
-MARGIN = 1.3
-"""Side of a stream's picture, in sides of the crop that a person would have: room to turn it."""
+_MARGIN = 1.1
+"""Side of a stream's picture, in lengths of the bare body in it: clothes and hair stand out."""
 _TAKE_FPS = 2.5
 """Moments that far apart are different poses."""
-_CROP = 1.45
-"""Side of a crop, in lengths of a person."""
 
 
 @dataclass(frozen=True)
@@ -131,26 +129,20 @@ def _prior_camera(
 
 
 def _portrait_cameras(generator: np.random.Generator, actor: Actor, size: int) -> Camera:
-    """Cameras all around a person, near and far, that look at the middle of the joints.
-
-    The field of view suits the length of the body, or that of the pose, or anything between: the
-    boxes of some films follow each pose, and those of others the person.
-    """
+    """Cameras all around a person, near and far, that look at the middle of the joints."""
     count, lengths = len(actor.joints), stature(actor.joints)
     elevation = torch.from_numpy(generator.normal(8, 15, count).clip(-30, 70)).float().deg2rad()
     azimuth = torch.from_numpy(generator.uniform(0, 2 * math.pi, count)).float()
     distance = torch.from_numpy(np.exp(generator.uniform(np.log(2.2), np.log(7), count))).float()
-    across, share = elevation.cos(), torch.from_numpy(generator.uniform(0, 1, count)).float()
+    across = elevation.cos()
     towards = torch.stack([across * azimuth.cos(), across * azimuth.sin(), elevation.sin()], dim=-1)
     target = (actor.joints.amin(1) + actor.joints.amax(1)) / 2
     position = target + towards * (distance * lengths)[:, None]
     position[:, 2] = position[:, 2].clamp(min=0.05)
     rotation = look_at(position, target, torch.zeros(count))
-    seen = (actor.joints - position[:, None]) @ rotation.transpose(-1, -2)
+    seen = (actor.vertices - position[:, None]) @ rotation.transpose(-1, -2)
     sight = seen[..., :2] / seen[..., 2:].clamp(min=0.3)
-    pose_length = 1.04 * (sight.amax(1) - sight.amin(1)).amax(-1)
-    body_length = lengths / (position - target).norm(dim=-1)
-    side = MARGIN * _CROP * body_length.pow(share) * pose_length.pow(1 - share)
+    side = _MARGIN * (2 * sight.abs()).amax((1, 2))
     return Camera(rotation, position, size / side, size, size)
 
 
