@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinepose.config import (
+from kinepose.method.model import Model, new_model
+from kinepose.settings import (
     CPU_MODEL,
     ModelConfig,
     PeopleConfig,
@@ -17,7 +18,6 @@ from kinepose.config import (
     SynthesizeConfig,
     SynthworldConfig,
 )
-from kinepose.model import Model, new_model
 
 TINY_MODEL = replace(
     CPU_MODEL,
@@ -51,7 +51,7 @@ def tiny_model() -> Model:
 @pytest.fixture(scope="session")
 def films(tmp_path_factory):
     """Two films of synthetic people, one with a still and one with a moving camera."""
-    from kinepose.synthetic.scene import synthesize
+    from kinepose.synthetic.synthesize import synthesize
 
     folder = tmp_path_factory.mktemp("films")
     synthesize(
@@ -65,7 +65,7 @@ def films(tmp_path_factory):
 @pytest.fixture(scope="session")
 def clips(films, tmp_path_factory):
     """The clips of those films."""
-    from kinepose.data.clips import prepare
+    from kinepose.dataset.prepare import prepare
 
     folder = tmp_path_factory.mktemp("clips")
     prepare(
@@ -85,8 +85,8 @@ def clips(films, tmp_path_factory):
 @pytest.fixture(scope="session")
 def prior(tmp_path_factory):
     """A file of four labelled renders for TINY_MODEL."""
-    from kinepose.data.prior import save_prior
-    from kinepose.data.stream import render_prior_set
+    from kinepose.dataset.render_stream import render_prior_set
+    from kinepose.dataset.renders import save_prior
 
     path = tmp_path_factory.mktemp("prior") / "prior.npz"
     save_prior(render_prior_set(4, seed=0, size=64), path)
@@ -96,7 +96,7 @@ def prior(tmp_path_factory):
 @pytest.fixture(scope="session")
 def synthworld(tmp_path_factory):
     """The smallest benchmark there is, made as everyone makes theirs."""
-    from kinepose.data.synthworld import make_synthworld
+    from kinepose.benchmarks.synthworld import make_synthworld
 
     folder = tmp_path_factory.mktemp("benchmark") / "tiny"
     make_synthworld(SynthworldConfig(folder, "tiny", workers=1))

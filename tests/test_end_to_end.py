@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from kinepose.data.poses import read_poses
+from kinepose.pose_files import read_poses
 
 KINEPOSE = [sys.executable, "-m", "kinepose"]
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

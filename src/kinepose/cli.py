@@ -13,7 +13,8 @@ from typing import Any
 
 import tyro
 
-from kinepose.config import (
+from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
+from kinepose.settings import (
     PRESETS,
     AdaptConfig,
     AppConfig,
@@ -34,44 +35,43 @@ from kinepose.config import (
     SynthworldConfig,
     TrainConfig,
 )
-from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 
 
 def synthesize(config: SynthesizeConfig) -> None:
     """Film synthetic people."""
-    from kinepose.synthetic.scene import synthesize
+    from kinepose.synthetic.synthesize import synthesize
 
     synthesize(config)
 
 
 def synthworld(config: SynthworldConfig) -> None:
     """Make the benchmark."""
-    from kinepose.data.synthworld import make_synthworld
+    from kinepose.benchmarks.synthworld import make_synthworld
 
     make_synthworld(config)
 
 
 def convert(config: ConvertConfig) -> None:
     """Lay a benchmark out as films."""
-    from kinepose.data.benchmarks import convert
+    from kinepose.benchmarks.convert import convert
 
     convert(config)
 
 
 def prepare(config: PrepareConfig) -> None:
     """Cut films into clips."""
-    from kinepose.data.clips import prepare
+    from kinepose.dataset.prepare import prepare
 
     prepare(config)
 
 
 def train(config: TrainConfig) -> None:
     """Train a model, and score the renders it had to learn by heart if that was the task."""
-    from kinepose.training import train
+    from kinepose.training.train import train
 
     train(config)
     if config.overfit:
-        from kinepose.evaluation import score_overfit
+        from kinepose.evaluation.evaluate import score_overfit
 
         scores = score_overfit(config.output)
         print(", ".join(f"{name} {value:.1f} mm" for name, value in scores.items()))
@@ -79,33 +79,33 @@ def train(config: TrainConfig) -> None:
 
 def adapt(config: AdaptConfig) -> None:
     """Train on the user's own films."""
-    from kinepose.adaptation import adapt
+    from kinepose.adaptation.adapt import adapt
 
     adapt(config)
 
 
 def predict(config: PredictConfig) -> None:
     """Find poses in a film, and write the page to look at them."""
-    from kinepose.prediction import predict
+    from kinepose.inference.predict import predict
 
     predict(config)
     if config.viewer:
-        from kinepose.viewer import write_viewer
+        from kinepose.visualization.viewer import write_viewer
 
         write_viewer(config.film, config.output)
 
 
 def app(config: AppConfig) -> None:
     """Serve a page to drop films on."""
-    from kinepose.app import serve
+    from kinepose.inference.app import serve
 
     serve(config)
 
 
 def export(config: ExportConfig) -> None:
     """Write poses in further formats."""
-    from kinepose.data.poses import read_poses
-    from kinepose.export import check_formats, export_poses
+    from kinepose.inference.export import check_formats, export_poses
+    from kinepose.pose_files import read_poses
 
     check_formats(config.formats, config.output)
     for path in export_poses(read_poses(config.poses), config.formats, config.output):
@@ -114,76 +114,76 @@ def export(config: ExportConfig) -> None:
 
 def export_onnx(config: ExportOnnxConfig) -> None:
     """Write a run's pose network as ONNX."""
-    from kinepose.onnx_engine import export_onnx
+    from kinepose.inference.onnx import export_onnx
 
     export_onnx(config)
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Score poses."""
-    from kinepose.evaluation import evaluate
+    from kinepose.evaluation.evaluate import evaluate
 
     evaluate(config)
 
 
 def criteria(config: CriteriaConfig) -> None:
     """Judge poses without labels."""
-    from kinepose.film_criteria import judge_films
+    from kinepose.evaluation.video_criteria import judge_films
 
     judge_films(config)
 
 
 def score(config: ScoreConfig) -> None:
     """Score a run on the benchmark."""
-    from kinepose.scoring import score
+    from kinepose.evaluation.score import score
 
     score(config)
 
 
 def reproduce(config: ReproduceConfig) -> None:
     """Draw up the paper's tables."""
-    from kinepose.reproduction import reproduce
+    from kinepose.paper.reproduce import reproduce
 
     reproduce(config)
 
 
 def ship(config: ShipConfig) -> None:
     """Put a run's model into the package."""
-    from kinepose.shipping import ship
+    from kinepose.release import ship
 
     ship(config)
 
 
 def figures(config: FiguresConfig) -> None:
     """Draw a scored run."""
-    from kinepose.paper_figures import draw_figures
+    from kinepose.paper.figures import draw_figures
 
     draw_figures(config)
 
 
 def report(config: ReportConfig) -> None:
     """Draw a run."""
-    from kinepose.report import write_report
+    from kinepose.visualization.report import write_report
 
     write_report(config)
 
 
 def info(config: InfoConfig) -> None:
     """Describe a set of clips, a run or a file of poses."""
-    from kinepose.runs import run_folder
+    from kinepose.run_folder import run_folder
 
     if isinstance(config.path, str):
-        from kinepose.data.pairs import describe_clips
+        from kinepose.dataset.pairs import describe_clips
 
         print(describe_clips(config.path))
         return
     path = run_folder(config.path)
     if (path / "config.json").is_file():
-        from kinepose.report import describe_run as describe
+        from kinepose.visualization.report import describe_run as describe
     elif path.suffix == ".npz" or (path / "poses.npz").is_file():
-        from kinepose.data.poses import describe_poses as describe
+        from kinepose.pose_files import describe_poses as describe
     elif path.exists():
-        from kinepose.data.pairs import describe_clips as describe
+        from kinepose.dataset.pairs import describe_clips as describe
     else:
         raise BadInputError(f"no such file or folder: {path}")
     print(describe(path))
@@ -281,7 +281,7 @@ def _defaults(words: list[str]) -> TrainConfig:
     defaults = PRESETS[preset]
     if start is None:
         return defaults
-    from kinepose.runs import read_model_config
+    from kinepose.run_folder import read_model_config
 
     return replace(defaults, model=read_model_config(Path(start)))
 

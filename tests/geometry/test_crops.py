@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinepose.geometry.crops import crop_to_frame, frame_to_crop
-from kinepose.geometry.spatial_maps import pixel_centres
+from kinepose.method.spatial_maps import pixel_centres
 
 
 def test_corners_edges_and_centre_by_hand():

@@ -5,8 +5,6 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from kinepose.geometry.camera_projection import project, rotation_camera_from_canonical
-from kinepose.geometry.forward_kinematics import forward_kinematics, local_kinematics
 from kinepose.geometry.image_transforms import (
     flip_camera,
     flip_image,
@@ -20,7 +18,9 @@ from kinepose.geometry.image_transforms import (
     zoom_joints2d,
 )
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.geometry.spatial_maps import spatial_maps
+from kinepose.method.camera_projection import project, rotation_camera_from_canonical
+from kinepose.method.forward_kinematics import forward_kinematics, local_kinematics
+from kinepose.method.spatial_maps import spatial_maps
 
 DTYPES = [torch.float32, torch.float64]
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-12}

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.geometry.forward_kinematics import stature
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED, PARENTS, STANDARD_SKELETON
+from kinepose.method.forward_kinematics import stature
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, random_person
-from kinepose.synthetic.limits import from_swing_twist, mirror_rotations
+from kinepose.synthetic.joint_limits import from_swing_twist, mirror_rotations
 
 REST = torch.tensor([0.0, 0.0, 0.0, 1.0]).repeat(1, 13, 1)
 ADULT = Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5)

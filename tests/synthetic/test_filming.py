@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import MotionConfig, SceneConfig, SynthesizeConfig
+from kinepose.settings import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import random_person
-from kinepose.synthetic.choreography import random_motion
 from kinepose.synthetic.filming import detect, shoot
+from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import to_camera, to_picture
 from kinepose.synthetic.stage import Actor, film_camera, place
 

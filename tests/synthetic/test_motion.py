@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.synthetic.choreography import captured_clips
 from kinepose.synthetic.motion import (
     CLIP_FPS,
     Motion,
@@ -16,6 +15,7 @@ from kinepose.synthetic.motion import (
     roam,
     turn,
 )
+from kinepose.synthetic.motion_sampling import captured_clips
 
 
 def straight_walk(seconds: float, speed: float) -> Motion:

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import MotionConfig, SceneConfig
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.settings import MotionConfig, SceneConfig
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, random_person
-from kinepose.synthetic.choreography import random_motion
-from kinepose.synthetic.garb import Garb, garb_of, make_garb
-from kinepose.synthetic.light import Light, random_light
-from kinepose.synthetic.limits import from_swing_twist
+from kinepose.synthetic.clothing import Covering, Material, Outfit, random_outfit
+from kinepose.synthetic.clothing_mesh import Garb, garb_of, make_garb
+from kinepose.synthetic.joint_limits import from_swing_twist
+from kinepose.synthetic.lighting import Light, random_light
+from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
 from kinepose.synthetic.stage import place
-from kinepose.synthetic.wardrobe import Covering, Material, Outfit, random_outfit
 
 REST = torch.tensor([0.0, 0.0, 0.0, 1.0]).repeat(1, 13, 1)
 ADULT = Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5)

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import SceneConfig
+from kinepose.settings import SceneConfig
 from kinepose.synthetic.body import RIG, load_body, pose_body, random_person
+from kinepose.synthetic.clothing import Covering, Cut, Material, Outfit, Skirt
 from kinepose.synthetic.filming import dressed
-from kinepose.synthetic.light import random_light
-from kinepose.synthetic.limits import from_swing_twist
+from kinepose.synthetic.joint_limits import from_swing_twist
+from kinepose.synthetic.lighting import random_light
 from kinepose.synthetic.renderer import Camera, look_at, render
 from kinepose.synthetic.skirt import hang_skirt, skirt_faces
 from kinepose.synthetic.stage import Actor
-from kinepose.synthetic.wardrobe import Covering, Cut, Material, Outfit, Skirt
 
 CUT = Cut(collar=0.7, waist=0.2, hem=-0.05, shoe=-0.7, sleeve=0.5, hair=0.0, nape=0.7, hat=9.0)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.config import MotionConfig, SceneConfig
+from kinepose.settings import MotionConfig, SceneConfig
 from kinepose.synthetic.body import random_person
-from kinepose.synthetic.choreography import random_motion
 from kinepose.synthetic.motion import roam
+from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import Camera, look_at, to_camera, to_picture
 from kinepose.synthetic.stage import Actor, Backdrop, film_camera, place, random_backdrop
 

@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.config import SynthesizeConfig
+from kinepose.settings import SynthesizeConfig
 from kinepose.synthetic.body import load_body
-from kinepose.synthetic.doll import doll_vertices, random_doll, render_doll
-from kinepose.synthetic.garb import Garb, make_garb
-from kinepose.synthetic.light import Light, random_light
+from kinepose.synthetic.clothing import Outfit, random_outfit
+from kinepose.synthetic.clothing_mesh import Garb, make_garb
+from kinepose.synthetic.lighting import Light, random_light
+from kinepose.synthetic.mannequin import doll_vertices, random_doll, render_doll
 from kinepose.synthetic.renderer import Camera, Picture, map_frames, render
 from kinepose.synthetic.skirt import hang_skirt
 from kinepose.synthetic.stage import Actor, random_backdrop, random_occluder
-from kinepose.synthetic.wardrobe import Outfit, random_outfit
 
 _CHUNK = 16
 """Frames rendered at once."""

@@ -12,8 +12,8 @@ from typing import Any, get_type_hints, no_type_check
 
 import warp as wp
 
-from kinepose.synthetic.light import Light, Vector
-from kinepose.synthetic.wardrobe import Covering, Cut, Material, Pattern
+from kinepose.synthetic.clothing import Covering, Cut, Material, Pattern
+from kinepose.synthetic.lighting import Light, Vector
 
 wp.set_module_options({"enable_backward": False})
 wp.config.log_level = wp.LOG_WARNING  # else each process lists its devices

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 from torch import Tensor
 
-from kinepose.synthetic.limits import from_swing_twist, mirror_rotations, to_swing_twist
+from kinepose.synthetic.joint_limits import from_swing_twist, mirror_rotations, to_swing_twist
 
 CLIP_FPS = 30.0
 STEP_LEG = 0.83

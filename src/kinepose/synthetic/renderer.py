@@ -13,7 +13,8 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kinepose.synthetic.garb import Garb
+from kinepose.synthetic.clothing import Outfit
+from kinepose.synthetic.clothing_mesh import Garb
 from kinepose.synthetic.kernels import (
     EMPTY,
     NEAREST,
@@ -24,8 +25,7 @@ from kinepose.synthetic.kernels import (
     rasterise,
     shade,
 )
-from kinepose.synthetic.light import Light
-from kinepose.synthetic.wardrobe import Outfit
+from kinepose.synthetic.lighting import Light
 
 
 @dataclass(frozen=True)

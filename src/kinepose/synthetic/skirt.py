@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kinepose.synthetic.body import BodyModel
-from kinepose.synthetic.wardrobe import Skirt
+from kinepose.synthetic.clothing import Skirt
 
 _AROUND, _LEVELS = 24, 9
 _TOP = -0.2

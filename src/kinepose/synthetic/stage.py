@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from kinepose.config import SceneConfig
+from kinepose.settings import SceneConfig
 from kinepose.synthetic.backgrounds import (
     procedural_background,
     random_crop,

@@ -1,0 +1,104 @@
+"""What films tell about a model without a label: label_free.py, film by film, in one figure.
+
+The figure is a ratio of two models on the same frames, and lower is better. It cannot be pleased by
+poses that become one: each criterion has its worst value there.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from kinepose.adaptation.label_free import hits, silhouettes, steadiness, view_agreement
+from kinepose.dataset.pairs import ClipSet, load_images, load_masks
+from kinepose.geometry.image_transforms import flip_image, flip_joints3d
+from kinepose.inference.predict import joints_in_camera
+from kinepose.method.model import Model
+from kinepose.settings import PredictConfig
+
+STATURE = PredictConfig.height
+LARGEST_GAIN = 4.0
+"""Of one criterion, so that one that was hardly to be told before does not outweigh all others."""
+_BATCH = 32
+_LEAST_KNOWN = 0.99
+"""Share of a pixel of the background that must be known."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of a model on a film; nan where the film says nothing."""
+
+    agreement: float
+    """Of a picture's pose and its mirror image's, in units of how poses change: lower is better."""
+    jitter: float
+    """Beside the spread of poses over time: lower is better."""
+    fit: float
+    """Of 2D joints to the person in the picture, from 0 to 1: higher is better."""
+
+
+@torch.inference_mode()
+def judge(model: Model, clips: ClipSet) -> dict[str, Verdict]:
+    """Film by film, on all frames of the clips."""
+    model.eval()
+    films = clips.table["film"].to_numpy(zero_copy_only=False)
+    return {film: _judge_film(model, clips, np.flatnonzero(films == film)) for film in set(films)}
+
+
+def _judge_film(model: Model, clips: ClipSet, rows: Int[np.ndarray, " rows"]) -> Verdict:
+    size, device = model.config.image_size, next(model.parameters()).device
+    canonical, mirrored, in_camera, joints2d = [], [], [], []
+    for start in range(0, len(rows), _BATCH):
+        images = load_images(clips, rows[start : start + _BATCH], size).to(device)
+        poses = model.predict(images)
+        canonical.append(STATURE * poses.joints3d)
+        mirrored.append(STATURE * flip_joints3d(model.predict(flip_image(images)).joints3d))
+        in_camera.append(joints_in_camera(poses, STATURE))
+        joints2d.append(poses.joints2d)
+    first, second, seen, flat = (
+        torch.cat(parts).float().cpu().numpy()
+        for parts in (canonical, mirrored, in_camera, joints2d)
+    )
+    time, person = clips.time[rows], clips.table["track"].to_numpy()[rows]
+    paired = clips.table["paired"].to_numpy(zero_copy_only=False)[rows]
+    known = rows[paired]
+    fit = math.nan
+    if len(known):
+        images, backgrounds = (
+            load_images(clips, known, size, column).cpu() for column in ("image", "background")
+        )
+        valid = load_masks(clips, known, size)[:, 0].cpu().numpy() >= _LEAST_KNOWN
+        on_person = silhouettes(images, backgrounds)
+        fit = hits(flat[paired], on_person, valid, person[paired], time[paired]).fit
+    return Verdict(
+        view_agreement(first, second, person, time).ratio,
+        steadiness(seen, person, time).ratio,
+        fit,
+    )
+
+
+def change(after: Verdict, before: Verdict) -> float:
+    """How much worse a film became: geometric mean over what it tells; below 1 is better.
+
+    1 if it tells nothing, inf if something became as bad as can be. No criterion counts as more
+    than LARGEST_GAIN times better, not even what was as bad as can be and is no more.
+    """
+    ratios = [
+        _ratio(after.agreement, before.agreement),
+        _ratio(after.jitter, before.jitter),
+        _ratio(1 - after.fit, 1 - before.fit),
+    ]
+    told = [ratio for ratio in ratios if not math.isnan(ratio)]
+    if math.inf in told:
+        return math.inf
+    return math.prod(told) ** (1 / len(told)) if told else 1.0
+
+
+def _ratio(after: float, before: float) -> float:
+    if after == before:
+        return 1.0
+    if before == 0:
+        return math.inf
+    least = 1 / LARGEST_GAIN
+    return least if math.isinf(before) else max(after / before, least)

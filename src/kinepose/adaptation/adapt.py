@@ -1,0 +1,404 @@
+"""`adapt`: a model learns from the user's own films, and is kept only if it got better by it.
+
+A part of every film is held back from training. On it the model is judged, without labels, before
+the first iteration and every few of them. RUN always holds the best so far; RUN/training is an
+ordinary run, of `train`, that can be resumed.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Bool, Float, Int
+from tqdm import tqdm
+
+from kinepose.adaptation.acceptance import Verdict, change, judge
+from kinepose.dataset.pairs import ClipSet, read_clips
+from kinepose.dataset.prepare import prepare
+from kinepose.errors import BadInputError, TrainingError
+from kinepose.files import check_folder, making, replacing
+from kinepose.method.model import Model, choose_device, load_model, save_model
+from kinepose.ranges import check_ranges
+from kinepose.run_folder import model_sha256, paints_people, read_model_config, read_run_config
+from kinepose.settings import PRESETS, AdaptConfig, PrepareConfig, TrainConfig
+from kinepose.training.checkpoint import Run
+from kinepose.training.train import train
+
+BLOCK = 1.0
+"""Length of a part that is held back [s]; of short films it is shorter, but at least SHORTEST."""
+SHORTEST = 0.7
+MOST_HELD_BACK = 600
+"""Frames of all films together, so that a look at them takes seconds."""
+LEAST_GAIN = 0.02
+"""Of the criteria, for a model to take the place of the one before."""
+NOISE = 0.05
+"""How much worse a single film may seem in a model that is better on the whole."""
+_AS_BEFORE = (
+    *("pixel_weight", "pose_consistency", "appearance_consistency", "unpaired_rate"),
+    *("rotation", "crop_jitter", "smallest_gap"),
+)
+"""Settings that the run has from the one it starts from."""
+_RANGES = {
+    "iterations": (1.0, math.inf),
+    "check_every": (1.0, math.inf),
+    "patience": (1.0, math.inf),
+    "batch_size": (1.0, math.inf),
+    "learning_rate": (0.0, math.inf),
+    "renders": (0.0, math.inf),
+    "seed": (0.0, 2.0**31),
+    "threads": (0.0, 1024.0),
+}
+_MADE = ("clips", "training", "held_back")
+"""Folders within the output."""
+_MAY_CHANGE = ("output", "device", "threads", "workers")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the frames held back say of the model after some iterations."""
+
+    step: int
+    films: dict[str, Verdict]
+
+
+def adapt(config: AdaptConfig) -> None:
+    """Prepare the films, train on most of them, and keep the better of before and after.
+
+    Writes a run; adaptation.json says what it gained. The same seed gives the same weights.
+
+    Raises:
+        BadInputError: if the films give no clips, or tell nothing; if the run to start from cannot
+            be read or paints no people; if the output holds something else.
+    """
+    _check_settings(config)
+    if _finished(config):
+        print(describe_adaptation(config.output))
+        return
+    model = load_model(config.start, choose_device(config.device))
+    held_back, before = _prepare(config, model)
+    looks = [before, *_read_looks(config.output, before)]
+    settings = _settings(config)
+    if best_look(looks) is before:
+        _keep(model, config.output, settings)
+    why = _train_and_watch(config, settings, held_back, looks)
+    _write_state(config, {"finished": True, "ended": why, **_summary(looks)})
+    print(describe_adaptation(config.output))
+
+
+def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
+    """The frames held back, and what they say of the model before.
+
+    What was made so far goes again if the films cannot be used, but not what an earlier call left.
+    """
+    begun = (config.output / "adaptation.json").is_file()
+    clips, training, held_back = (config.output / name for name in _MADE)
+    with making(config.output):
+        try:
+            _write_state(config, {"finished": False})
+            prepare(
+                PrepareConfig(
+                    films=config.films,
+                    output=clips,
+                    people=config.people,
+                    backgrounds=config.backgrounds,
+                    shortest_clip=config.shortest_clip,
+                    largest_invalid=config.largest_invalid,
+                    crop_size=model.config.image_size,
+                    workers=config.workers,
+                )
+            )
+            split_clips(clips, training / "clips", held_back, config.held_back)
+            seen = read_clips([held_back])
+            before = Look(0, judge(model, seen))
+            _check_verdicts(before)
+        except BadInputError:
+            if not begun:
+                (config.output / "adaptation.json").unlink(missing_ok=True)
+                for folder in (clips, training, held_back):
+                    shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return seen, before
+
+
+def _train_and_watch(
+    config: AdaptConfig, settings: TrainConfig, held_back: ClipSet, looks: list[Look]
+) -> str:
+    """Train until nothing better is found; returns why it ended."""
+    if _is_patience_over(config, looks):
+        return _no_better(config)
+    try:
+        train(settings, _watcher(config, settings, held_back, looks))
+    except TrainingError as error:
+        return str(error)
+    return _no_better(config) if _is_patience_over(config, looks) else "all iterations were made"
+
+
+def _watcher(
+    config: AdaptConfig, settings: TrainConfig, held_back: ClipSet, looks: list[Look]
+) -> Callable[[Run], bool]:
+    """Judges the model, keeps it if it is the best, and says whether to go on.
+
+    After a resumption some iterations are made again, and come to what was seen before.
+    """
+
+    def watch(run: Run) -> bool:
+        if run.step > looks[-1].step:
+            looks.append(Look(run.step, judge(run.model, held_back)))
+            if best_look(looks) is looks[-1]:
+                _keep(run.model, config.output, settings)
+            _write_looks(config.output, looks[1:])
+            gain = 1 - overall_change(looks[-1], looks[0])
+            tqdm.write(f"after {run.step} iterations: criteria {gain:+.1%} better")
+        return not _is_patience_over(config, looks)
+
+    return watch
+
+
+def best_look(looks: list[Look]) -> Look:
+    """The best one; the first, unless another is clearly better and makes no film worse."""
+    before, best, least = looks[0], looks[0], 1 - LEAST_GAIN
+    for look in looks[1:]:
+        changes = [change(look.films[film], before.films[film]) for film in before.films]
+        if max(changes) <= 1 + NOISE and overall_change(look, before) < least:
+            best, least = look, overall_change(look, before)
+    return best
+
+
+def overall_change(after: Look, before: Look) -> float:
+    """Geometric mean over the films of how much worse they became: below 1 is better."""
+    changes = [change(after.films[film], verdict) for film, verdict in before.films.items()]
+    return math.inf if math.inf in changes else math.prod(changes) ** (1 / len(changes))
+
+
+def _is_patience_over(config: AdaptConfig, looks: list[Look]) -> bool:
+    return len(looks) - 1 - looks.index(best_look(looks)) >= config.patience
+
+
+def _no_better(config: AdaptConfig) -> str:
+    return f"nothing better was found in {config.patience} looks"
+
+
+def split_clips(clips: Path, training: Path, held_back: Path, share: float) -> None:
+    """Divide prepared clips into what training sees and what it does not.
+
+    Raises:
+        BadInputError: if the clips cannot be read.
+    """
+    everything = read_clips([clips]).table
+    share = min(share, MOST_HELD_BACK / len(everything))
+    films = everything["film"].to_numpy()
+    for name in np.unique(films):
+        film = everything.filter(pa.array(films == name))
+        clock = running_time(*(film[c].to_numpy() for c in ("clip", "track", "time")))
+        held = is_held_back(clock, share)
+        for folder, chosen in ((training, ~held), (held_back, held)):
+            with replacing(folder / f"{Path(name).stem}.parquet") as temporary:
+                pq.write_table(film.filter(pa.array(chosen)), temporary, compression="zstd")
+
+
+def running_time(
+    clip: Int[np.ndarray, " rows"],
+    track: Int[np.ndarray, " rows"],
+    time: Float[np.ndarray, " rows"],
+) -> Float[np.ndarray, " rows"]:
+    """Time that people were seen before each row [s]: one person's clip after the other."""
+    starts = np.append(True, (np.diff(clip) != 0) | (np.diff(track) != 0))
+    steps = np.append(0.0, np.diff(time))
+    return np.cumsum(np.where(starts, 0.0, steps))
+
+
+def is_held_back(clock: Float[np.ndarray, " rows"], share: float) -> Bool[np.ndarray, " rows"]:
+    """Blocks evenly spread over a film, each in the middle of a stretch that training sees."""
+    length = float(clock[-1])
+    block = min(BLOCK, max(SHORTEST, share * length))
+    period = min(block / share, length) or 1.0
+    place = clock % period
+    return (place >= (period - block) / 2) & (place < (period + block) / 2)
+
+
+def _settings(config: AdaptConfig) -> TrainConfig:
+    """Those of `train`, with losses weighted as in the run it starts from."""
+    before, model = read_run_config(config.start)["train"], read_model_config(config.start)
+    stream = replace(
+        PRESETS["kinepose"].stream,
+        pool=config.renders if model.extended_camera else 0,
+        first=max(1, config.renders // 2),
+        renewed=2.0,
+    )
+    return replace(
+        PRESETS["kinepose"],
+        output=config.output / "training",
+        clips=(config.output / "training" / "clips",),
+        start=config.start,
+        iterations=config.iterations,
+        warm_up=0,
+        consistency_from=0,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        cooldown=0.0,
+        checkpoint_minutes=math.inf,
+        picture_every=config.check_every,
+        stream=stream,
+        seed=config.seed,
+        device=config.device,
+        threads=config.threads,
+        model=model,
+        **{name: before[name] for name in _AS_BEFORE if name in before},
+    )
+
+
+def _check_settings(config: AdaptConfig) -> None:
+    check_ranges(config, _RANGES)
+    if not 0 < config.held_back <= 0.5:
+        raise BadInputError(f"--held-back must be above 0 and at most 0.5, not {config.held_back}")
+    check_folder(config.output)
+    if not paints_people(read_run_config(config.start)):
+        raise BadInputError(
+            f"{config.start} paints no people: adapt needs a run whose D_I was trained on films"
+        )
+
+
+def _check_verdicts(before: Look) -> None:
+    told = [v for verdict in before.films.values() for v in asdict(verdict).values()]
+    if all(math.isnan(value) for value in told):
+        raise BadInputError("the films are too short to tell whether a model got better by them")
+
+
+def _finished(config: AdaptConfig) -> bool:
+    """Whether the output holds this adaptation, finished.
+
+    Raises:
+        BadInputError: if it holds something else.
+    """
+    path = config.output / "adaptation.json"
+    if not path.is_file():
+        if (config.output / "config.json").is_file():
+            raise BadInputError(f"{config.output} holds another run: name another --output")
+        if taken := [name for name in _MADE if (config.output / name).exists()]:
+            raise BadInputError(
+                f"{config.output} holds {taken[0]} of something else: name another --output"
+            )
+        return False
+    held, wanted = read_adaptation(config.output), _described(config)
+    for name, value in wanted.items():
+        if held["settings"].get(name) != value:
+            raise BadInputError(
+                f"{config.output} holds an adaptation with other {name}: name another --output, or "
+                "the same settings to go on with it"
+            )
+    return bool(held["finished"])
+
+
+def _described(config: AdaptConfig) -> dict[str, Any]:
+    """What decides the outcome: settings, films with their sizes, and the model before."""
+    settings = {name: value for name, value in asdict(config).items() if name not in _MAY_CHANGE}
+    films = [[path.name, path.stat().st_size if path.is_file() else 0] for path in config.films]
+    settings |= {"films": films, "start_sha256": model_sha256(config.start)}
+    return json.loads(json.dumps(settings, default=str))
+
+
+def _write_state(config: AdaptConfig, state: dict[str, Any]) -> None:
+    with replacing(config.output / "adaptation.json") as temporary:
+        held = state | {"settings": _described(config)}
+        temporary.write_text(json.dumps(held, indent=1) + "\n")
+
+
+def _summary(looks: list[Look]) -> dict[str, Any]:
+    best = best_look(looks)
+    return {
+        "iterations": looks[-1].step,
+        "kept": best.step,
+        "change": overall_change(best, looks[0]),
+        "films": {
+            film: {
+                "before": _plain(looks[0].films[film]),
+                "after": _plain(best.films[film]),
+                "change": change(best.films[film], looks[0].films[film]),
+            }
+            for film in sorted(looks[0].films)
+        },
+    }
+
+
+def _plain(verdict: Verdict) -> dict[str, float | str | None]:
+    """As JSON has it: null where a film says nothing, and `constant` for poses that are one."""
+    told = {name: None if math.isnan(v) else v for name, v in asdict(verdict).items()}
+    return {name: "constant" if v == math.inf else v for name, v in told.items()}
+
+
+def _verdict(plain: dict[str, Any]) -> Verdict:
+    """The inverse of _plain."""
+    other = {None: math.nan, "constant": math.inf}
+    return Verdict(**{name: float(other.get(value, value)) for name, value in plain.items()})
+
+
+def read_adaptation(run: Path) -> dict[str, Any]:
+    """adaptation.json of a run.
+
+    Raises:
+        BadInputError: if it is broken.
+    """
+    path = run / "adaptation.json"
+    try:
+        held = json.loads(path.read_text())
+        return held | {"finished": held["finished"], "settings": dict(held["settings"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInputError(f"cannot use {path}: {error}; name another --output") from error
+
+
+def describe_adaptation(run: Path) -> str:
+    """What it gained, film by film."""
+    held = read_adaptation(run)
+    lines = ["| film | | mirror images disagree | jitter / spread | joints on the person |"]
+    lines.append("|---" * 5 + "|")
+    for film, verdicts in held["films"].items():
+        for when in ("before", "after"):
+            values = " | ".join(_cell(value) for value in verdicts[when].values())
+            lines.append(f"| {film} | {when} | {values} |")
+    if held["kept"]:
+        gain = f"{1 - held['change']:.1%} better by these criteria after {held['kept']} iterations"
+    else:
+        gain = f"no better after {held['iterations']} iterations: the model stays as it was"
+    return "\n".join([*lines, f"{run}: {gain} ({held['ended']})"])
+
+
+def _cell(value: float | str | None) -> str:
+    return value if isinstance(value, str) else "-" if value is None else f"{value:.3f}"
+
+
+def _keep(model: Model, folder: Path, settings: TrainConfig) -> None:
+    save_model(model, folder, train=asdict(settings))
+
+
+def _read_looks(folder: Path, before: Look) -> list[Look]:
+    """What was seen so far, of the films that were looked at before.
+
+    Raises:
+        BadInputError: if a line is broken.
+    """
+    path = folder / "looks.jsonl"
+    looks = []
+    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
+        try:
+            held = json.loads(line)
+            films = {film: _verdict(held["films"][film]) for film in before.films}
+            looks.append(Look(int(held["step"]), films))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInputError(
+                f"{path}, line {number} is broken: name another --output"
+            ) from error
+    return looks
+
+
+def _write_looks(folder: Path, looks: list[Look]) -> None:
+    with replacing(folder / "looks.jsonl") as temporary, temporary.open("w") as file:
+        for look in looks:
+            films = {film: _plain(verdict) for film, verdict in look.films.items()}
+            file.write(json.dumps({"step": look.step, "films": films}, allow_nan=False) + "\n")

@@ -1,0 +1,136 @@
+"""`convert`: recordings of the licensed benchmarks laid out as `synthesize` lays out its films.
+
+OUTPUT/films, OUTPUT/labels and OUTPUT/boxes.csv then go the way of all films. What trains becomes
+a film; what is scored stays the pictures that it is, a folder of links a recording.
+"""
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from tqdm import tqdm
+
+from kinepose.benchmarks.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
+from kinepose.benchmarks.lsp import read_lsp
+from kinepose.benchmarks.mpi_inf_3dhp import read_test, read_train
+from kinepose.benchmarks.recording import Recording, boxes_around, film_labels
+from kinepose.errors import BadInputError
+from kinepose.files import check_folder, replacing
+from kinepose.pose_files import write_labels
+from kinepose.settings import Benchmark, ConvertConfig
+from kinepose.video.reading import read_frames, write_video
+
+
+def convert(config: ConvertConfig) -> None:
+    """Write films, labels and boxes; films that an earlier call encoded are kept.
+
+    Raises:
+        BadInputError: if the folder does not hold the benchmark, or a picture or film is missing.
+    """
+    check_folder(config.output)
+    films = config.output / "films"
+    rows: list[list[object]] = []
+    if config.benchmark == "lsp":
+        test = read_lsp(config.folder)
+        _link_pictures(test.pictures, films / "lsp")
+        rows += _box_rows("lsp", np.arange(len(test.pictures)), test.joints2d)
+    else:
+        recordings = read_recordings(config.folder, config.benchmark, config.subjects)
+        for recording in tqdm(recordings, "recordings", unit="recording"):
+            labels = film_labels(recording)
+            if config.benchmark == "h36m_train":
+                film = _encode(recording, float(labels.fps), films)
+            else:
+                film = _link_film(recording, films)
+            write_labels(config.output / "labels" / f"{recording.name}.npz", labels)
+            rows += _box_rows(film.name, labels.frame, labels.joints2d)
+    with replacing(config.output / "boxes.csv") as path, path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
+        writer.writerows(rows)
+    print(f"{config.output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} films")
+
+
+def read_recordings(
+    folder: Path, benchmark: Benchmark, subjects: tuple[str, ...] = ()
+) -> Iterator[Recording]:
+    """What a benchmark trains on, or scores, of some subjects or of all.
+
+    Raises:
+        BadInputError: if the folder does not hold it.
+    """
+    found = False
+    for recording in _all_recordings(folder, benchmark, subjects):
+        found = True
+        yield recording
+    if not found:
+        who = f" of {', '.join(subjects)}" if subjects else ""
+        raise BadInputError(f"{folder} has nothing of what {benchmark} is made from{who}")
+
+
+def _all_recordings(
+    folder: Path, benchmark: Benchmark, subjects: tuple[str, ...]
+) -> Iterator[Recording]:
+    if benchmark == "mpi_inf_3dhp_train":
+        yield from read_train(folder, subjects)
+    elif benchmark == "mpi_inf_3dhp_test":
+        yield from (r for r in read_test(folder) if not subjects or r.subject in subjects)
+    elif benchmark == "h36m_train":
+        yield from read_h36m(folder, subjects or TRAIN_SUBJECTS)
+    else:
+        for whole in read_h36m(folder, subjects or TEST_SUBJECTS):
+            recording = frames_of_protocol(whole, benchmark)
+            if recording is not None:
+                yield recording
+
+
+def _encode(recording: Recording, fps: float, films: Path) -> Path:
+    """A film of the recording's pictures, unless an earlier call wrote it."""
+    film = films / f"{recording.name}.mp4"
+    if not film.exists():
+        write_video(film, (next(read_frames(path)).image for path in recording.pictures), fps)
+    return film
+
+
+def _link_film(recording: Recording, films: Path) -> Path:
+    """The recording's film, or a folder of its pictures, to be found under its name."""
+    if recording.film is None:
+        _link_pictures(recording.pictures, films / recording.name)
+        return films / recording.name
+    link = films / f"{recording.name}{recording.film.suffix}"
+    _link(recording.film, link)
+    return link
+
+
+def _link_pictures(pictures: tuple[Path, ...], folder: Path) -> None:
+    """Under names whose order is theirs: `predict` counts a folder's pictures in that order.
+
+    Links of an earlier call go: another protocol has other pictures.
+    """
+    for link in folder.glob("*"):
+        if link.is_symlink():
+            link.unlink()
+    for number, picture in enumerate(pictures):
+        _link(picture, folder / f"{number:06d}{picture.suffix}")
+
+
+def _link(target: Path, link: Path) -> None:
+    if not target.is_file():
+        raise BadInputError(f"the benchmark lacks {target}")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        link.unlink()
+    os.symlink(target.resolve(), link)
+
+
+def _box_rows(
+    film: str, frame: Int64[np.ndarray, " frames"], joints2d: Float32[np.ndarray, "frames 17 2"]
+) -> list[list[object]]:
+    boxes = boxes_around(joints2d)
+    return [
+        [film, number, 0, *(f"{side:.2f}" for side in box)]
+        for number, box in zip(frame, boxes, strict=True)
+    ]

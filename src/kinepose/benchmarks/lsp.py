@@ -1,0 +1,55 @@
+"""Leeds Sports Pose (Johnson and Everingham 2010): pictures with joints in 2D."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from kinepose.benchmarks.recording import read_mat
+from kinepose.errors import BadInputError
+from kinepose.geometry.skeleton import JOINT_NAMES
+
+LSP_JOINTS = (
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+    *("right_wrist", "right_elbow", "right_shoulder"),
+    *("left_shoulder", "left_elbow", "left_wrist", "neck", "head_top"),
+)
+"""The data set's 14 joints in its order, by our names; pelvis, spine and nose are not labelled."""
+
+
+@dataclass(frozen=True)
+class LspPictures:
+    """One half of the data set."""
+
+    pictures: tuple[Path, ...]
+    joints2d: Float32[np.ndarray, "pictures 17 2"]
+    """[px]; not a number for pelvis, spine and nose."""
+    occluded: Bool[np.ndarray, "pictures 17"]
+    """Whether a joint is hidden, and its place a guess; true where it has no label."""
+
+
+def read_lsp(folder: Path, half: Literal["train", "test"] = "test") -> LspPictures:
+    """The first 1000 pictures, which train, or the last 1000, which test.
+
+    Raises:
+        BadInputError: if there is no joints.mat, or it is another one.
+    """
+    path = folder / "joints.mat"
+    if not path.is_file():
+        raise BadInputError(
+            f"no Leeds Sports Pose in {folder}: expected joints.mat and images/im0001.jpg; to be "
+            "had from sam.johnson.io/research/lsp.html"
+        )
+    (joints,) = read_mat(path, {"joints": (3, 14, None)})  # of the extended set it is 14 x 3
+    middle = joints.shape[2] // 2
+    numbers = range(middle) if half == "train" else range(middle, joints.shape[2])
+    x_y_occluded = joints[..., numbers].transpose(2, 1, 0)
+    ours = [JOINT_NAMES.index(name) for name in LSP_JOINTS]
+    joints2d = np.full((len(numbers), len(JOINT_NAMES), 2), np.nan, np.float32)
+    joints2d[:, ours] = x_y_occluded[..., :2]
+    occluded = np.ones(joints2d.shape[:2], bool)
+    occluded[:, ours] = x_y_occluded[..., 2] == 1
+    pictures = tuple(folder / "images" / f"im{number + 1:04d}.jpg" for number in numbers)
+    return LspPictures(pictures, joints2d, occluded)

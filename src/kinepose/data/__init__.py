@@ -1,1 +1,0 @@
-"""What the method eats: clips of people cut from films, pairs of their frames, and the prior."""

@@ -1,0 +1,98 @@
+"""Backgrounds for the renders of L_prior and B_r, the random backgrounds of L_UNP (Sec. 3.3).
+
+They lie on the device that trains, and are cropped and recoloured there.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from kinepose.dataset.pairs import ClipSet, draw_backgrounds
+from kinepose.geometry.devices import fork
+from kinepose.geometry.image_transforms import flip_image, zoom_image
+from kinepose.synthetic.backgrounds import (
+    procedural_background,
+    random_crop,
+    read_photographs,
+)
+
+PROCEDURAL_SCENES = 400
+"""How many scenes a run makes up; each is seen in endless crops, mirrored and recoloured."""
+_TINT = 0.08 * math.sqrt(3)
+"""Of a uniform distribution with the standard deviation 0.08."""
+
+
+@dataclass(frozen=True)
+class BackgroundSource:
+    """Where random backgrounds come from."""
+
+    pictures: UInt8[Tensor, "pictures 3 side side"]
+    """Made-up scenes, and as many parts of photographs if there are any."""
+    clips: ClipSet | None
+    """Clips whose backgrounds are known (D_p); if there are any, half of all come from them."""
+
+
+def open_backgrounds(
+    folder: Path | None,
+    clips: ClipSet | None,
+    size: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> BackgroundSource:
+    """Made-up scenes, the backgrounds of D_p, and the photographs of a folder.
+
+    For crops of `size` px; on the device where the clips should be as well.
+
+    Raises:
+        BadInputError: if the folder holds no readable picture.
+    """
+    photographs = read_photographs(folder) if folder is not None else ()
+    numbers = np.random.default_rng(seed)
+    side = 2 * size
+    scenes = [procedural_background(numbers, side, side) for _ in range(PROCEDURAL_SCENES)]
+    repeated = islice(cycle(photographs), len(scenes)) if photographs else ()
+    parts = [random_crop(numbers, photograph, side, side) for photograph in repeated]
+    pictures = torch.from_numpy(np.stack(scenes + parts)).to(device).permute(0, 3, 1, 2)
+    has_paired = clips is not None and len(clips.paired) > 0
+    return BackgroundSource(pictures, clips if has_paired else None)
+
+
+def draw_random_backgrounds(
+    source: BackgroundSource, count: int, size: int, generator: torch.Generator
+) -> Float[Tensor, "{count} 3 {size} {size}"]:
+    """Random crops of pictures, and of the backgrounds of D_p as many, in random order."""
+    from_clips = count // 2 if source.clips is not None else 0
+    drawn = _random_crops(source.pictures, count - from_clips, size, generator)
+    if source.clips is not None and from_clips:
+        paired = draw_backgrounds(source.clips, from_clips, size, generator)
+        drawn = torch.cat([drawn, paired])
+    luck = fork(generator, drawn.device)
+    return drawn[torch.randperm(count, generator=luck, device=drawn.device)]
+
+
+def _random_crops(
+    pictures: UInt8[Tensor, "pictures 3 side side"],
+    count: int,
+    size: int,
+    generator: torch.Generator,
+) -> Float[Tensor, "{count} 3 {size} {size}"]:
+    """Windows of 0.3 to 1 of the pictures' sides, perhaps mirrored, their colours shifted."""
+    device, luck = pictures.device, fork(generator, pictures.device)
+
+    def drawn(low: float, high: float, *more: int) -> Float[Tensor, "..."]:
+        return low + (high - low) * torch.rand(count, *more, generator=luck, device=device)
+
+    chosen = torch.randint(len(pictures), (count,), generator=luck, device=device)
+    part, where = drawn(0.3, 1.0), drawn(-1.0, 1.0, 2)
+    shift = where * (part - 1)[:, None] / part[:, None]
+    crops = zoom_image(pictures[chosen].float() / 255, size, -part.log(), shift, outside="border")
+    crops = torch.where(drawn(-1.0, 1.0, 1, 1, 1) < 0, flip_image(crops), crops)
+    gamma, gain = drawn(0.7, 1.4, 1, 1, 1), drawn(0.7, 1.1, 1, 1, 1)
+    tint = drawn(1 - _TINT, 1 + _TINT, 3, 1, 1)
+    return (crops.pow(gamma) * gain * tint).clamp(0, 1)

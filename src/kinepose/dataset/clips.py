@@ -1,0 +1,274 @@
+"""One film cut into clips of one person each: crops, backgrounds, and D_p told from D_unp."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float, Int, UInt8
+
+from kinepose.errors import BadInputError
+from kinepose.files import PICTURE_SUFFIXES
+from kinepose.settings import PrepareConfig
+from kinepose.threads import in_order
+from kinepose.video.background import (
+    Background,
+    gather_backgrounds,
+    plan_windows,
+    unknown_share,
+)
+from kinepose.video.frame_cache import KeptFrames, Shrinking
+from kinepose.video.people import Shot, Survey, crop_image, crops_around, people_in_film
+from kinepose.video.reading import FilmInfo, Frame, Picture, film_info, read_frames
+
+SCHEMA = pa.schema(
+    [
+        ("film", pa.string()),
+        ("clip", pa.int32()),
+        ("track", pa.int32()),
+        ("frame", pa.int64()),
+        ("time", pa.float64()),
+        ("paired", pa.bool_()),
+        ("image", pa.binary()),
+        ("background", pa.binary()),
+        ("valid", pa.binary()),
+        ("box", pa.list_(pa.float32(), 4)),
+        ("crop", pa.list_(pa.float32(), 3)),
+        ("fps", pa.float64()),
+        ("background_motion", pa.float32()),
+        ("reason", pa.string()),
+    ]
+)
+_JPEG_QUALITY = 92
+_WORKERS = 2
+"""Threads that crop and encode."""
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One person within one clip."""
+
+    track: int
+    places: Int[np.ndarray, " rows"]
+    """Of the person's frames within the clip."""
+    boxes: Float[np.ndarray, "rows 4"]
+    crops: Float[np.ndarray, "rows 3"]
+
+
+def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
+    """One table of SCHEMA for each person in each clip, in the order of clips and tracks.
+
+    The film is read as a stream to find people, cuts and camera motion, and again to cut, except
+    for what KeptFrames could keep.
+
+    Raises:
+        BadInputError: if the film cannot be read, or gives no clip.
+    """
+    info = film_info(film)
+    scene = None
+    if config.backgrounds is not None:
+        scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
+    clips = tables = 0
+    people, size = config.people, config.crop_size
+    with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
+        survey = people_in_film(film, people, config.fps, config.longest_clip, kept.keep)
+        frames = enumerate(read_frames(film, config.fps))
+        for shot in survey.shots:
+            inside = _people_in(shot, survey, config)
+            if inside and _duration(shot, survey) >= config.shortest_clip:
+                small, images = kept.of_shot(shot, (person.crops for person in inside), frames)
+                for table in _cut_clip(
+                    clips, shot, survey, inside, images, small, info, scene, config
+                ):
+                    yield table
+                    tables += 1
+                clips += 1
+    if not clips:
+        longest = max(_duration(shot, survey) for shot in survey.shots)
+        raise BadInputError(
+            f"no clip of {film.name} has people and lasts {config.shortest_clip:g} s (the longest "
+            f"without a cut: {longest:.1f} s); see --shortest-clip"
+        )
+    if not tables:
+        raise BadInputError(
+            f"whoever is in {film.name} touches the border of the picture in every frame; "
+            "`prepare --no-whole` keeps such frames"
+        )
+
+
+def empty_scene_path(film: Path, folder: Path) -> Path | None:
+    """The picture of a film's empty scene: the one that is named like the film."""
+    named = (folder / f"{film.stem}{suffix}" for suffix in sorted(PICTURE_SUFFIXES))
+    return next((path for path in named if path.is_file()), None)
+
+
+def _cut_clip(
+    number: int,
+    shot: Shot,
+    survey: Survey,
+    people: list[_Person],
+    images: Iterator[tuple[int, Picture]],
+    small: Shrinking,
+    info: FilmInfo,
+    scene: Frame | None,
+    config: PrepareConfig,
+) -> Iterator[pa.Table]:
+    still = shot.background_motion <= config.motion_threshold
+    windows, estimates = (), []
+    if still and scene is None:
+        times = survey.times[shot.first : shot.end].tolist()
+        windows = plan_windows(times, config.background_window, 3 * math.prod(small.size))
+    jpegs: list[list[bytes]] = [[] for _ in people]
+    rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
+
+    def cut(at: tuple[int, Picture]) -> list[tuple[int, bytes]]:
+        place, image = at
+        return [
+            (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
+            for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
+            if (row := row_at.get(place)) is not None
+        ]
+
+    gathered = gather_backgrounds(
+        images, windows, lambda place: small.boxes(_boxes_at(place, people)), estimates
+    )
+    for encoded in in_order(cut, gathered, _WORKERS):
+        for i, jpeg in encoded:
+            jpegs[i].append(jpeg)
+    backgrounds = []
+    if still and scene is not None:
+        picture = small.picture(scene)
+        empty = Background(picture, np.ones(picture.shape[:2], bool))
+        backgrounds = [empty] * (shot.end - shot.first)
+    for window, estimate in zip(windows, estimates, strict=True):
+        backgrounds += [estimate] * (window.end - window.first)
+    for person, pictures in zip(people, jpegs, strict=True):
+        columns = _background_columns(shot, person, backgrounds, small, config)
+        in_film = shot.first + person.places
+        count = len(pictures)
+        table = (
+            pa.table(
+                {
+                    "film": [info.name] * count,
+                    "clip": [number] * count,
+                    "track": [person.track] * count,
+                    "frame": survey.frames[in_film],
+                    "time": survey.times[in_film],
+                    "image": pictures,
+                    "box": list(person.boxes.astype(np.float32)),
+                    "crop": list(person.crops.astype(np.float32)),
+                    "fps": [survey.fps] * count,
+                    "background_motion": [shot.background_motion] * count,
+                    **columns,
+                }
+            )
+            .select(SCHEMA.names)
+            .cast(SCHEMA)
+        )
+        kept = np.ones(count, dtype=bool)
+        if config.whole and config.people.detector != "none":
+            kept = _whole(person.boxes, info)
+        if kept.any():
+            yield table.filter(pa.array(kept))
+
+
+def _background_columns(
+    shot: Shot,
+    person: _Person,
+    backgrounds: list[Background],
+    small: Shrinking,
+    config: PrepareConfig,
+) -> dict[str, list]:
+    """Whether a person's clip is in D_p, why, and if so its B_t and where it is valid."""
+    count = len(person.places)
+    unpaired = {"paired": [False] * count, "background": [None] * count, "valid": [None] * count}
+    motion = f"background motion {shot.background_motion:.1f}"
+    if not backgrounds:
+        reason = f"the camera moves: {motion} is above {config.motion_threshold:g}"
+        return {**unpaired, "reason": [reason] * count}
+    own = [backgrounds[place] for place in person.places]
+    boxes = small.boxes(person.boxes)
+    shares = [unknown_share(b.known, box) for b, box in zip(own, boxes, strict=True)]
+    unknown = float(np.mean(shares))
+    if unknown > config.largest_invalid:
+        reason = (
+            f"the person stays where he is: the background of {unknown:.0%} of the box is never "
+            f"seen, more than {config.largest_invalid:.0%}"
+        )
+        return {**unpaired, "reason": [reason] * count}
+    around = zip(own, person.crops, strict=True)
+
+    def cut(at: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
+        background, crop = at
+        picture, known = (
+            crop_image(pixels, crop, config.crop_size, small.scale)
+            for pixels in (background.picture, 255 * background.known.view(np.uint8))
+        )
+        return _jpeg(picture), _mask(known)
+
+    pictures, masks = zip(*in_order(cut, around, _WORKERS), strict=True)
+    return {
+        "paired": [True] * count,
+        "background": list(pictures),
+        "valid": list(masks),
+        "reason": [f"the camera stands still: {motion}; {unknown:.0%} of the box unseen"] * count,
+    }
+
+
+def _people_in(shot: Shot, survey: Survey, config: PrepareConfig) -> list[_Person]:
+    """The people of a shot; the side of their crops is constant within it."""
+    frames = survey.frames[shot.first : shot.end]
+    people = []
+    for track in survey.tracks:
+        inside = (track.frames >= frames[0]) & (track.frames <= frames[-1])
+        if inside.sum() >= 2:
+            boxes = track.boxes[inside]
+            crops = crops_around(boxes, config.people, survey.fps)
+            places = np.searchsorted(frames, track.frames[inside])
+            people.append(_Person(track.number, places, boxes, crops))
+    return people
+
+
+def _whole(boxes: Float[np.ndarray, "frames 4"], info: FilmInfo) -> Bool[np.ndarray, " frames"]:
+    """Where a box keeps off the border of the picture, behind which the person might go on."""
+    margin = 0.02 * np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    x0, y0, x1, y1 = boxes.T
+    room = np.min([x0, y0, info.width - x1, info.height - y1], axis=0)
+    return np.asarray(room >= margin)
+
+
+def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
+    return np.concatenate([person.boxes[person.places == place] for person in people])
+
+
+def _empty_scene(path: Path | None, info: FilmInfo) -> Frame:
+    if path is None:
+        raise BadInputError(f"no picture of the empty scene is named like the film {info.name}")
+    scene = next(read_frames(path))
+    picture = scene.image
+    if picture.shape[:2] != (info.height, info.width):
+        raise BadInputError(
+            f"the empty scene {path} has {picture.shape[1]} x {picture.shape[0]} px, "
+            f"the film {info.name} {info.width} x {info.height}"
+        )
+    return scene
+
+
+def _duration(shot: Shot, survey: Survey) -> float:
+    """From the first frame's start to the last one's end [s]."""
+    seconds = survey.times[shot.end - 1] - survey.times[shot.first]
+    return float(seconds) + (1 / survey.fps if survey.fps > 0 else 0.0)
+
+
+def _jpeg(picture: UInt8[np.ndarray, "size size 3"]) -> bytes:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+
+
+def _mask(known: UInt8[np.ndarray, "size size"]) -> bytes:
+    """A PNG that is 255 where all that a pixel covers is known, and 0 elsewhere."""
+    return cv2.imencode(".png", np.where(known == 255, 255, 0).astype(np.uint8))[1].tobytes()

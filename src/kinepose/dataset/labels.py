@@ -1,0 +1,107 @@
+"""Labels of clips, for the supervised variants only; nothing else opens them (Sec. 4a)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from kinepose.dataset.pairs import ClipSet, load_images
+from kinepose.dataset.renders import LabelledBatch
+from kinepose.errors import BadInputError
+from kinepose.geometry.crops import frame_to_crop
+from kinepose.geometry.rotations import smallest_rotation, unit
+from kinepose.geometry.skeleton import PELVIS
+from kinepose.method.forward_kinematics import canonical_joints, has_trunk
+from kinepose.pose_files import read_labels
+
+
+@dataclass(frozen=True)
+class ClipLabels:
+    """Labels of some rows of a ClipSet."""
+
+    rows: Int64[np.ndarray, " labelled"]
+    joints2d: Float32[np.ndarray, "labelled 17 2"]
+    """From -1 to 1 across the crop."""
+    joints3d: Float32[np.ndarray, "labelled 17 3"]
+    """The body's own joints in the frame C [canonical]."""
+    rotation: Float32[np.ndarray, "labelled 3 3"]
+    """From C to the axes of a camera that looks at the pelvis, in which `predict` gives poses."""
+    has_joints3d: Int64[np.ndarray, " with_3d"]
+    """Which of them may be used in 3D, as indices into the arrays above."""
+
+
+def read_clip_labels(
+    folders: Sequence[Path], clips: ClipSet, share: float, seed: int
+) -> ClipLabels:
+    """Labels FILM.npz for the rows of clips, by film, frame and track; a share of them in 3D.
+
+    Raises:
+        BadInputError: if a label file cannot be used, or no row of the clips has a label.
+    """
+    films = clips.table["film"].to_numpy()
+    frames, tracks = clips.table["frame"].to_numpy(), clips.table["track"].to_numpy()
+    crops = np.array(clips.table["crop"].to_pylist(), dtype=np.float32)
+    rows, joints2d, joints3d, rotations = [], [], [], []
+    for film in sorted(set(films)):
+        paths = [folder / f"{Path(film).stem}.npz" for folder in folders]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            continue
+        labels = read_labels(path)
+        by_key = {key: i for i, key in enumerate(zip(labels.frame, labels.track, strict=True))}
+        usable = has_trunk(torch.from_numpy(labels.joints3d))
+        in_film = np.flatnonzero(films == film)
+        keys = list(zip(frames[in_film], tracks[in_film], strict=True))
+        found = [
+            (row, by_key[key])
+            for row, key in zip(in_film, keys, strict=True)
+            if key in by_key and usable[by_key[key]]
+        ]
+        if found:
+            film_rows, label_rows = (np.array(column) for column in zip(*found, strict=True))
+            rows.append(film_rows)
+            in_frame = torch.from_numpy(labels.joints2d[label_rows])
+            joints2d.append(frame_to_crop(in_frame, torch.from_numpy(crops[film_rows])))
+            in_camera = torch.from_numpy(labels.joints3d[label_rows])
+            canonical, rotation = canonical_joints(in_camera)
+            joints3d.append(canonical)
+            rotations.append(_turned_to(in_camera[:, PELVIS]) @ rotation)
+    if not rows:
+        raise BadInputError(f"no frame of the clips has a label in {', '.join(map(str, folders))}")
+    count = sum(map(len, rows))
+    order = np.random.default_rng(seed).permutation(count)
+    return ClipLabels(
+        np.concatenate(rows),
+        torch.cat(joints2d).numpy(),
+        torch.cat(joints3d).numpy(),
+        torch.cat(rotations).numpy(),
+        np.sort(order[: max(1, round(share * count))]),
+    )
+
+
+def draw_labelled(
+    clips: ClipSet,
+    labels: ClipLabels,
+    use: str,
+    count: int,
+    size: int,
+    generator: torch.Generator,
+) -> LabelledBatch:
+    """Random labelled pictures; those for the use 'joints3d' come from the share with 3D."""
+    among = labels.has_joints3d if use == "joints3d" else np.arange(len(labels.rows))
+    chosen = among[torch.randint(len(among), (count,), generator=generator).numpy()]
+    return LabelledBatch(
+        load_images(clips, labels.rows[chosen], size),
+        torch.from_numpy(labels.joints2d[chosen]),
+        torch.from_numpy(labels.joints3d[chosen]),
+    )
+
+
+def _turned_to(points: Float[Tensor, "rows 3"]) -> Float[Tensor, "rows 3 3"]:
+    """From a camera's axes to those of one in its place that looks at a point."""
+    ahead = points.new_tensor([0.0, 0.0, 1.0])
+    return smallest_rotation(unit(points, fallback=ahead), ahead)

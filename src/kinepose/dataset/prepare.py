@@ -1,0 +1,261 @@
+"""`prepare`: films become clips of one person each, Parquet files with one row a frame.
+
+CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what became of each film.
+(Its name begins with '_' so that readers of Parquet folders pass it over.)
+"""
+
+import contextlib
+import json
+import math
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from kinepose.dataset.clips import SCHEMA, cut_film, empty_scene_path
+from kinepose.dataset.ray_workers import on_ray
+from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
+from kinepose.files import check_folder, making, reading, replacing, unfinished
+from kinepose.ranges import check_ranges
+from kinepose.settings import Address, PrepareConfig
+from kinepose.threads import pictures_in_one_thread
+from kinepose.video.people import check_people
+from kinepose.video.reading import check_name
+
+_RANGES = {
+    "shortest_clip": (0.0, math.inf),
+    "longest_clip": (0.1, math.inf),
+    "crop_size": (8.0, 4096.0),
+    "fps": (0.0, 1e6),
+    "background_window": (0.0, math.inf),
+    "motion_threshold": (0.0, math.inf),
+    "largest_invalid": (0.0, 1.0),
+    "workers": (0.0, 1024.0),
+}
+LIST_OF_FILMS = "_films.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FilmReport:
+    """What became of a film."""
+
+    film: str
+    status: str
+    """ok, or failed."""
+    reason: str
+    """Why it failed; or what is wrong with it although it gave clips."""
+    counts: dict[str, int]
+    """Clips (of one person each), their frames, and of both how many are paired."""
+    made_from: dict
+    """Settings and state of the files; while they are the same, a film is not cut again."""
+
+
+def prepare(config: PrepareConfig) -> None:
+    """Cut films into clips, a core a film; what an earlier call finished is kept.
+
+    Films that cannot be used are reported and passed over.
+
+    Raises:
+        BadInputError: if a film does not exist, two have one name, or none gives a clip; if it was
+            the first call, nothing is left then.
+    """
+    check_ranges(config, _RANGES)
+    check_people(config.people)
+    films = _films(config.films)
+    check_folder(config.output)
+    reports = read_reports(config.output)
+    to_do = []
+    for film in films:
+        earlier = reports.get(film.stem)
+        done = earlier and earlier.status == "ok" and _clips_of(film, config).exists()
+        if not done or earlier.made_from != _made_from(film, config):
+            to_do.append(film)
+    with contextlib.closing(_cut_all(to_do, config)) as cut:
+        for report in tqdm(cut, "films", len(to_do), disable=not to_do or None):
+            name = Path(report.film).stem
+            reports[name] = report
+            if report.status == "failed":
+                if len(films) > 1:  # else this is all that is said in the end
+                    tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
+                _clips_of(Path(report.film), config).unlink(missing_ok=True)
+            elif report.reason:
+                warnings.warn(report.reason, BrokenFilmWarning, stacklevel=2)
+            _write_reports(config.output, reports)
+    of_call = [reports[film.stem] for film in films]
+    failed = [report.reason for report in of_call if report.status == "failed"]
+    if len(failed) == len(films):
+        raise BadInputError(f"no film gave a clip: {'; '.join(failed)}")
+    count = {
+        key: sum(report.counts[key] for report in of_call if report.status == "ok")
+        for key in ("clips", "frames", "paired_clips", "paired_frames")
+    }
+    print(
+        f"{config.output}: {count['clips']} clips, {count['frames']} frames "
+        f"(paired: {count['paired_clips']} clips, {count['paired_frames']} frames) "
+        f"of {len(films) - len(failed)} films; {len(failed)} films passed over"
+    )
+
+
+def read_reports(folder: Address) -> dict[str, FilmReport]:
+    """What became of the films of a folder of clips, by name; empty if it holds no list.
+
+    Raises:
+        BadInputError: if the list is broken or of another version.
+    """
+    with reading(folder) as (files, root):
+        try:
+            written = files.cat_file(f"{root}/{LIST_OF_FILMS}")
+        except FileNotFoundError:
+            return {}
+    try:
+        listed = json.loads(written)
+        if listed["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {listed['format_version']}, not {FORMAT_VERSION}")
+        return {name: FilmReport(**report) for name, report in listed["films"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(
+            f"cannot use {folder}/{LIST_OF_FILMS}: {error}; choose another --output"
+        ) from error
+
+
+def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
+    """The list, unless there are no clips for it to be a list of."""
+    path = folder / LIST_OF_FILMS
+    if all(report.status == "failed" for report in reports.values()):
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as temporary:
+        films = {name: asdict(reports[name]) for name in sorted(reports)}
+        temporary.write_text(
+            json.dumps({"format_version": FORMAT_VERSION, "films": films}, indent=1)
+        )
+
+
+def _films(paths: Sequence[Path]) -> list[Path]:
+    """The films named, and those in the folders named."""
+    films: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise BadInputError(f"no such file: {path}")
+        files = [path]
+        if path.is_dir():
+            files = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] != ".")
+            if not files:
+                raise BadInputError(f"the folder {path} is empty")
+        films += files
+    if not films:
+        raise BadInputError("no films given")
+    by_name: dict[str, Path] = {}
+    for film in films:
+        check_name(film)
+        other = by_name.setdefault(film.stem, film)
+        if other.resolve() != film.resolve():
+            raise BadInputError(
+                f"two films have the name {film.stem}: {other} and {film}; rename one"
+            )
+    return list(by_name.values())
+
+
+def _cut_all(films: list[Path], config: PrepareConfig) -> Generator[FilmReport]:
+    """Reports as films are finished. However it ends, nothing half-written stays."""
+    with making(config.output):
+        try:
+            yield from (_cut_on_ray if config.ray and films else _cut_here)(films, config)
+        finally:
+            for film in films:  # who was killed could not clear up
+                unfinished(_clips_of(film, config)).unlink(missing_ok=True)
+
+
+def _cut_here(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
+    workers = min(config.workers or os.cpu_count() or 1, len(films))
+    if workers <= 1:
+        yield from (_cut_film(film, config) for film in films)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _use_one_core) as pool:
+        futures = [pool.submit(_cut_film, film, config) for film in films]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise KineposeError(
+                "a process was killed, perhaps for want of memory; try again with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _cut_on_ray(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
+    for report in on_ray(partial(_cut_on_one_core, config=config), films, config.workers):
+        path = _clips_of(Path(report.film), config)
+        if report.status == "ok" and not path.exists():
+            raise BadInputError(
+                f"a worker of Ray wrote {path} where this machine does not see it: --output must "
+                "be a folder that they share"
+            )
+        yield report
+
+
+def _cut_on_one_core(film: Path, config: PrepareConfig) -> FilmReport:
+    _use_one_core()
+    return _cut_film(film, config)
+
+
+def _use_one_core() -> None:
+    """Before torch is loaded, if it is at all."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
+    """One film, from the first look to its Parquet file."""
+    made_from = _made_from(film, config)
+    counts = dict.fromkeys(("clips", "frames", "paired_clips", "paired_frames"), 0)
+    path = _clips_of(film, config)
+    try:
+        with (
+            warnings.catch_warnings(record=True) as warned,
+            pictures_in_one_thread(),
+            replacing(path) as temporary,
+        ):
+            warnings.simplefilter("always", BrokenFilmWarning)
+            with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+                for table in cut_film(film, config):
+                    writer.write_table(table)
+                    paired = table["paired"][0].as_py()
+                    for key, more in (("clips", 1), ("frames", len(table))):
+                        counts[key] += more
+                        counts[f"paired_{key}"] += more if paired else 0
+    except (BadInputError, OSError) as error:  # OSError: a full disk, say
+        return FilmReport(film.name, "failed", str(error), dict.fromkeys(counts, 0), made_from)
+    broken = [str(w.message) for w in warned if issubclass(w.category, BrokenFilmWarning)]
+    return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
+
+
+def _clips_of(film: Path, config: PrepareConfig) -> Path:
+    return config.output / f"{film.stem}.parquet"
+
+
+def _made_from(film: Path, config: PrepareConfig) -> dict:
+    """Settings, and size and time of change of every file that the clips of a film depend on."""
+    settings = asdict(config)
+    for key in ("films", "output", "workers", "ray"):
+        del settings[key]
+    used = [film, config.people.boxes]
+    if config.backgrounds is not None:
+        used.append(empty_scene_path(film, config.backgrounds))
+    stamps = {
+        path.name: [path.stat().st_size, path.stat().st_mtime_ns]
+        for path in used
+        if path is not None and path.is_file()
+    }
+    return json.loads(json.dumps({"settings": settings, "files": stamps}, default=str))

@@ -1,0 +1,269 @@
+"""A run on the tests of `synthworld`: one table, with what trivial answers would score.
+
+And the arrays for its figures, whose frames are chosen by rule.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from tqdm import tqdm
+
+from kinepose.benchmarks.synthworld import TESTS, check_content, describe, read_synthworld
+from kinepose.dataset.labels import ClipLabels, read_clip_labels
+from kinepose.dataset.pairs import ClipSet, load_images, read_clips
+from kinepose.dataset.renders import load_prior
+from kinepose.errors import BadInputError
+from kinepose.evaluation.evaluate import STATURE, baseline_errors, mean_pose_errors
+from kinepose.evaluation.metrics import by_action, joint_errors, p_mpjpe, rank_correlation
+from kinepose.evaluation.scored import (
+    NO_TRANSFERS,
+    Examples,
+    ScoredFrames,
+    ScoredRun,
+    Transfers,
+    write_scored,
+)
+from kinepose.files import check_file, replacing
+from kinepose.inference.predict import joints_in_camera
+from kinepose.method.losses import energy
+from kinepose.method.model import Model, choose_device, load_model
+from kinepose.run_folder import model_sha256, paints_people, read_run_config
+from kinepose.settings import PredictConfig, ScoreConfig
+from kinepose.training.snapshots import maps_of, to_bytes, transfer_pictures
+from kinepose.video.cropping import source_rows
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Of the P-MPJPE in a split: the frames there are its examples."""
+EXAMPLE_SIDE = 128
+"""Of the examples' pictures [px]."""
+_POSES, _PEOPLE, _PLACES = 2, 2, 3
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Split:
+    """A part of the benchmark."""
+
+    name: str
+    clips: ClipSet
+    labels: ClipLabels
+
+    def of_labelled(self, column: str) -> np.ndarray:
+        """A column of the clips, for the labelled rows."""
+        return self.clips.table[column].to_numpy()[self.labels.rows]
+
+
+def score(config: ScoreConfig) -> dict[str, Any]:
+    """Score every labelled frame of the clips of some splits, motion by motion.
+
+    P-MPJPE over the 17 joints [mm at STATURE], its mean over the motions of a split; joints2d, the
+    mean distance of 2D joints in shares of the crop's side; spread, the P-MPJPE of the mean of all
+    predictions against each of them, 0 for who always says the same; Spearman's rho of energy
+    against P-MPJPE. Writes JSON, and beside it evaluation/scored.py's arrays; prints a table.
+
+    Raises:
+        BadInputError: if there is no such run or benchmark, or its files have changed.
+    """
+    arrays = config.output.with_suffix(".npz")
+    if arrays == config.output:
+        raise BadInputError(f"--output {config.output}: .npz is for the arrays; name a .json")
+    for path in (config.output, arrays):
+        check_file(path)
+    benchmark = read_synthworld(config.benchmark)
+    check_content(config.benchmark, benchmark)
+    model = load_model(config.run, choose_device(config.device))
+    paints = paints_people(read_run_config(config.run))
+    prior = torch.from_numpy(load_prior(config.benchmark / "prior.npz").joints3d).double()
+    held = sorted(path.name for path in config.benchmark.iterdir() if path.is_dir())
+    if unknown := [name for name in config.splits if name not in held]:
+        raise BadInputError(f"{config.benchmark} has no {', '.join(unknown)}: {', '.join(held)}")
+    scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
+    for name in config.splits or TESTS:
+        split = read_split(config.benchmark / name)
+        frames.append(score_frames(model, split, paints))
+        examples.append(choose_examples(model, split, frames[-1]))
+        scores[name] = score_split(frames[-1], split.labels, prior)
+        if paints and transfers is NO_TRANSFERS and len(split.clips.paired):
+            transfers = paint_transfers(model, split, examples[-1])
+    write_scored(arrays, _gathered(frames, examples, transfers))
+    with replacing(config.output) as temporary:
+        about = {"benchmark": benchmark, "model_sha256": model_sha256(config.run)}
+        temporary.write_text(json.dumps(about | {"splits": scores}, indent=1))
+    print(describe(benchmark))
+    print(scores_table(scores))
+    return scores
+
+
+def read_split(folder: Path) -> Split:
+    """The clips and labels of a part of the benchmark.
+
+    Raises:
+        BadInputError: if there are none.
+    """
+    clips = read_clips([folder / "clips"])
+    return Split(folder.name, clips, read_clip_labels([folder / "labels"], clips, 1.0, seed=0))
+
+
+@torch.inference_mode()
+def score_frames(model: Model, split: Split, paints: bool) -> ScoredFrames:
+    """What a model says about every labelled frame, and how wrong it is.
+
+    The energy is that of `predict`: another frame of the same film and person lends the looks.
+    Unless the model paints people it is nan.
+    """
+    films, tracks, frames = map(split.of_labelled, ("film", "track", "frame"))
+    people = [f"{film} {track}" for film, track in zip(films, tracks, strict=True)]
+    person, time = np.unique(people, return_inverse=True)[1], split.clips.time[split.labels.rows]
+    sources = source_rows(person, time, PredictConfig.energy_gap) if paints else None
+    batches = np.array_split(np.arange(len(frames)), range(_BATCH, len(frames), _BATCH))
+    parts = [
+        _score_batch(model, split, batch, None if sources is None else sources[batch])
+        for batch in tqdm(batches, desc=split.name, leave=False)
+    ]
+    return ScoredFrames(
+        split=np.full(len(frames), split.name),
+        film=films.astype(str),
+        frame=frames,
+        motion=np.array([f.removeprefix(f"{split.name}_").rsplit("_", 1)[0] for f in films]),
+        **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
+    )
+
+
+def _score_batch(
+    model: Model,
+    split: Split,
+    batch: Int64[np.ndarray, " batch"],
+    sources: Int64[np.ndarray, " batch"] | None,
+) -> dict[str, np.ndarray]:
+    """The columns of ScoredFrames that take a model, for some labelled rows."""
+    labels, size = split.labels, model.config.image_size
+    device = next(model.parameters()).device
+    images = load_images(split.clips, labels.rows[batch], size).to(device)
+    poses = model.predict(images)
+    predicted, truth = poses.joints3d.double().cpu(), torch.from_numpy(labels.joints3d[batch])
+    distances = joint_errors(poses.joints2d.cpu(), torch.from_numpy(labels.joints2d[batch]))
+    energies = torch.full((len(batch),), math.nan)
+    if sources is not None:
+        lent = load_images(split.clips, labels.rows[sources], size).to(device)
+        energies = energy(model, images, lent)
+    return {
+        "p_mpjpe": p_mpjpe(STATURE * predicted, STATURE * truth.double()).numpy(),
+        "joints2d_error": (distances.mean(-1) / 2).numpy(),
+        "energy": energies.cpu().numpy(),
+        "joints2d": poses.joints2d.cpu().numpy(),
+        "joints3d": joints_in_camera(poses, STATURE).cpu().numpy(),
+    }
+
+
+def score_split(
+    frames: ScoredFrames, labels: ClipLabels, prior: Float[Tensor, "renders 17 3"]
+) -> dict[str, Any]:
+    """The scores of one split, and of its baselines, which see its labels."""
+    truth = STATURE * torch.from_numpy(labels.joints3d).double()
+    per_motion = by_action(torch.from_numpy(frames.p_mpjpe), frames.motion)
+    distance = by_action(torch.from_numpy(frames.joints2d_error), frames.motion)
+    rho = rank_correlation(frames.energy, frames.p_mpjpe)
+    return {
+        "frames": len(truth),
+        "p_mpjpe": _mean(per_motion),
+        "joints2d": _mean(distance),
+        "spread": mean_pose_errors(torch.from_numpy(frames.joints3d).double()).mean().item(),
+        "spearman": None if math.isnan(rho) else rho,
+        "per_motion": per_motion,
+        "baselines": {
+            name: _mean(by_action(errors, frames.motion))
+            for name, errors in baseline_errors(truth, prior).items()
+        },
+    }
+
+
+@torch.inference_mode()
+def choose_examples(model: Model, split: Split, frames: ScoredFrames) -> Examples:
+    """The frames of a split at QUANTILES of the P-MPJPE: none is chosen by hand."""
+    row, labels = rows_at_quantiles(frames.p_mpjpe), split.labels
+    joints2d = torch.from_numpy(frames.joints2d[row]).to(next(model.parameters()).device)
+    turned = labels.joints3d[row] @ labels.rotation[row].swapaxes(-1, -2)
+    return Examples(
+        row=row,
+        quantile=np.array(QUANTILES),
+        image=to_bytes(load_images(split.clips, labels.rows[row], EXAMPLE_SIDE)),
+        maps=maps_of(model, joints2d),
+        true_joints2d=labels.joints2d[row],
+        true_joints3d=np.float32(STATURE) * turned,
+    )
+
+
+def rows_at_quantiles(errors: Float[np.ndarray, " frames"]) -> Int64[np.ndarray, " quantiles"]:
+    """The frame at each of QUANTILES of the errors, in the order of the errors.
+
+    That is the one of rank q (n - 1), rounded; among equal errors the earlier frame comes first.
+    """
+    ranks = np.rint(np.array(QUANTILES) * (len(errors) - 1)).astype(np.int64)
+    return np.argsort(errors, kind="stable")[ranks]
+
+
+@torch.inference_mode()
+def paint_transfers(model: Model, split: Split, examples: Examples) -> Transfers:
+    """The pose of one, the clothes of another, the background of a third: the paper's Fig. 3.
+
+    The poses are those of the split's first examples, the least wrong ones, so that the painting is
+    judged. Clothes and backgrounds come from the middle frames of other films (where there are
+    any) that have backgrounds, evenly spread in the order of their names.
+    """
+    films, paired = split.of_labelled("film"), split.of_labelled("paired")
+    poses = examples.row[:_POSES]
+    still = np.unique(films[paired])
+    others = np.setdiff1d(still, films[poses])
+    among = others if len(others) else still
+    spread = np.linspace(0, len(among) - 1, _PEOPLE + _PLACES).round().astype(int)
+    frames = [np.flatnonzero(films == film) for film in among[spread]]
+    chosen = split.labels.rows[[rows[len(rows) // 2] for rows in frames]]
+    size, device = model.config.image_size, next(model.parameters()).device
+    images = (
+        load_images(split.clips, split.labels.rows[poses], size),
+        load_images(split.clips, chosen[:_PEOPLE], size),
+        load_images(split.clips, chosen[_PEOPLE:], size, "background"),
+    )
+    return Transfers(**transfer_pictures(model, *(image.to(device) for image in images)))
+
+
+def scores_table(scores: dict[str, Any]) -> str:
+    """Markdown, a row a split."""
+    lines = [
+        "| split | frames | P-MPJPE [mm] | 2D [% of crop] | spread [mm] "
+        "| mean pose | nearest of 20 | floor | energy's rho |",
+        "|---" * 9 + "|",
+    ]
+    for name, split in scores.items():
+        baselines = " | ".join(f"{value:.1f}" for value in split["baselines"].values())
+        rho = "-" if split["spearman"] is None else f"{split['spearman']:.2f}"
+        lines.append(
+            f"| {name} | {split['frames']} | {split['p_mpjpe']:.1f} | "
+            f"{100 * split['joints2d']:.2f} | {split['spread']:.1f} | {baselines} | {rho} |"
+        )
+    return "\n".join(lines)
+
+
+def _gathered(
+    frames: list[ScoredFrames], examples: list[Examples], transfers: Transfers
+) -> ScoredRun:
+    """The splits one after the other."""
+    starts = np.cumsum([0, *(len(part.frame) for part in frames[:-1])])
+    rows = [part.row + start for part, start in zip(examples, starts, strict=True)]
+    shown = _concatenated(examples) | {"row": np.concatenate(rows)}
+    return ScoredRun(ScoredFrames(**_concatenated(frames)), Examples(**shown), transfers)
+
+
+def _concatenated(parts: list[Any]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])}
+
+
+def _mean(values: dict[str, float]) -> float:
+    return float(np.mean(list(values.values())))

@@ -1,0 +1,187 @@
+"""What finds poses as an ONNX file, and ONNX Runtime in place of torch.
+
+The file holds E_P, T_fk and T_c: pictures in 0 to 1, RGB, go in as `images` (batch, 3, size, size);
+`parameters`, `camera`, `joints3d`, `joints2d` and, if E_P has them, `landmarks` come out, as
+model.Poses has them.
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from kinepose.dataset.augmentation import Augmentation, draw_renders
+from kinepose.dataset.render_stream import render_prior_set
+from kinepose.errors import BadInputError
+from kinepose.files import check_file, replacing
+from kinepose.method.model import Model, Poses, load_model
+from kinepose.run_folder import model_sha256
+from kinepose.settings import ExportOnnxConfig
+from kinepose.synthetic.backgrounds import procedural_background
+
+OUTPUTS = tuple(field.name for field in fields(Poses))
+_WEIGHTS = "kinepose.weights"
+"""Under which the file says, by the hash of model.safetensors, what run it was made of."""
+_CALIBRATION_BATCHES, _CALIBRATION_BATCH = 8, 16
+_CALIBRATION = Augmentation(rotation=0.3, crop_jitter=0.15)
+"""The renders from which --int8 learns how large numbers get."""
+
+Estimate = Callable[[Float[Tensor, "batch 3 size size"]], Poses]
+
+
+def export_onnx(config: ExportOnnxConfig) -> None:
+    """Write the file that `predict --onnx` reads.
+
+    Raises:
+        BadInputError: if the run cannot be read, the file cannot be written, or a package is
+            missing.
+    """
+    check_file(config.output)
+    model = load_model(config.run)
+    onnx = _package("onnx")
+    _package("onnxscript")
+    with TemporaryDirectory() as place:
+        path = Path(place) / "model.onnx"
+        _trace(model, path)
+        if config.int8:
+            path = _quantise(path, model.config.image_size)
+        network = onnx.load(path)
+    network.metadata_props.add(key=_WEIGHTS, value=model_sha256(config.run))
+    with replacing(config.output) as temporary:
+        onnx.save(network, temporary)
+    print(f"{config.output}: {config.output.stat().st_size / 2**20:.1f} MB")
+
+
+def onnx_poses(path: Path, run: Path) -> Estimate:
+    """A function that finds poses by ONNX Runtime, in the one thread that calls it.
+
+    Raises:
+        BadInputError: if the file is missing, no ONNX, of another run, or a package is missing.
+    """
+    runtime = _package("onnxruntime")
+    remedy = f"kinepose export-onnx --run {run} --output {path}"
+    if path.is_dir():
+        raise BadInputError(f"--onnx {path} is a folder: name the file that export-onnx wrote")
+    if not path.is_file():
+        raise BadInputError(f"no such file: {path}: {remedy}")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = runtime.InferenceSession(
+            path,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["QDQPropagationTransformer"],  # 8 bits would slow the pooling
+        )
+    except Exception as error:  # its errors have no base of their own
+        first = str(error).splitlines()[0]
+        raise BadInputError(f"{path} is not an ONNX file that can be used: {first}") from error
+    made_of = session.get_modelmeta().custom_metadata_map.get(_WEIGHTS)
+    if made_of != model_sha256(run):
+        raise BadInputError(f"{path} was not made of the run {run}: {remedy}")
+
+    def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
+        found = session.run(None, {"images": images.contiguous().numpy()})
+        return Poses(*(torch.from_numpy(numbers) for numbers in found))
+
+    return estimate
+
+
+class _Estimator(nn.Module):
+    """Model.predict in the shape that torch.onnx wants."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Float[Tensor, "batch 3 size size"]) -> tuple[Tensor, ...]:
+        poses = self.model.predict(images)
+        found = (getattr(poses, name) for name in OUTPUTS)
+        return tuple(numbers for numbers in found if numbers is not None)
+
+
+def _trace(model: Model, path: Path) -> None:
+    size = model.config.image_size
+    estimator, images = _Estimator(model).eval(), torch.rand(2, 3, size, size)
+    estimator(images)  # constants that are kept must be numbers, not what the exporter traces with
+    with _silence():
+        torch.onnx.export(
+            estimator,
+            (images,),
+            path,
+            input_names=["images"],
+            output_names=OUTPUTS if model.config.landmarks else OUTPUTS[:-1],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            dynamo=True,
+        )
+
+
+def _quantise(path: Path, size: int) -> Path:
+    """Convolutions in 8 bits, one scale a channel; all else stays as it is."""
+    _package("onnxruntime")
+    from onnxruntime.quantization import QuantType, quantize_static
+    from onnxruntime.quantization.calibrate import CalibrationDataReader
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Renders(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = _calibration_pictures(size)
+
+        def get_next(self) -> dict:
+            return next(self.batches, {})
+
+    simplified, quantised = path.with_name("simple.onnx"), path.with_name("int8.onnx")
+    with _silence():
+        quant_pre_process(path, simplified, skip_symbolic_shape=True)
+        quantize_static(
+            simplified,
+            quantised,
+            Renders(),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["Conv"],
+        )
+    return quantised
+
+
+def _calibration_pictures(size: int) -> Iterator[dict[str, Float[np.ndarray, "batch 3 s s"]]]:
+    prior = render_prior_set(20, seed=1, size=size)
+    numbers, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    for _ in range(_CALIBRATION_BATCHES):
+        scenes = [procedural_background(numbers, size, size) for _ in range(_CALIBRATION_BATCH)]
+        backgrounds = torch.from_numpy(np.stack(scenes)).permute(0, 3, 1, 2).float() / 255
+        batch = draw_renders(prior, backgrounds, _CALIBRATION, generator)
+        yield {"images": batch.images.numpy()}
+
+
+@contextlib.contextmanager
+def _silence() -> Generator[None]:
+    """Exporters say much that is no news to users."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _package(name: str) -> Any:
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise BadInputError(f"{name} is missing: pip install 'kinepose[onnx]'") from error

@@ -1,0 +1,236 @@
+"""From a film to the 3D poses of the people in it.
+
+The film is decoded once to find the people, and what of its frames was then kept on disk serves to
+predict their poses; to draw them it is decoded again. Memory does not grow with its length.
+"""
+
+import math
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64, UInt8
+from torch import Tensor
+from tqdm import tqdm
+
+from kinepose.errors import BadInputError
+from kinepose.files import making, replacing
+from kinepose.geometry.crops import crop_to_frame
+from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
+from kinepose.inference.export import check_formats, export_poses
+from kinepose.inference.onnx import Estimate, onnx_poses
+from kinepose.inference.temporal_filter import steadied
+from kinepose.method.camera_projection import rotation_camera_from_canonical
+from kinepose.method.confidence import joint_confidence
+from kinepose.method.forward_kinematics import stature
+from kinepose.method.losses import energy
+from kinepose.method.model import Model, Poses, choose_device, load_model
+from kinepose.pose_files import FilmPoses
+from kinepose.ranges import check_ranges
+from kinepose.run_folder import model_sha256
+from kinepose.settings import PredictConfig
+from kinepose.threads import ahead, in_order, pictures_in_one_thread
+from kinepose.video.cropping import (
+    Batch,
+    Rows,
+    batches_with_sources,
+    crops_of,
+    rows_of,
+    source_rows,
+)
+from kinepose.video.frame_cache import KeptFrames
+from kinepose.video.people import check_people, people_in_film
+from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
+from kinepose.visualization.skeletons import overlay_frame
+
+_RANGES = {
+    "height": (1.0, 1e6),
+    "focal": (1.0, 1e6),
+    "pose_smoothing": (0.0, 10.0),
+    "energy_gap": (0.0, math.inf),
+    "batch_size": (1.0, math.inf),
+}
+
+
+def predict(config: PredictConfig) -> None:
+    """Write the poses and the overlay of a film, a picture or a folder of pictures.
+
+    joints3d are R_c p_3D times `height`, turned by the ray through the pelvis into the axes of the
+    film's camera; root is where they would have to be for that camera to show them where joints2d
+    are. Both hold as far as the focal length does.
+
+    Raises:
+        BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
+            of range.
+    """
+    check_ranges(config, _RANGES)
+    check_people(config.people)
+    formats = ("npz", *config.formats)
+    check_formats(formats, config.output)
+    device = choose_device(config.device)
+    model = load_model(config.run, device)
+    estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    with making(config.output), pictures_in_one_thread():
+        poses = _predict_film(model, estimate, device, config)
+    if not is_pictures(config.film):
+        poses = steadied(poses, config.pose_smoothing, config.repair_sides)
+    export_poses(poses, formats, config.output)
+    if config.overlay and is_pictures(config.film):
+        _write_overlay_pictures(config, poses)
+    elif config.overlay:
+        _write_overlay_film(config, poses)
+    print(
+        f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
+        f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
+    )
+
+
+def _predict_film(
+    model: Model, estimate: Estimate, device: torch.device, config: PredictConfig
+) -> FilmPoses:
+    """Find the people, and then their poses in the frames that were kept on the way."""
+    info, size = film_info(config.film), model.config.image_size
+    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
+        survey = people_in_film(config.film, config.people, keep=kept.keep)
+        rows = rows_of(survey)
+        frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
+        crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
+        return _predict_rows(model, estimate, device, config, rows, crops, frame_sizes)
+
+
+def _predict_rows(
+    model: Model,
+    estimate: Estimate,
+    device: torch.device,
+    config: PredictConfig,
+    rows: Rows,
+    crops: Generator[UInt8[np.ndarray, "size size 3"]],
+    frame_sizes: Float64[np.ndarray, "rows 2"],
+) -> FilmPoses:
+    """All rows: one thread crops, and as many find poses as there are cores."""
+    count = len(rows.frame)
+    joints2d = np.empty((count, 17, 2), np.float32)
+    joints3d = np.empty((count, 17, 3), np.float32)
+    confidence = np.empty((count, 17), np.float32)
+    energies = np.full(count, np.nan, np.float32)
+    if config.energy and not is_pictures(config.film):
+        sources = source_rows(rows.track, rows.time, config.energy_gap)
+    else:
+        sources = np.arange(count)
+    in_advance = ahead(crops, config.batch_size)
+    batches = batches_with_sources(in_advance, sources, config.batch_size)
+
+    @torch.inference_mode()
+    def find(batch: Batch) -> tuple[np.ndarray, ...]:
+        taken, images, lent = batch
+        targets = _to_tensor(images, device)
+        poses = estimate(targets)
+        found = [
+            crop_to_frame(poses.joints2d.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            joints_in_camera(poses, config.height),
+            joint_confidence(model, targets, poses),
+        ]
+        if config.energy:
+            found.append(energy(model, targets, _to_tensor(lent, device)))
+        return taken, *(numbers.cpu().numpy() for numbers in found)
+
+    with (
+        _workers(device) as workers,
+        tqdm(total=count, desc="poses", unit="pose", leave=False) as progress,
+    ):
+        for batch, *found in in_order(find, batches, workers):
+            kept = (joints2d, joints3d, confidence, energies)
+            for numbers, new in zip(kept, found, strict=False):
+                numbers[batch] = new
+            progress.update(len(batch))
+    turned, root, focal = _in_film(joints2d, joints3d, frame_sizes, config.focal)
+    return FilmPoses(
+        film=np.array(config.film.name),
+        frame=rows.frame,
+        track=rows.track,
+        box=rows.box.astype(np.float32),
+        joints2d=joints2d,
+        joints3d=turned,
+        confidence=confidence,
+        root=root,
+        focal=focal,
+        energy=energies,
+        fps=np.array(film_info(config.film).fps, np.float32),
+        model_sha256=np.array(model_sha256(config.run)),
+    )
+
+
+@contextmanager
+def _workers(device: torch.device) -> Generator[int]:
+    """How many threads find poses: one a core, as cores that share a batch wait for each other."""
+    cores = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        yield 1 if device.type == "cuda" else cores
+    finally:
+        torch.set_num_threads(cores)
+
+
+def _in_film(
+    joints2d: Float32[np.ndarray, "rows 17 2"],
+    joints3d: Float32[np.ndarray, "rows 17 3"],
+    frame_sizes: Float64[np.ndarray, "rows 2"],
+    focal: float | None,
+) -> tuple[
+    Float32[np.ndarray, "rows 17 3"], Float32[np.ndarray, "rows 3"], Float32[np.ndarray, " rows"]
+]:
+    """joints3d in the film camera's axes and root [mm], and the focal length they rest on [px]."""
+    sizes = torch.from_numpy(frame_sizes)
+    lengths = assumed_focal(sizes) if focal is None else torch.full_like(sizes[:, 0], focal)
+    in_picture = (torch.from_numpy(joints2d).double(), lengths, sizes / 2)
+    turned = turn_to_film(torch.from_numpy(joints3d).double(), *in_picture)
+    root = locate(turned, *in_picture)
+    return turned.float().numpy(), root.float().numpy(), lengths.float().numpy()
+
+
+def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]:
+    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`."""
+    rotation = rotation_camera_from_canonical(poses.camera)
+    joints = poses.joints3d - poses.joints3d[:, :1]
+    scale = height / stature(joints).clamp(min=1e-6)
+    return scale[:, None, None] * joints @ rotation.transpose(-1, -2)
+
+
+def _to_tensor(images: list[np.ndarray], device: torch.device) -> Float[Tensor, "batch 3 s s"]:
+    pixels = torch.from_numpy(np.stack(images)).to(device)
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
+def _write_overlay_film(config: PredictConfig, poses: FilmPoses) -> None:
+    fps = film_info(config.film).fps
+    write_video(config.output / "overlay.mp4", _overlays(config, poses), fps)
+
+
+def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses) -> None:
+    names = [path.stem for path in picture_paths(config.film)]
+    for name, picture in zip(names, _overlays(config, poses), strict=True):
+        path = config.output / "overlay" / f"{name}.png"
+        with replacing(path) as temporary:
+            if not cv2.imwrite(str(temporary), picture[..., ::-1]):
+                raise BadInputError(f"cannot write {path}: is the disk full?")
+
+
+def _overlays(
+    config: PredictConfig, poses: FilmPoses
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Every frame's overlay, people or none."""
+    people = np.unique(poses.track, return_inverse=True)[1]
+    count = film_info(config.film).frames
+    frames = read_frames(config.film)
+    for frame in tqdm(frames, desc="overlay", unit="frame", total=count, leave=False):
+        rows = slice(*np.searchsorted(poses.frame, [frame.index, frame.index + 1]))
+        yield overlay_frame(
+            frame.image,
+            people[rows].tolist(),
+            poses.box[rows],
+            poses.joints2d[rows],
+            poses.joints3d[rows],
+            config.height,
+        )

@@ -1,0 +1,32 @@
+"""E_A, the appearance encoder: ten convolutions from a picture to f_a (Sec. 4 of the paper)."""
+
+import math
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from kinepose.method.blocks import convolution
+from kinepose.settings import ModelConfig
+
+
+class AppearanceEncoder(nn.Module):
+    """E_A: I_s -> f_a, the clothes of the person laid out on the lattice of the spatial maps."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        halvings = round(math.log2(config.image_size / config.map_size))
+        widths = (3, *config.appearance_widths)
+        self.convolutions = nn.Sequential(
+            *(
+                convolution(inputs, outputs, stride=2 if i % 2 == 0 and i < 2 * halvings else 1)
+                for i, (inputs, outputs) in enumerate(pairwise(widths))
+            )
+        )
+        self.dropout = nn.Dropout2d(config.appearance_dropout)
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 size size"]
+    ) -> Float[Tensor, "batch channels map_size map_size"]:
+        """Appearance f_a of pictures in 0 to 1."""
+        return self.dropout(self.convolutions(images * 2 - 1))

@@ -1,0 +1,177 @@
+"""The paper's Tables 2, 3 and 4: each row trained with several seeds, scored, and put in one table.
+
+A row is a stage or two of training. The base model learns from all clips by L_prior, L_P and L_UNP;
+`unsup`, `weakly` and `semi` go on from it on the benchmark's own clips by L_prior and L_P, as
+Sec. 4a tells. All rows have equally many iterations, all stages of a row together.
+
+Everything is a file under the output folder, runs/STAGE/SEED for what was trained and
+scores/ROW_SEED.json for what it scored, so that a call goes on where the last one ended; and
+reproduction.json says what all rows there have in common, so that none of other settings is added.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kinepose.dataset.pairs import read_clips
+from kinepose.errors import BadInputError
+from kinepose.files import check_folder, replacing
+from kinepose.paper.protocols import Course, open_course
+from kinepose.paper.tables import RENDERS, ROWS, STREAM, write_tables
+from kinepose.settings import PRESETS, ReproduceConfig, TrainConfig
+from kinepose.training.train import train
+
+BASE_SHARE = 2 / 3
+"""Share of a row's iterations that its base model has, if it starts from one."""
+
+
+def reproduce(config: ReproduceConfig) -> None:
+    """Train and score what is missing, row by row, and write tables.md, table.csv and bars.png.
+
+    Raises:
+        BadInputError: if there is no such row or preset, the output holds rows of other settings,
+            or the data set cannot be used.
+        TrainingError: if a run fails; what was finished stays.
+    """
+    names = config.rows or tuple(ROWS)
+    if unknown := [name for name in names if name not in ROWS]:
+        raise BadInputError(f"no row {', '.join(unknown)}: {', '.join(ROWS)}")
+    if config.preset not in PRESETS:
+        raise BadInputError(f"no preset {config.preset!r}: {', '.join(PRESETS)}")
+    if "unseen" in names and not config.more:
+        if config.rows:
+            raise BadInputError("the row unseen needs --more: clips of other films")
+        names = tuple(name for name in names if name != "unseen")
+    if config.iterations < 1:
+        raise BadInputError("--iterations must be at least 1")
+    if any(seed < 0 for seed in config.seeds):
+        raise BadInputError("--seeds must be at least 0")
+    _check_claim(config)
+    check_folder(config.output)
+    if config.more:
+        read_clips(config.more)  # only to say what is wrong with them before hours of work
+    course = open_course(config)
+    _claim(config, course)
+    renders = STREAM if PRESETS[config.preset].stream.pool else RENDERS
+    for seed in config.seeds:
+        for name in names:
+            path = config.output / "scores" / f"{name}_{seed}.json"
+            if path.is_file():
+                continue
+            print(f"{name}, seed {seed}:")
+            run = _train_row(config, course, name, seed)
+            scores = course.score(run, config.output / "scores" / f"{name}_{seed}")
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(scores, indent=1) + "\n")
+            write_tables(config.output, _about(config, course), course.baselines(), renders)
+    write_tables(config.output, _about(config, course), course.baselines(), renders)
+
+
+_CLAIM = "reproduction.json"
+"""What all rows under an output have in common."""
+
+
+def _check_claim(config: ReproduceConfig) -> None:
+    """Refuse an output whose rows were made otherwise: one table would show both as equals."""
+    path = config.output / _CLAIM
+    if not path.is_file():
+        return
+    try:
+        held = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise BadInputError(f"{path} is broken: name another --output") from error
+    for name, value in _shared(config).items():
+        if held.get(name) != value:
+            raise BadInputError(
+                f"{config.output} holds rows with {name} {held.get(name)}, not {value}: "
+                "name another --output, or the same settings to go on with it"
+            )
+
+
+def _claim(config: ReproduceConfig, course: Course) -> None:
+    """Say what the rows here have in common, the benchmark's bytes among it.
+
+    Raises:
+        BadInputError: if the rows that are there were scored on other bytes.
+    """
+    path = config.output / _CLAIM
+    held = json.loads(path.read_text()).get("course") if path.is_file() else course.name
+    if held != course.name:
+        raise BadInputError(
+            f"{config.output} holds rows of {held}, not of {course.name}: name another --output"
+        )
+    with replacing(path) as temporary:
+        described = _shared(config) | {"course": course.name}
+        temporary.write_text(json.dumps(described, indent=1) + "\n")
+
+
+def _shared(config: ReproduceConfig) -> dict[str, Any]:
+    """The settings that one table cannot mix; rows and seeds may be added at any time."""
+    size = config.size if config.benchmark == "synthworld" else None
+    return {
+        "benchmark": config.benchmark,
+        "size": size,
+        "preset": config.preset,
+        "iterations": config.iterations,
+        "more": [str(path) for path in config.more],
+    }
+
+
+def _train_row(config: ReproduceConfig, course: Course, name: str, seed: int) -> Path:
+    """The run of a row, its base model first if it has one."""
+    row = ROWS[name]
+    settings = replace(
+        PRESETS[config.preset],
+        preset=config.preset,
+        output=config.output / "runs" / name / str(seed),
+        clips=config.more if row.unseen else course.clips,
+        seed=seed,
+        iterations=config.iterations,
+        device=config.device,
+        threads=config.threads,
+        smallest_spread=0.0,  # every row has all its iterations, whatever becomes of it
+        **row.settings,
+    )
+    settings = replace(settings, model=replace(settings.model, **row.model))
+    if settings.variant in ("weakly", "semi", "full"):
+        settings = replace(settings, labels=course.labels)
+    base_iterations = round(BASE_SHARE * config.iterations)
+    if row.base:
+        base = replace(
+            settings,
+            output=config.output / "runs" / "base" / str(seed),
+            clips=(*course.clips, *config.more),
+            variant="unsupervised",
+            labels=(),
+            unpaired=True,
+            iterations=base_iterations,
+        )
+        train(_in_proportion(base, config.iterations))
+        settings = replace(
+            settings,
+            start=base.output,
+            iterations=config.iterations - base_iterations,
+            warm_up=0,
+            consistency_from=0,
+        )
+    else:
+        settings = _in_proportion(settings, config.iterations)
+    train(settings)
+    return settings.output
+
+
+def _in_proportion(settings: TrainConfig, iterations: int) -> TrainConfig:
+    """Short rows have a short warm-up too: at most a fifth, and pixels alone at most half."""
+    return replace(
+        settings,
+        warm_up=min(settings.warm_up, iterations // 5),
+        consistency_from=min(settings.consistency_from, iterations // 2),
+    )
+
+
+def _about(config: ReproduceConfig, course: Course) -> str:
+    return (
+        f"{course.name}\n\n{course.metric}. Preset `{config.preset}`, {config.iterations} "
+        "iterations a row."
+    )

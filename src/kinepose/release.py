@@ -1,0 +1,195 @@
+"""A run's model into the package: weights in half the bytes, settings, figures and a model card.
+
+The folder is laid out as a run is, so that all that reads runs reads it. Every number of the card
+comes from files: the logs and settings of the run and of those it started from, and what `score`
+wrote. figures.json keeps them beside the card.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from kinepose.benchmarks.synthworld import TESTS, describe
+from kinepose.errors import BadInputError
+from kinepose.evaluation.score import scores_table
+from kinepose.files import check_folder, replacing
+from kinepose.method.model import load_model, save_tensors
+from kinepose.run_folder import (
+    WEIGHTS,
+    count_parameters,
+    model_sha256,
+    read_log,
+    read_run_config,
+    run_folder,
+)
+from kinepose.settings import ShipConfig
+
+LARGEST = 30_000_000
+"""Of model.safetensors [bytes]."""
+_KEPT_PARTS = 2
+"""Of paths: enough to tell which data, too few to tell whose machine."""
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("kinepose.visualization"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def ship(config: ShipConfig) -> None:
+    """Write model.safetensors in float16, config.json, figures.json and MODEL_CARD.md.
+
+    Raises:
+        BadInputError: if the run cannot be read, its weights have no place in 30 MB or in float16,
+            or the scores are another model's or not enough.
+    """
+    folder = config.output or WEIGHTS
+    check_folder(folder)
+    load_model(config.run)
+    scores = [read_scores(path) for path in config.scores]
+    _check_scores(scores, model_sha256(config.run))
+    halves = half_precision(load_file(run_folder(config.run) / "model.safetensors"))
+    described = _without_places(read_run_config(config.run))
+    stages = _stages(config.run)
+
+    save_tensors(halves, folder / "model.safetensors")
+    figures = {
+        "model_sha256": model_sha256(folder),
+        "bytes": (folder / "model.safetensors").stat().st_size,
+        "parameters": count_parameters(folder),
+        "image_size": described["model"]["image_size"],
+        "machine": config.machine,
+        "stages": stages,
+        "scores": scores,
+    }
+    card = model_card(figures)
+    for name, text in (
+        ("config.json", json.dumps(described, indent=2) + "\n"),
+        ("figures.json", json.dumps(figures, indent=1) + "\n"),
+        ("MODEL_CARD.md", card),
+    ):
+        with replacing(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    print(f"{config.run} -> {folder} ({figures['bytes'] / 1e6:.1f} MB)")
+
+
+def half_precision(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float16; whole numbers stay.
+
+    Raises:
+        BadInputError: if one is too large for float16, or all are for LARGEST.
+    """
+    halves = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+    for name, half in halves.items():
+        if not torch.isfinite(half).all():
+            raise BadInputError(f"{name} has numbers that float16 cannot hold")
+    size = sum(half.nbytes for half in halves.values())
+    if size > LARGEST:
+        raise BadInputError(
+            f"the weights take {size / 1e6:.1f} MB in float16, more than {LARGEST / 1e6:.0f}"
+        )
+    return halves
+
+
+def model_card(figures: dict[str, Any]) -> str:
+    """Markdown, from figures.json."""
+    return _TEMPLATES.get_template("model_card.md").render(
+        **figures,
+        labelled=[s for s in figures["stages"] if s["variant"] not in ("prior", "unsupervised")],
+        tables=[(describe(s["benchmark"]), scores_table(s["splits"])) for s in figures["scores"]],
+        no_better=_no_better_than_a_constant(figures["scores"]),
+    )
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """What `score` wrote.
+
+    Raises:
+        BadInputError: if it did not.
+    """
+    try:
+        held = json.loads(path.read_text())
+        describe(held["benchmark"])
+        scores_table(held["splits"])
+        return {name: held[name] for name in ("benchmark", "model_sha256", "splits")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(f"{path} does not hold what `kinepose score` writes") from error
+
+
+def _check_scores(scores: list[dict[str, Any]], sha256: str) -> None:
+    for held in scores:
+        name = f"synthworld {held['benchmark']['size']}"
+        if held["model_sha256"] != sha256:
+            raise BadInputError(f"the scores on {name} are another model's: score this run")
+        if missing := [test for test in TESTS if test not in held["splits"]]:
+            raise BadInputError(f"the scores on {name} lack {', '.join(missing)}")
+    sizes = {held["benchmark"]["size"] for held in scores}
+    if "tiny" not in sizes or len(sizes) < 2:
+        raise BadInputError(
+            "--scores must be of synthworld tiny, which the package's tests make again, and of "
+            "another size"
+        )
+
+
+def _stages(run: Path) -> list[dict[str, Any]]:
+    """What was trained to make a run: itself, and before it what it started from."""
+    train = _without_places(read_run_config(run).get("train", {}))
+    log = read_log(run)
+    if not train or not log:
+        raise BadInputError(f"{run} does not say how it was trained: no settings, or no log.jsonl")
+    stage = {
+        "preset": train["preset"],
+        "variant": train["variant"],
+        "iterations": dict(Counter(line["loss"] for line in log)),
+        "batch_size": train["batch_size"],
+        "minutes": log[-1]["seconds"] / 60,
+        "seed": train["seed"],
+        "clips": train["clips"],
+        "renders": _renders(train, log[-1]["step"]),
+        "start": train["start"],
+    }
+    start = read_run_config(run)["train"]["start"]
+    if start is not None and (Path(start) / "log.jsonl").is_file():
+        return [*_stages(Path(start)), stage]
+    return [stage]
+
+
+def _renders(train: dict[str, Any], step: int) -> int:
+    """How many L_prior had, of which some were seen often and some, by chance, never."""
+    stream = train["stream"]
+    if not stream["pool"]:
+        return train["prior_images"]
+    return int(stream["first"] + step * stream["renewed"])
+
+
+def _without_places(value: Any) -> Any:
+    """The same JSON with the last parts only of every path in it."""
+    if isinstance(value, dict):
+        return {name: _without_places(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_without_places(part) for part in value]
+    if isinstance(value, str):
+        return "/".join([part for part in value.split("/") if part][-_KEPT_PARTS:])
+    return value
+
+
+def _no_better_than_a_constant(scores: list[dict[str, Any]]) -> list[str]:
+    """Tests worth reading on which the mean pose of the labels would have been as good."""
+    return [
+        f"{test} (size {held['benchmark']['size']})"
+        for held in scores
+        if held["benchmark"]["size"] != "tiny"
+        for test, split in held["splits"].items()
+        if split["p_mpjpe"] >= split["baselines"]["mean_pose"]
+    ]

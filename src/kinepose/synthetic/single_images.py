@@ -1,0 +1,159 @@
+"""Single pictures of people without a background: the few of L_prior, and those of the stream."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from kinepose.method.camera_projection import DISTANCE, FOCAL_LENGTH
+from kinepose.method.forward_kinematics import canonical_joints, stature
+from kinepose.settings import TRAINING_MOTIONS, MotionConfig, SceneConfig, StreamConfig
+from kinepose.synthetic.body import load_body, pose_body, random_person
+from kinepose.synthetic.clothing import random_outfit
+from kinepose.synthetic.filming import dressed
+from kinepose.synthetic.lighting import random_light
+from kinepose.synthetic.motion import Motion
+from kinepose.synthetic.motion_sampling import random_motion
+from kinepose.synthetic.renderer import Camera, look_at, render, to_camera, to_picture
+from kinepose.synthetic.stage import Actor, place
+
+TAKE = 32
+"""Pictures of one person in one set of clothes that the stream renders at once."""
+MARGIN = 1.3
+"""Side of a stream's picture, in sides of the crop that a person would have: room to turn it."""
+_TAKE_FPS = 2.5
+"""Moments that far apart are different poses."""
+_CROP = 1.45
+"""Side of a crop, in lengths of a person."""
+
+
+@dataclass(frozen=True)
+class Renders:
+    """Single pictures of people, each with a camera of its own."""
+
+    image: UInt8[np.ndarray, "renders size size 3"]
+    """On black, already multiplied by the mask."""
+    mask: UInt8[np.ndarray, "renders size size"]
+    """Share of the pixel that the person covers, 255 for all of it."""
+    shadow: UInt8[np.ndarray, "renders size size"]
+    """Share of its light that the person's shadow takes from the background."""
+    joints2d: Float[np.ndarray, "renders 17 2"]
+    """[crop coordinates]"""
+    joints3d: Float[np.ndarray, "renders 17 3"]
+    """In the camera's axes, absolute [mm]."""
+
+
+def render_prior(count: int, seed: int, size: int) -> Renders:
+    """Pictures of `size` px a side, of different people in poses far apart from one another.
+
+    Each is seen from DISTANCE, in units of its own chain of stature, with FOCAL_LENGTH and the
+    pelvis exactly in the middle, so that the labels can be met by the fixed camera P. They do
+    nothing of what `synthworld` keeps for its tests.
+    """
+    generator = np.random.default_rng(seed)
+    renders = []
+    for index, pose in enumerate(_diverse_poses(generator, count)):
+        motion = Motion(pose[None], torch.zeros(1, 3), torch.zeros(1))
+        actor = place(motion, random_person(generator), fps=1.0)
+        azimuth = 2 * math.pi * (index + generator.uniform(-0.4, 0.4)) / count
+        camera = _prior_camera(generator, actor, azimuth, size)
+        renders.append(_portray(generator, actor, camera, "render", SceneConfig()))
+    columns = zip(*(vars(render).values() for render in renders), strict=True)
+    return Renders(*map(np.concatenate, columns))
+
+
+def render_take(config: StreamConfig, seed: int, number: int) -> Renders:
+    """TAKE pictures of one person: a part of the endless stream.
+
+    Every moment has a camera of its own, aimed at the middle of the person. The seed and the number
+    alone decide what is to be seen.
+    """
+    generator = np.random.default_rng([seed, number])
+    moves = random_motion(generator, TAKE, _TAKE_FPS, config.motion)
+    actor = place(moves, random_person(generator), _TAKE_FPS)
+    camera = _portrait_cameras(generator, actor, config.size)
+    look = "film" if generator.random() < config.film else "render"
+    return _portray(generator, actor, camera, look, config.scene)
+
+
+def _portray(
+    generator: np.random.Generator, actor: Actor, camera: Camera, look: str, scene: SceneConfig
+) -> Renders:
+    outfit, light = random_outfit(generator, look, scene), random_light(generator, look, scene)
+    garb, vertices = dressed(actor, outfit)
+    picture = render(vertices, garb, [outfit], [light], camera)
+    seen = to_camera(camera, actor.joints)
+    return Renders(
+        _bytes(picture.colour),
+        _bytes(picture.mask),
+        _bytes(0.7 * light.shadow * picture.shadow),
+        (to_picture(camera, seen) / camera.width * 2 - 1).numpy(),
+        (seen * 1000).numpy(),
+    )
+
+
+def _prior_camera(
+    generator: np.random.Generator, actor: Actor, azimuth: float, size: int
+) -> Camera:
+    elevation = math.radians(float(np.clip(generator.normal(8, 10), -15, 40)))
+    roll = torch.tensor([math.radians(float(generator.normal(0, 5)))])
+    towards = torch.tensor(
+        [[math.cos(azimuth), math.sin(azimuth), math.tan(elevation)]], dtype=torch.float32
+    )
+    towards = torch.nn.functional.normalize(towards, dim=-1)
+    pelvis = actor.joints[:, 0]
+    position = pelvis + towards * DISTANCE * stature(actor.joints)[:, None]
+    focal = torch.tensor([FOCAL_LENGTH * size / 2])
+    return Camera(look_at(position, pelvis, roll), position, focal, size, size)
+
+
+def _portrait_cameras(generator: np.random.Generator, actor: Actor, size: int) -> Camera:
+    """Cameras all around a person, near and far, that look at the middle of the joints.
+
+    The field of view suits the length of the body, or that of the pose, or anything between: the
+    boxes of some films follow each pose, and those of others the person.
+    """
+    count, lengths = len(actor.joints), stature(actor.joints)
+    elevation = torch.from_numpy(generator.normal(8, 15, count).clip(-30, 70)).float().deg2rad()
+    azimuth = torch.from_numpy(generator.uniform(0, 2 * math.pi, count)).float()
+    distance = torch.from_numpy(np.exp(generator.uniform(np.log(2.2), np.log(7), count))).float()
+    across, share = elevation.cos(), torch.from_numpy(generator.uniform(0, 1, count)).float()
+    towards = torch.stack([across * azimuth.cos(), across * azimuth.sin(), elevation.sin()], dim=-1)
+    target = (actor.joints.amin(1) + actor.joints.amax(1)) / 2
+    position = target + towards * (distance * lengths)[:, None]
+    position[:, 2] = position[:, 2].clamp(min=0.05)
+    rotation = look_at(position, target, torch.zeros(count))
+    seen = (actor.joints - position[:, None]) @ rotation.transpose(-1, -2)
+    sight = seen[..., :2] / seen[..., 2:].clamp(min=0.3)
+    pose_length = 1.04 * (sight.amax(1) - sight.amin(1)).amax(-1)
+    body_length = lengths / (position - target).norm(dim=-1)
+    side = MARGIN * _CROP * body_length.pow(share) * pose_length.pow(1 - share)
+    return Camera(rotation, position, size / side, size, size)
+
+
+def _diverse_poses(generator: np.random.Generator, count: int) -> Float[Tensor, "poses 13 4"]:
+    """Poses from the stream of motions, each as far as can be from those chosen before it.
+
+    The strangest tenth of all poses, those farthest from their neighbours, is left out, so that
+    the few chosen are not all outliers.
+    """
+    habits = MotionConfig(only=TRAINING_MOTIONS)
+    motions = [random_motion(generator, 20, 5.0, habits) for _ in range(60)]
+    rotations = torch.cat([motion.rotations for motion in motions])
+    _, joints = pose_body(load_body(), random_person(generator), rotations)
+    canonical, _ = canonical_joints(joints)
+    distances = torch.cdist(canonical.flatten(1), canonical.flatten(1))
+    solitude = distances.topk(5, largest=False).values[:, -1]
+    kept = torch.nonzero(solitude <= solitude.quantile(0.9)).squeeze(1)
+    distances = distances[kept][:, kept]
+    chosen = [int(distances.mean(1).argmin())]
+    while len(chosen) < count:
+        chosen.append(int(distances[chosen].amin(0).argmax()))
+    return rotations[kept[chosen]]
+
+
+def _bytes(values: Float[Tensor, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    return (values * 255 + 0.5).clamp(0, 255).byte().numpy()

@@ -1,0 +1,187 @@
+"""People in places, filmed: a film, its exact labels, and what a detector makes of it."""
+
+import csv
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from kinepose.errors import BadInputError
+from kinepose.files import check_folder, replacing
+from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.ranges import check_ranges
+from kinepose.settings import MotionConfig, SynthesizeConfig
+from kinepose.synthetic.backgrounds import read_photographs
+from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import check_motion, check_scene
+from kinepose.synthetic.filming import detect, shoot
+from kinepose.synthetic.motion import roam
+from kinepose.synthetic.motion_sampling import captured_clips, random_motion
+from kinepose.synthetic.renderer import to_camera, to_picture
+from kinepose.synthetic.stage import film_camera, place
+
+LABEL_VERSION = 1
+_LONGEST_STAY = 1.7
+"""Of people who walk about: so brief that the median of 6 s does not show them [s]."""
+_RANGES = {
+    "clips": (1.0, math.inf),
+    "seconds": (0.0, 86400.0),
+    "size": (32.0, 8192.0),
+    "fps": (1.0, 1000.0),
+    "seed": (0.0, math.inf),
+    "workers": (0.0, 1024.0),
+}
+"""Of films alone."""
+
+
+def synthesize(config: SynthesizeConfig) -> None:
+    """Writes films/*.mp4, labels/*.npz and boxes.csv.
+
+    The seed and a film's number alone decide what is in it, whatever the number of processes.
+
+    Raises:
+        BadInputError: on settings that make no film, or where nothing can be written.
+    """
+    _check(config)
+    check_folder(config.output)
+    rows: list[list[str]] = []
+    for film_rows in tqdm(_films(config), "films", config.clips, unit="film"):
+        rows += film_rows
+    with _writing(config.output / "boxes.csv") as path, path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
+        writer.writerows(rows)
+    print(f"{config.clips} films in {config.output / 'films'}")
+
+
+def _films(config: SynthesizeConfig) -> Iterator[list[list[str]]]:
+    """Writes the films, here or in several processes; yields their rows of boxes.csv in order."""
+    write = partial(_write_film, config)
+    workers = min(config.workers or os.cpu_count() or 1, config.clips)
+    if workers > 1:
+        with multiprocessing.get_context("spawn").Pool(workers, settle_process) as pool:
+            yield from pool.imap(write, range(config.clips))
+        return
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        settle_process()
+        yield from map(write, range(config.clips))
+    finally:
+        torch.set_num_threads(threads[0])
+        cv2.setNumThreads(threads[1])
+
+
+def settle_process() -> None:
+    """One thread a process: sums are added in one order, and processes share the cores."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _write_film(config: SynthesizeConfig, index: int) -> list[list[str]]:
+    """One film and its labels; returns its rows of boxes.csv."""
+    generator = np.random.default_rng([config.seed, index])
+    config, name = _alone(config, index)
+    moving = config.camera == "moving" or (config.camera == "mixed" and index % 2 == 1)
+    fps, frames = float(config.fps), round(config.seconds * config.fps)
+    in_place = not moving and generator.random() < config.motion.standing
+    motion = random_motion(generator, frames, fps, _habits(config.motion, moving, in_place))
+    motion = roam(generator, motion, fps, radius=0.1 if in_place else 1.1)
+    actor = place(motion, random_person(generator), fps)
+    camera = film_camera(generator, actor, config.size, fps, moving, config.scene)
+    seen = to_camera(camera, actor.joints)
+    rows = []
+    with _film(config, f"{name}.mp4") as write:
+        pictures = shoot(generator, config, actor, camera, moving)
+        for frame, (picture, mask) in enumerate(pictures):
+            write(picture)
+            box = detect(generator, mask)
+            if box is not None:
+                rows.append([f"{name}.mp4", str(frame), "0", *(f"{side:.2f}" for side in box)])
+    with _writing(config.output / "labels" / f"{name}.npz") as path:
+        np.savez(
+            path,
+            frame=np.arange(frames),
+            track=np.zeros(frames, np.int64),
+            joints2d=to_picture(camera, seen).numpy(),
+            joints3d=(seen * 1000).numpy(),
+            focal=np.median(camera.focal.numpy()),
+            focal_by_frame=camera.focal.numpy(),
+            fps=np.float32(config.fps),
+            joint_names=np.array(JOINT_NAMES),
+            format_version=np.int64(LABEL_VERSION),
+        )
+    return rows
+
+
+def _alone(config: SynthesizeConfig, index: int) -> tuple[SynthesizeConfig, str]:
+    """The settings and the name of one film, which shows one motion only if motions are apart."""
+    if not config.motion.apart:
+        return config, f"{config.name}_{index:04d}"
+    names = config.motion.only or tuple(sorted(captured_clips()))
+    name = names[index % len(names)]
+    motion = replace(config.motion, clips=None, only=(name,))
+    motion = replace(motion, captured=1.0, mixed=0.0, procedural=0.0)
+    return replace(config, motion=motion), f"{config.name}_{name}_{index:04d}"
+
+
+def _habits(motion: MotionConfig, moving: bool, in_place: bool) -> MotionConfig:
+    """Before a static camera people either stay where they are, or never stay anywhere for long."""
+    if motion.apart:
+        return replace(motion, walks_between=0.0)
+    if in_place:
+        return replace(motion, walks_between=0.0, locomotion=0.0)
+    if moving:
+        return motion
+    return replace(motion, walks_between=1.0, longest_stay=min(motion.longest_stay, _LONGEST_STAY))
+
+
+@contextmanager
+def _film(config: SynthesizeConfig, name: str) -> Generator[Callable[[np.ndarray], None]]:
+    """A function that appends a frame to a film that appears once it is complete."""
+    # x264's macroblock tree computes other bytes on other processors, and with AVX-512 by chance.
+    options = {"preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
+    options["crf"] = str(config.scene.compression)
+    path, size = config.output / "films" / name, config.size
+    with _writing(path) as unfinished, av.open(str(unfinished), "w", format="mp4") as film:
+        stream = film.add_stream("libx264", rate=config.fps, options=options)
+        stream.width, stream.height, stream.pix_fmt = size, size, "yuv420p"
+
+        def write(picture: np.ndarray) -> None:
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+
+        yield write
+        film.mux(stream.encode())
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[Path]:
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except (OSError, av.FFmpegError) as error:
+        raise BadInputError(f"cannot write {path}: {error}") from error
+
+
+def _check(config: SynthesizeConfig) -> None:
+    """Raises BadInputError on settings that make no film."""
+    check_ranges(config, _RANGES, "--")
+    check_motion(config.motion, "--motion.")
+    check_scene(config.scene, "--")
+    if round(config.seconds * config.fps) < 1:
+        raise BadInputError(
+            f"--seconds {config.seconds} at --fps {config.fps}: less than one frame."
+        )
+    if config.size % 2:
+        raise BadInputError(f"--size {config.size}: H.264 needs an even number.")
+    if config.scene.backgrounds is not None:
+        read_photographs(config.scene.backgrounds)

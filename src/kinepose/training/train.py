@@ -1,0 +1,482 @@
+"""The loop that alternates the losses, each with an optimiser of its own (Sec. 3.3, 4).
+
+Every step draws from a generator seeded by (seed, step) alone, so that a run that was killed goes
+on from its last checkpoint to the same numbers as one that never was.
+"""
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from kinepose.dataset.augmentation import Augmentation, draw_renders
+from kinepose.dataset.backgrounds import (
+    BackgroundSource,
+    draw_random_backgrounds,
+    open_backgrounds,
+)
+from kinepose.dataset.labels import ClipLabels, draw_labelled, read_clip_labels
+from kinepose.dataset.pairs import ClipSet, PairBatch, draw_pairs, long_enough, read_clips
+from kinepose.dataset.render_stream import Stream, opened, render_prior_set
+from kinepose.dataset.renders import LabelledBatch, PriorSet, load_prior, plain_batch, save_prior
+from kinepose.errors import BadInputError, TrainingError
+from kinepose.files import check_folder
+from kinepose.geometry.devices import send
+from kinepose.method.losses import (
+    ImageTransform,
+    LossName,
+    Terms,
+    Weights,
+    joints2d_loss,
+    paired_loss,
+    prior_loss,
+    trained_modules,
+    unpaired_loss,
+)
+from kinepose.method.model import Model, choose_device, load_model, new_model
+from kinepose.ranges import check_ranges
+from kinepose.run_folder import paints_people, read_log, read_run_config
+from kinepose.settings import TrainConfig
+from kinepose.synthetic.single_images import MARGIN
+from kinepose.training.checkpoint import Run, holds_run, restore, save
+from kinepose.training.distributed import average, joined, number, rank, share, wait
+from kinepose.training.snapshots import save_pictures
+
+_RANGES = {
+    "label_share": (0.0, 1.0),
+    "iterations": (0.0, math.inf),
+    "minutes": (0.0, math.inf),
+    "batch_size": (1.0, math.inf),
+    "seed": (0.0, 2.0**31),
+    "learning_rate": (0.0, math.inf),
+    "cooldown": (0.0, 1.0),
+    "gradient_clip": (0.0, math.inf),
+    "smallest_gap": (0.0, math.inf),
+    "prior_images": (2.0, math.inf),
+    "prior_seed": (0.0, 2.0**31),
+    "rotation": (0.0, 180.0),
+    "crop_jitter": (0.0, 1.0),
+    "overfit": (0.0, math.inf),
+    "checkpoint_minutes": (0.0, math.inf),
+    "picture_every": (1.0, math.inf),
+    "threads": (0.0, 1024.0),
+}
+Watch = Callable[[Run], bool]
+"""Whether training goes on."""
+Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
+READ_EVERY = 20
+"""Iterations after which their losses are fetched from the device, which till then runs on alone; a
+loss that is not finite is noticed then."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a run learns from."""
+
+    prior: PriorSet
+    backgrounds: BackgroundSource
+    clips: ClipSet | None
+    labels: ClipLabels | None
+    stream: Stream | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an iteration came to, its numbers still on the device."""
+
+    step: int
+    """How many iterations had been made with it."""
+    loss: LossName
+    terms: Terms
+    norm: Float[Tensor, ""]
+    """Of the gradient."""
+    seconds: float
+
+
+def train(config: TrainConfig, watch: Watch | None = None) -> None:
+    """Train until `iterations` or `minutes` are over; resume the run if the folder holds one.
+
+    Processes that torchrun started share every batch; the first one writes.
+
+    Whoever watches sees the run every `picture_every` iterations, before the checkpoint that is
+    then made, and may end it.
+
+    Raises:
+        BadInputError: if settings, clips or labels cannot be used.
+        TrainingError: if a loss is not finite or all poses become one; the last checkpoint stays.
+    """
+    check_ranges(config, _RANGES)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
+    with joined(choose_device(config.device)) as device:
+        _check_settings(config)
+        if not rank():  # the others would clear away what it tries
+            check_folder(config.output)
+        if config.compile:
+            _check_compiler(device)
+        resumed = holds_run(config)
+        with streaming as stream:
+            _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
+
+
+def _train(
+    config: TrainConfig,
+    materials: Materials,
+    device: torch.device,
+    resumed: bool,
+    watch: Watch | None,
+) -> None:
+    schedule = _schedule(config, materials)
+    torch.manual_seed(config.seed)
+    model = _first_model(config).to(device)
+    model.half_precision = config.bfloat16
+    model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
+    if config.compile:
+        for network in model.children():
+            network.compile()
+    warm_up: list[LossName] = ["prior"] if config.warm_up else []
+    optimisers = {loss: _optimiser(config, model, loss) for loss in [*warm_up, *schedule]}
+    run = Run(config, model, optimisers)
+    if resumed:
+        restore(run)
+    elif materials.stream is not None:
+        materials.stream.at(0)  # before anything is written: a clip may be no human's
+    wait()  # all have read what is there
+    with TemporaryDirectory() if rank() else nullcontext(config.output) as folder:
+        run.config = replace(config, output=Path(folder))
+        if not resumed:
+            run.config.output.mkdir(parents=True, exist_ok=True)
+            (run.config.output / "log.jsonl").unlink(missing_ok=True)
+            save_prior(materials.prior, run.config.output / "prior.npz")
+            save(run)
+        _loop(run, materials, schedule, watch)
+
+
+def _first_model(config: TrainConfig) -> Model:
+    """From noise, from pretrained weights, or where another run has come to."""
+    if config.start is None:
+        return new_model(config.model)
+    model = load_model(config.start)
+    if model.config != config.model:
+        raise BadInputError(f"--start {config.start}: the run has another model than --model says")
+    return model
+
+
+def _loop(run: Run, materials: Materials, schedule: list[LossName], watch: Watch | None) -> None:
+    config, folder = run.config, run.config.output
+    started, saved = time.monotonic() - run.seconds, time.monotonic()
+    limit = config.minutes * 60 if config.minutes else math.inf
+    progress = tqdm(
+        total=config.iterations,
+        initial=run.step,
+        desc="train",
+        unit="it",
+        disable=rank() > 0 or None,
+    )
+    unread: list[Outcome] = []
+    with (folder / "log.jsonl").open("a") as log, progress:
+        while run.step < config.iterations and run.seconds < limit:
+            loss = _turn(config, schedule, run.step)
+            terms, norm = _train_step(run, materials, loss)
+            run.step, run.seconds = run.step + 1, time.monotonic() - started
+            unread.append(Outcome(run.step, loss, terms, norm, round(run.seconds, 3)))
+            progress.update()
+            if math.isfinite(limit):
+                progress.set_postfix_str(f"{max(0.0, limit - run.seconds) / 60:.1f} min left")
+            shown = run.step % config.picture_every == 0
+            due = time.monotonic() - saved > config.checkpoint_minutes * 60
+            if shown or due or len(unread) == READ_EVERY:
+                _read(run, unread, log)
+            if shown:
+                _check_spread(run, materials)
+                _save_pictures(run, materials)
+                if watch is not None and not watch(run):
+                    break
+            if due or (shown and watch is not None):
+                log.flush()
+                save(run)
+                saved = time.monotonic()
+        _read(run, unread, log)
+    save(run)
+    _save_pictures(run, materials)
+    if not rank():
+        _summarise(run, schedule)
+
+
+def _summarise(run: Run, schedule: list[LossName]) -> None:
+    """Say what was trained, and what had no turn although it was meant to."""
+    turns = Counter(line["loss"] for line in read_log(run.config.output))
+    counts = ", ".join(f"{loss} {turns[loss]}" for loss in dict.fromkeys(schedule))
+    print(f"{run.config.output}: {run.step} iterations in {run.seconds / 60:.1f} min ({counts})")
+    if missing := [loss for loss in dict.fromkeys(schedule) if not turns[loss]]:
+        print(
+            f"too short for {' and '.join(missing)}: they begin after --warm-up "
+            f"{run.config.warm_up} and --consistency-from {run.config.consistency_from} iterations"
+        )
+
+
+def _read(run: Run, outcomes: list[Outcome], log: TextIO) -> None:
+    """Fetch what iterations came to, make sure of it, write it to the log, and forget it.
+
+    Raises:
+        TrainingError: if a loss or a gradient was not finite.
+    """
+    if not outcomes:
+        return
+    fetched = torch.stack([number for o in outcomes for number in (*o.terms.values(), o.norm)])
+    numbers = iter(fetched.tolist())
+    for outcome in outcomes:
+        terms = {name: round(next(numbers), 6) for name in outcome.terms}
+        for kind, value in (("loss", sum(terms.values())), ("gradient of the loss", next(numbers))):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"step {outcome.step - 1}: the {kind} '{outcome.loss}' is not finite "
+                    f"({', '.join(f'{name} {term:.3g}' for name, term in terms.items())}); "
+                    f"the last checkpoint is in {run.config.output}"
+                )
+        record = {"step": outcome.step, "loss": outcome.loss, "total": sum(terms.values()), **terms}
+        log.write(json.dumps(record | {"seconds": outcome.seconds}) + "\n")
+    outcomes.clear()
+
+
+def _train_step(run: Run, materials: Materials, loss: LossName) -> tuple[Terms, Float[Tensor, ""]]:
+    """One iteration of one loss; returns its terms and the norm of their gradient."""
+    config, model = run.config, run.model
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
+    torch.manual_seed(config.seed * 1_000_003 + run.step)
+    optimiser = run.optimisers[loss]
+    parameters = optimiser.param_groups[0]["params"]
+    model.requires_grad_(False).train()
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    if _only_paints(config, run.step):
+        model.pose_encoder.requires_grad_(False)
+    terms = _terms(run, materials, loss, generator)
+    torch.stack(list(terms.values())).sum().backward()
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    average([*gradients, *terms.values()])
+    for group in optimiser.param_groups:
+        group["lr"] = _learning_rate(config, loss, _progress(run))
+    norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return {name: term.detach() for name, term in terms.items()}, norm
+
+
+def _terms(run: Run, materials: Materials, loss: LossName, generator: torch.Generator) -> Terms:
+    config, model, clips = run.config, run.model, materials.clips
+    size, count = config.model.image_size, config.batch_size
+    if loss == "prior":
+        return prior_loss(model, _on(model, share(_prior_batch(run, materials, generator))))
+    assert clips is not None
+    if loss in ("joints2d", "joints3d"):
+        assert materials.labels is not None
+        batch = draw_labelled(clips, materials.labels, loss, count, size, generator)
+        supervised = joints2d_loss if loss == "joints2d" else prior_loss
+        return supervised(model, _on(model, share(batch)))
+    pairs = draw_pairs(clips, loss == "paired", count, size, config.smallest_gap, generator)
+    weights = Weights(config.pixel_weight, config.pose_consistency, config.appearance_consistency)
+    if loss == "paired":
+        if run.step < config.consistency_from:
+            weights = replace(weights, pose=0.0, appearance=0.0)
+        return paired_loss(model, _on(model, share(pairs)), weights)
+    backgrounds = draw_random_backgrounds(materials.backgrounds, count, size, generator)
+    angle = math.radians(config.rotation) * (torch.rand(count, generator=generator) * 2 - 1)
+    transform = ImageTransform(torch.rand(count, generator=generator) < 0.5, angle)
+    pairs = replace(pairs, background=backgrounds)
+    pairs, transform = _on(model, share(pairs)), _on(model, share(transform))
+    return unpaired_loss(model, pairs, transform, weights)
+
+
+def _prior_batch(run: Run, materials: Materials, generator: torch.Generator) -> LabelledBatch:
+    config = run.config
+    size = config.model.image_size
+    if config.overfit:
+        return plain_batch(materials.prior, size)
+    backgrounds = draw_random_backgrounds(materials.backgrounds, config.batch_size, size, generator)
+    augmentation = Augmentation(math.radians(config.rotation), config.crop_jitter)
+    if materials.stream is None:
+        return draw_renders(materials.prior, backgrounds, augmentation, generator)
+    look = config.stream
+    augmentation = replace(
+        augmentation, margin=MARGIN, hidden=look.hidden, noise=look.noise, blur=look.blur
+    )
+    return draw_renders(materials.stream.at(run.step), backgrounds, augmentation, generator)
+
+
+def _gather(config: TrainConfig, device: torch.device) -> Materials:
+    path = config.output / "prior.npz"
+    count = config.overfit or config.prior_images
+    size = 2 * config.model.image_size
+    if path.is_file():
+        prior = load_prior(path)
+        if prior.image.shape[:2] != (count, size):
+            raise BadInputError(
+                f"{path} holds {len(prior.image)} renders of {prior.image.shape[1]} px, not "
+                f"{count} of {size}: name another --output"
+            )
+    else:
+        prior = render_prior_set(count, config.prior_seed, size)
+    clips = read_clips(config.clips, device) if config.clips else None
+    labels = None
+    if config.variant in ("weakly", "semi", "full") and not config.overfit:
+        if clips is None or not config.labels:
+            raise BadInputError(f"the variant {config.variant!r} needs --clips and --labels")
+        share = config.label_share if config.variant == "semi" else 1.0
+        labels = read_clip_labels(config.labels, clips, share, config.seed)
+    backgrounds = open_backgrounds(
+        config.backgrounds, clips, config.model.image_size, config.prior_seed, device
+    )
+    return Materials(prior, backgrounds, clips, labels)
+
+
+def _check_settings(config: TrainConfig) -> None:
+    """Refuse, in one line, what could only fail later."""
+    if config.batch_size % number():
+        raise BadInputError(f"{number()} processes cannot share --batch-size {config.batch_size}")
+    if number() > 1 and config.minutes:
+        raise BadInputError("several processes need --iterations: their clocks differ")
+    if config.crop_jitter and not config.model.extended_camera:
+        raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
+    if config.stream.pool and not config.model.extended_camera:
+        raise BadInputError("--stream.pool needs --model.extended-camera: crops fit the pose")
+
+
+def _check_compiler(device: torch.device) -> None:
+    """Whether torch can compile at all: before anything is written."""
+    try:
+        torch.compile(torch.sin)(torch.zeros(1, device=device))
+    except Exception as error:  # whatever its tools raise
+        first = str(error).splitlines()[0]
+        raise BadInputError(f"--compile: torch cannot compile here: {first}") from error
+
+
+def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
+    """The losses that take turns after the warm-up."""
+    clips = materials.clips
+    if config.overfit or config.variant == "prior":
+        return ["prior"]
+    if config.variant == "full":
+        return ["joints3d"]
+    if clips is None:
+        raise BadInputError(f"the variant {config.variant!r} needs --clips")
+    schedule: list[LossName] = ["prior"]
+    if len(clips.paired):
+        schedule.append("paired")
+    elif not (config.unpaired and config.start and paints_people(read_run_config(config.start))):
+        raise BadInputError(
+            "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
+        )
+    if config.unpaired and len(clips.unpaired):
+        schedule.append("unpaired")
+    for loss in schedule[1:]:  # before anything is written
+        long_enough(clips, loss == "paired", config.smallest_gap)
+    extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
+    return [*schedule, extra[config.variant]] if config.variant in extra else schedule
+
+
+def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:
+    """The loss whose turn it is."""
+    if step < config.warm_up:
+        return "prior"
+    if _only_paints(config, step) and "paired" in schedule:
+        return "paired"
+    loss = schedule[step % len(schedule)]
+    if loss == "unpaired" and step < config.consistency_from:
+        return "paired" if "paired" in schedule else "prior"
+    return loss
+
+
+def _only_paints(config: TrainConfig, step: int) -> bool:
+    """Whether E_P stays as it is, while E_A and D_I learn from it."""
+    return config.warm_up <= step < config.warm_up + config.decoder_first
+
+
+def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
+    parameters = [p for module in trained_modules(model, loss) for p in module.parameters()]
+    rate = _learning_rate(config, loss, progress=0.0)
+    kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
+    return kind(parameters, rate)
+
+
+def _progress(run: Run) -> float:
+    """How much of the run is over, from 0 to 1."""
+    minutes = run.seconds / 60 / run.config.minutes if run.config.minutes else 0.0
+    return min(1.0, max(run.step / run.config.iterations, minutes))
+
+
+def _learning_rate(config: TrainConfig, loss: LossName, progress: float) -> float:
+    """Constant, until it falls linearly over the last iterations if `cooldown` says so."""
+    rate = config.learning_rate * (config.unpaired_rate if loss == "unpaired" else 1.0)
+    if not config.cooldown:
+        return rate
+    return rate * min(1.0, (1 - progress) / config.cooldown)
+
+
+def _on(model: Model, batch: Batch) -> Batch:
+    """A dataclass of tensors, on the model's device; pictures lie there as its weights do."""
+    device = next(model.parameters()).device
+    moved = {k: v if v is None else send(v, device) for k, v in vars(batch).items()}
+    pictures = {
+        k: v.contiguous(memory_format=torch.channels_last)
+        for k, v in moved.items()
+        if v is not None and v.ndim == 4
+    }
+    return type(batch)(**moved | pictures)
+
+
+def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
+    """The pairs of all pictures of a run: of D_p, else the renders with themselves."""
+    config, clips = run.config, materials.clips
+    size, generator = config.model.image_size, torch.Generator().manual_seed(config.seed)
+    if clips is not None and len(clips.paired):
+        return draw_pairs(clips, True, 8, size, config.smallest_gap, generator)
+    images = plain_batch(materials.prior, size).images[:8]
+    grey = torch.full_like(images, 0.5)
+    return PairBatch(images, images, grey, torch.ones_like(grey[:, :1]), torch.arange(len(images)))
+
+
+@torch.compiler.set_stance("force_eager")
+def _save_pictures(run: Run, materials: Materials) -> None:
+    path = run.config.output / "pictures" / f"step_{run.step:08d}.npz"
+    save_pictures(run.model, _on(run.model, _fixed_pairs(run, materials)), path)
+
+
+@torch.compiler.set_stance("force_eager")
+@torch.no_grad()
+def _check_spread(run: Run, materials: Materials) -> None:
+    """Stop a run whose encoder says the same of every render, or of every film.
+
+    The spread is the standard deviation of joints over pictures: of p_2D [half crop sides] or of
+    p_3D [canonical].
+    """
+    if run.step <= run.config.warm_up:
+        return
+    device = next(run.model.parameters()).device
+    seen = {"renders": plain_batch(materials.prior, run.config.model.image_size).images}
+    if materials.clips is not None and len(materials.clips.paired) > 1:
+        seen["films"] = _fixed_pairs(run, materials).target
+    for name, images in seen.items():
+        poses = run.model.eval().predict(images.to(device))
+        spread = min(
+            joints.std(dim=0, correction=0).mean().item()
+            for joints in (poses.joints2d, poses.joints3d)
+        )
+        if spread < run.config.smallest_spread:
+            raise TrainingError(
+                f"step {run.step}: all poses have become one (spread {spread:.2g} over "
+                f"{len(images)} pictures of {name}); the last checkpoint is in "
+                f"{run.config.output}"
+            )

@@ -1,0 +1,239 @@
+"""Four ways to find the people in a frame: boxes x0, y0, x1, y1 [px], none of them with a pose."""
+
+import csv
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from kinepose.errors import BadInputError
+from kinepose.video.background import STILL_CAMERA, masked_median
+from kinepose.video.reading import Picture
+from kinepose.video.shots import Boxes
+
+FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
+"""By track, then by frame."""
+_COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
+
+_LARGEST_NUMBER = 2**31 - 1
+_FARTHEST = 1e5
+"""From a picture's corner to a side of a box [px]."""
+_LEAST_DIFFERENCE = 22
+"""From the median, in the channel that differs most, of what counts as moving [0 to 255]."""
+_NOISES = 5
+"""The same in median differences of the film, for grainy ones."""
+_BRIDGE = 0.035
+"""Moving parts nearer than twice this are one blob [longer sides of the picture]."""
+_BEFORE_AND_AFTER = 0.05
+"""What moved this little before or after counts with a frame [s]."""
+_SMALLEST_BLOB = 0.002
+"""Share of the picture."""
+_SMALLER_BLOBS = 0.25
+"""Blobs of less than this share of the largest one's area are not people."""
+_LIGHT_CHANGE = 0.25
+"""A frame of which more than this share moves, and ..."""
+_LIGHT_CHANGE_RATIO = 3.0
+"""... this many times what is usual in the film, shows other light rather than people."""
+_MEDIAN_REACH = {False: 5.0, True: 1.0}
+"""How far from a frame its median reaches, for a still and for a moving camera [s]."""
+_FEWEST_SEEN = 3
+"""A moving camera's median is believed where this many other frames saw the place."""
+_MEDIAN_SAMPLES = {False: 40, True: 9}
+
+Thumbnails = UInt8[np.ndarray, "frames height width 3"]
+Homography = Float[np.ndarray, "3 3"]
+
+
+def whole_picture(image: Picture) -> Boxes:
+    """One person, who fills the picture."""
+    height, width = image.shape[:2]
+    return np.array([[0.0, 0.0, width, height]])
+
+
+def network_detector(weights: str, threshold: float) -> Callable[[Picture], Boxes]:
+    """A detector of transformers (RT-DETR and its like), by name on the Hub or by folder.
+
+    Raises:
+        BadInputError: if its weights cannot be had, or it knows no class 'person'.
+    """
+    import torch  # only here: the processes of `prepare` start in a moment without
+    from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+    try:
+        processor = AutoImageProcessor.from_pretrained(weights)
+        network = AutoModelForObjectDetection.from_pretrained(weights).eval()
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInputError(
+            f"no weights of the detector {weights!r} ({reason}); give --detector-weights FOLDER, "
+            "or find people by --detector motion, or by --detector file --boxes CSV"
+        ) from error
+    names = {str(name).lower(): label for label, name in network.config.id2label.items()}
+    if "person" not in names:
+        raise BadInputError(f"the detector {weights!r} knows no class 'person'")
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    @torch.inference_mode()
+    def detect(image: Picture) -> Boxes:
+        inputs = processor(image, return_tensors="pt").to(network.device)
+        (found,) = processor.post_process_object_detection(
+            network(**inputs), threshold=threshold, target_sizes=[image.shape[:2]]
+        )
+        return found["boxes"][found["labels"] == int(names["person"])].cpu().double().numpy()
+
+    return detect
+
+
+def read_boxes(path: Path, only: str | None = None) -> dict[str, FileBoxes]:
+    """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by film; '' where it names none.
+
+    With `only`, the boxes of other films stay unread: a benchmark has a million.
+
+    Raises:
+        BadInputError: with the number of the first line that is wrong.
+    """
+    films: dict[str, FileBoxes] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise BadInputError(f"{path}: its first line names no column {', '.join(missing)}")
+            for row in reader:
+                film = (row.get("film") or "").strip()
+                tracks = films.setdefault(film, {})
+                if only is not None and film not in ("", only):
+                    continue
+                try:
+                    frame, track, box = _parse_row(row)
+                    frames = tracks.setdefault(track, {})
+                    if frame in frames:
+                        raise ValueError(f"a second box of track {track} in frame {frame}")
+                except (TypeError, ValueError) as error:
+                    raise BadInputError(f"{path}, line {reader.line_num}: {error}") from error
+                frames[frame] = box
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"cannot read boxes from {path}: {reason}") from error
+    if not films:
+        raise BadInputError(f"{path} holds no boxes")
+    return films
+
+
+def moving_people(thumbnails: Thumbnails, fps: float, camera_motion: float) -> list[Boxes]:
+    """Boxes [px of the thumbnails] of what differs from the median of the frames around it.
+
+    `camera_motion` is their background.background_motion.
+
+    Where the camera moves, the frames are first laid over each other by homographies. A person
+    who stays where he is shows only the parts that he moves: parts near each other are one.
+    """
+    differences = _differences(thumbnails, fps, camera_motion > STILL_CAMERA)
+    noise = float(np.median(differences[:: max(1, len(differences) // 50)]))
+    moving = (differences > max(_LEAST_DIFFERENCE, _NOISES * noise)).astype(np.uint8)
+    shares = moving.mean((1, 2))
+    moving[shares > max(_LIGHT_CHANGE, _LIGHT_CHANGE_RATIO * np.median(shares))] = 0
+    reach = int(_BEFORE_AND_AFTER * fps)
+    return [_blobs(moving[max(0, i - reach) : i + reach + 1].max(0)) for i in range(len(moving))]
+
+
+def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
+    frame, track = int(row["frame"]), int(row["track"])
+    box = np.array([float(row[name]) for name in _COLUMNS[2:]])
+    if frame < 0:
+        raise ValueError(f"frame {frame} is below 0")
+    if max(frame, abs(track)) > _LARGEST_NUMBER:
+        raise ValueError(f"frame {frame} of track {track}: too large a number")
+    if not np.isfinite(box).all():
+        raise ValueError("a side of the box is not a finite number")
+    if np.abs(box).max() > _FARTHEST:
+        raise ValueError(f"a side of the box is farther than {_FARTHEST:g} px away")
+    if box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(f"the box is empty: x {box[0]} to {box[2]}, y {box[1]} to {box[3]}")
+    return frame, track, box
+
+
+def _differences(
+    thumbnails: Thumbnails, fps: float, moving: bool
+) -> UInt8[np.ndarray, "frames height width"]:
+    """How far each frame is from the median around it, in the channel that differs most."""
+    smooth = np.stack([cv2.GaussianBlur(picture, (0, 0), 1.0) for picture in thumbnails])
+    to_next = _registrations(thumbnails) if moving else None
+    reach = max(1, round(_MEDIAN_REACH[moving] * fps))
+    step = 1 if moving else reach  # a still camera's median serves the frames around it
+    differences = np.empty(thumbnails.shape[:3], np.uint8)
+    for start in range(0, len(smooth), step):
+        middle = min(start + step // 2, len(smooth) - 1)
+        first = max(0, min(middle - reach, len(smooth) - 1 - 2 * reach))
+        last = min(len(smooth) - 1, first + 2 * reach)
+        chosen = np.unique(np.linspace(first, last, _MEDIAN_SAMPLES[moving]).round().astype(int))
+        if to_next is None:
+            known = np.ones(smooth.shape[1:3], bool)
+            median = masked_median(list(smooth[chosen]), [known] * len(chosen))
+        else:
+            others = [i for i in chosen.tolist() if i != middle]
+            laid = [_laid_over(smooth[i], _registration(i, middle, to_next)) for i in others]
+            median = masked_median([picture for picture, _ in laid], [seen for _, seen in laid])
+            known = np.sum([seen for _, seen in laid], axis=0) >= _FEWEST_SEEN
+        for i in range(start, min(start + step, len(smooth))):
+            channels = cv2.split(cv2.absdiff(smooth[i], median))
+            differences[i] = functools.reduce(np.maximum, channels) * known
+    return differences
+
+
+def _registrations(thumbnails: Thumbnails) -> list[Homography]:
+    """From each frame to the next, by what most of its corners agree on: people are outvoted.
+
+    The least median of squares, as errors add up from frame to frame: in a test film panned by
+    known amounts it was off by 0.002 px after 12 frames, RANSAC by 0.06 to 0.4 px.
+    """
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in thumbnails]
+    homographies = []
+    for this, following in itertools.pairwise(grey):
+        homography = None
+        corners = cv2.goodFeaturesToTrack(this, 300, 0.01, 4)
+        if corners is not None and len(corners) >= 8:
+            moved = corners.copy()
+            moved, found, _ = cv2.calcOpticalFlowPyrLK(this, following, corners, moved)
+            tracked = found.ravel() == 1
+            if tracked.sum() >= 8:
+                homography, _ = cv2.findHomography(corners[tracked], moved[tracked], cv2.LMEDS)
+        homographies.append(np.eye(3) if homography is None else np.asarray(homography))
+    return homographies
+
+
+def _registration(start: int, end: int, to_next: list[Homography]) -> Homography:
+    """From frame `start` to frame `end`, forwards or backwards."""
+    homography = np.eye(3)
+    for step in to_next[min(start, end) : max(start, end)]:
+        homography = step @ homography
+    return np.linalg.inv(homography) if start > end else homography
+
+
+def _laid_over(picture: Picture, homography: Homography) -> tuple[Picture, Bool[np.ndarray, "_ _"]]:
+    """A frame as the camera of another one would see it, and where it saw that at all."""
+    size = picture.shape[1], picture.shape[0]
+    seen = cv2.warpPerspective(np.full(picture.shape[:2], 255, np.uint8), homography, size)
+    return cv2.warpPerspective(picture, homography, size).astype(np.uint8, copy=False), seen == 255
+
+
+def _blobs(moving: UInt8[np.ndarray, "height width"]) -> Boxes:
+    """Boxes of the larger moving things, the largest first."""
+    radius = math.ceil(_BRIDGE * max(moving.shape))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    specks_gone = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    left, top, wide, high = cv2.boundingRect(specks_gone)  # elsewhere nothing can come of it
+    padded = np.pad(specks_gone[top : top + high, left : left + wide], 2 * radius)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disk)
+    _, _, regions, _ = cv2.connectedComponentsWithStats(closed)
+    regions[:, :2] += np.array([left, top], np.int32) - 2 * radius
+    regions = regions[1:][np.argsort(-regions[1:, cv2.CC_STAT_AREA], kind="stable")]
+    area = regions[:, cv2.CC_STAT_AREA]
+    least = max(_SMALLEST_BLOB * moving.size, _SMALLER_BLOBS * area.max(initial=0))
+    x0, y0, width, height = regions[area >= least, :4].T.astype(float)
+    return np.stack([x0, y0, x0 + width, y0 + height], axis=-1)

@@ -1,0 +1,130 @@
+"""Frames shrunk to what their crops need, and kept so that a film need not be decoded again."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinepose.settings import PeopleConfig
+from kinepose.video.detectors import FileBoxes
+from kinepose.video.people import Shot, crops_around
+from kinepose.video.reading import FilmInfo, Frame, Picture
+
+_KEPT_BYTES = 2**31
+"""Most room on disk for the frames of one film."""
+
+Crops = Float[np.ndarray, "_ 3"]
+
+
+@dataclass(frozen=True)
+class Shrinking:
+    """How much the frames of a clip are shrunk on being developed.
+
+    All that follows, medians above all, is of these small frames.
+    """
+
+    size: tuple[int, int]
+    """Width and height [px]."""
+    scale: tuple[float, float]
+    """To these shares of the film's."""
+
+    def picture(self, frame: Frame) -> Picture:
+        """The small frame, RGB."""
+        return frame.image if self.scale == (1.0, 1.0) else frame.develop(self.size)
+
+    def boxes(self, boxes: Float[np.ndarray, "_ 4"]) -> Float[np.ndarray, "_ 4"]:
+        """From px of the film to px of the small frames."""
+        return boxes * np.tile(self.scale, 2)
+
+
+class KeptFrames:
+    """The first frames of a film, shrunk as its people suggest, in a nameless file.
+
+    Where boxes are known before the film is read they tell how small its frames may be. Otherwise
+    it can be guessed that crops are at least half as wide as the picture's shorter side.
+    """
+
+    def __init__(
+        self, folder: Path, info: FilmInfo, crop_size: int, config: PeopleConfig, guess: bool
+    ) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        self._info, self._crop_size, self._config = info, crop_size, config
+        self._guess = guess
+        self._room = self._count = 0
+        self._kept: Shrinking | None = None
+
+    def keep(self, frame: Frame, tracks: FileBoxes | None) -> None:
+        """The next frame of the film, while there is room."""
+        if self._kept is None:
+            self._kept = self._expected(tracks)
+            self._room = _KEPT_BYTES if tracks or self._guess else 0
+        width, height = self._kept.size
+        if self._room < 3 * width * height:
+            return
+        picture = np.ascontiguousarray(self._kept.picture(frame))
+        written = 0
+        with suppress(OSError):  # a full disk
+            written = self._file.write(picture.data)
+        if written == picture.nbytes:
+            self._room -= written
+            self._count += 1
+        else:
+            self._room = 0
+
+    def of_shot(
+        self, shot: Shot, crops: Iterable[Crops], frames: Iterable[tuple[int, Frame]]
+    ) -> tuple[Shrinking, Iterator[tuple[int, Picture]]]:
+        """How small a shot's frames are for these crops, and they with their places in the shot.
+
+        They are the kept ones or, where these end or are too small, the film's: `frames` goes
+        through it, with positions, from shot to shot.
+        """
+        wanted = self._shrinking(_smallest(crops))
+        if self._kept is not None and shot.end <= self._count and wanted.size <= self._kept.size:
+            return self._kept, self._pictures(shot)
+        return wanted, _developed(shot, frames, wanted)
+
+    def close(self) -> None:
+        """Give the room back."""
+        self._file.close()
+
+    def _expected(self, tracks: FileBoxes | None) -> Shrinking:
+        """How small frames may be, as far as that is known before people are found."""
+        if tracks:
+            boxes = [np.stack(list(track.values())) for track in tracks.values()]
+            return self._shrinking(_smallest(crops_around(b, self._config, 0.0) for b in boxes))
+        return self._shrinking(min(self._info.width, self._info.height) / 2)
+
+    def _shrinking(self, smallest: float) -> Shrinking:
+        """By the whole number that leaves the smallest crop 1 to 2 times as wide as it becomes."""
+        width, height = self._info.width, self._info.height
+        factor = max(1, int(smallest // self._crop_size))
+        size = max(1, round(width / factor)), max(1, round(height / factor))
+        return Shrinking(size, (size[0] / width, size[1] / height))
+
+    def _pictures(self, shot: Shot) -> Iterator[tuple[int, Picture]]:
+        assert self._kept is not None
+        width, height = self._kept.size
+        for position in range(shot.first, shot.end):
+            picture = np.empty((height, width, 3), np.uint8)
+            self._file.seek(position * picture.nbytes)
+            self._file.readinto(picture.data)
+            yield position - shot.first, picture
+
+
+def _developed(
+    shot: Shot, frames: Iterable[tuple[int, Frame]], small: Shrinking
+) -> Iterator[tuple[int, Picture]]:
+    for position, frame in frames:
+        if position >= shot.first:
+            yield position - shot.first, small.picture(frame)
+        if position == shot.end - 1:
+            return
+
+
+def _smallest(crops: Iterable[Crops]) -> float:
+    return min(float(of_track[:, 2].min()) for of_track in crops)

@@ -1,0 +1,111 @@
+"""A film read once from end to end, in stretches without a shot change."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from scenedetect import FrameTimecode
+from scenedetect.detectors import AdaptiveDetector
+
+from kinepose.video.reading import Frame, Picture, film_info, read_frames
+
+THUMBNAIL = 240
+"""Longer side of the small pictures that show cuts, camera motion and what moves [px]."""
+_LATE = 3
+"""A cut is known this many frames after it, and so is left room for at the end of a stretch."""
+_SHORTEST_SHOT = 0.5
+"""Cuts nearer to the last one are taken for flashes [s]."""
+
+Boxes = Float[np.ndarray, "_ 4"]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive frames without a cut between them; what is kept of them is small."""
+
+    new_shot: bool
+    """Whether a cut (or the film's start) lies before it, rather than the limit of length."""
+    fps: float
+    """Frames a second, on average."""
+    scale: Float[np.ndarray, " 4"]
+    """From boxes in px of the thumbnails to px of the film."""
+    frames: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    thumbnails: list[Picture] = field(default_factory=list)
+    found: list[Boxes] = field(default_factory=list)
+    """What `look` saw in each frame."""
+
+    def split(self, count: int, new_shot: bool) -> tuple["Stretch", "Stretch"]:
+        """The first `count` frames, and the others."""
+        head = replace(
+            self,
+            frames=self.frames[:count],
+            times=self.times[:count],
+            thumbnails=self.thumbnails[:count],
+            found=self.found[:count],
+        )
+        tail = replace(
+            self,
+            new_shot=new_shot,
+            frames=self.frames[count:],
+            times=self.times[count:],
+            thumbnails=self.thumbnails[count:],
+            found=self.found[count:],
+        )
+        return head, tail
+
+    def stack(self) -> UInt8[np.ndarray, "frames height width 3"]:
+        """The thumbnails as one array."""
+        return np.stack(self.thumbnails)
+
+
+def read_stretches(
+    film: Path, fps: float, longest: float, look: Callable[[Frame], Boxes]
+) -> Iterator[Stretch]:
+    """Cut a film at its shot changes, and shots longer than `longest` [s] into several stretches.
+
+    Each frame is shown to `look` in passing, so that one reading serves all. Memory is that of the
+    thumbnails of one stretch. Cuts are PySceneDetect's: changes of content that stand out from the
+    frames around them, which camera motion does not.
+
+    Raises:
+        BadInputError: if the film cannot be read.
+    """
+    info = film_info(film)
+    pace = min(fps, info.fps) if fps > 0 else info.fps
+    width, height = _thumbnail_size(info.width, info.height)
+    scale = np.tile([info.width / width, info.height / height], 2)
+    cuts = AdaptiveDetector(min_scene_len=max(_LATE, round(_SHORTEST_SHOT * pace)))
+    stretch, start = Stretch(True, pace, scale), 0
+    for position, frame in enumerate(read_frames(film, fps)):
+        small = frame.develop((width, height))
+        stretch.frames.append(frame.index)
+        stretch.times.append(frame.time)
+        stretch.thumbnails.append(small)
+        stretch.found.append(look(frame))
+        sparse = np.ascontiguousarray(small[::2, ::2, ::-1])  # BGR, enough for means of pixels
+        for cut in cuts.process_frame(FrameTimecode(position, fps=pace), sparse):
+            length = cut.frame_num - start
+            if length > 0 and _lasts(stretch.thumbnails[length - 1 :]):
+                head, stretch = stretch.split(length, new_shot=True)
+                start = cut.frame_num
+                yield head
+        if frame.time - stretch.times[0] > longest and len(stretch.frames) > _LATE:
+            head, stretch = stretch.split(len(stretch.frames) - _LATE, new_shot=False)
+            start += len(head.frames)
+            yield head
+    yield stretch
+
+
+def _lasts(thumbnails: list[Picture]) -> bool:
+    """Whether the picture does not come back to what it was before a cut, as after a flash."""
+    before, at_cut, *after = (picture.astype(np.float32) for picture in thumbnails)
+    change = np.square(at_cut - before).mean()
+    return all(np.square(later - before).mean() > 0.5 * change for later in after)
+
+
+def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,220 @@
+"""A run as one self-contained page: everything is inside it, nothing is fetched.
+
+Reads what `train`, `predict` and `evaluate` wrote; no model is loaded.
+"""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+import matplotlib
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+
+from kinepose.errors import BadInputError
+from kinepose.files import check_file, replacing
+from kinepose.pose_files import FilmPoses, describe_poses, read_poses
+from kinepose.run_folder import count_parameters, read_last_pictures, read_log, read_run_config
+from kinepose.settings import ReportConfig
+from kinepose.video.reading import film_info, picture_paths, read_frames
+from kinepose.visualization import charts, image_grids
+
+STILLS = 6
+SKELETONS = 6
+RECONSTRUCTIONS = 6
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("kinepose.visualization"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def write_report(config: ReportConfig) -> None:
+    """Write the page of a run and, where they are found, of the poses and scores beside it.
+
+    Raises:
+        BadInputError: if the folder is no run, or the poses that were named cannot be read.
+    """
+    check_file(config.output)
+    described = read_run_config(config.run)
+    path = config.poses or _poses_beside(config.run)
+    poses = read_poses(path) if path else None
+    folder = path.parent if path and path.is_file() else path
+    log = read_log(config.run)
+    scores = _read_scores(folder)
+    page = _TEMPLATES.get_template("report.html").render(
+        name=config.run.resolve().name,
+        facts=_facts(config.run, described, log),
+        scores=scores,
+        joint_errors=_joint_errors(scores),
+        losses=_svg(charts.losses_over_steps(log)) if log else "",
+        training=_training_pictures(config.run),
+        poses=describe_poses(path).partition("\n")[2] if path else "",
+        stills=_stills(folder),
+        skeletons=_skeletons(poses),
+        energy=_energy(poses),
+        settings=_settings(described),
+    )
+    with replacing(config.output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(f"page of {config.run} -> {config.output}")
+
+
+def describe_run(run: Path) -> str:
+    """What a run is and how far it came, in a few lines.
+
+    Raises:
+        BadInputError: if the folder is no run.
+    """
+    facts = _facts(run, read_run_config(run), read_log(run))
+    return "\n".join([f"{run}", *(f"  {name}: {value}" for name, value in facts.items())])
+
+
+def _facts(run: Path, described: dict[str, Any], log: list[dict[str, Any]]) -> dict[str, str]:
+    train, model = described.get("train", {}), described["model"]
+    facts = {
+        "variant": str(train.get("variant", "unknown")),
+        "preset": str(train.get("preset", "unknown")),
+        "pictures": f"{model.get('image_size', '?')} px, maps of {model.get('map_size', '?')}",
+        "parameters": f"{count_parameters(run) / 1e6:.1f} million",
+    }
+    if log:
+        facts["iterations"] = f"{log[-1]['step']} of {train.get('iterations', '?')}"
+        facts["time"] = f"{log[-1]['seconds'] / 60:.1f} min"
+        last = {line["loss"]: line["total"] for line in log[-200:]}
+        facts["last losses"] = ", ".join(f"{name} {total:.3f}" for name, total in last.items())
+    return facts
+
+
+def _settings(described: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Settings by heading, as text."""
+    sections = {"Training": described.get("train", {}), "Model": described["model"]}
+    return {
+        heading: {name: _text(value) for name, value in values.items() if name != "model"}
+        for heading, values in sections.items()
+    }
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _poses_beside(run: Path) -> Path | None:
+    folder = run.resolve().parent / "poses"
+    return folder if (folder / "poses.npz").is_file() else None
+
+
+def _read_scores(folder: Path | None) -> dict[str, Any] | None:
+    """METRICS.json in the folder of the poses, or beside it."""
+    for place in (folder, folder.parent) if folder else ():
+        for path in place.glob("*.json"):
+            if path.name.lower() == "metrics.json":
+                return _read_json(path)
+    return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        scores = json.loads(path.read_text())
+        scores["per_joint"]["p_mpjpe"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInputError(f"{path} does not hold the scores that evaluate writes") from error
+    return scores
+
+
+def _joint_errors(scores: dict[str, Any] | None) -> str:
+    return _svg(charts.errors_by_joint(scores["per_joint"]["p_mpjpe"])) if scores else ""
+
+
+def _training_pictures(run: Path) -> dict[str, Any] | None:
+    arrays = read_last_pictures(run)
+    if arrays is None:
+        return None
+    rows = slice(RECONSTRUCTIONS)
+    names = ("source", "target", "background", "maps", "reconstruction")
+    return {
+        "step": int(arrays["step"]),
+        "reconstructions": _png(
+            image_grids.reconstruction_rows(*(arrays[name][rows] for name in names))
+        ),
+        "joints": _png(image_grids.joints_on_images(arrays["target"], arrays["joints2d"])),
+        "maps": _png(image_grids.separate_maps(arrays["maps"][0])),
+        "transfers": _png(
+            image_grids.transfer_grid(
+                *(arrays[f"{name}_images"] for name in ("pose", "appearance", "background")),
+                arrays["transfers"],
+            )
+        ),
+    }
+
+
+def _stills(folder: Path | None) -> list[str]:
+    """Overlays, spread over the film or over the pictures."""
+    if folder is None:
+        return []
+    film, pictures = folder / "overlay.mp4", folder / "overlay"
+    if film.is_file():
+        wanted = set(_spread(film_info(film).frames, STILLS))
+        return [_jpeg(frame.image) for frame in read_frames(film) if frame.index in wanted]
+    if pictures.is_dir():
+        paths = picture_paths(pictures)
+        wanted = [paths[index] for index in _spread(len(paths), STILLS)]
+        return [_jpeg(frame.image) for path in wanted for frame in read_frames(path)]
+    return []
+
+
+def _skeletons(poses: FilmPoses | None) -> str | None:
+    if poses is None or not len(poses.frame):
+        return None
+    rows = _spread(len(poses.frame), SKELETONS)
+    labels = [
+        f"{poses.frame[row] / poses.fps:.1f} s" if poses.fps else f"picture {poses.frame[row] + 1}"
+        for row in rows
+    ]
+    return _png(image_grids.skeletons_from_two_views(poses.joints3d[rows], labels))
+
+
+def _energy(poses: FilmPoses | None) -> str | None:
+    if poses is None or len(poses.frame) < 2 or not np.isfinite(poses.energy).any():
+        return None
+    time, unit = (poses.frame / poses.fps, "time [s]") if poses.fps else (poses.frame, "picture")
+    return _svg(charts.energy_over_time(time.astype(float), poses.energy, poses.track, unit))
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """`wanted` different numbers below `count`, evenly spread and away from the ends."""
+    wanted = min(count, wanted)
+    return [int((i + 0.5) * count / wanted) for i in range(wanted)]
+
+
+def _png(picture: UInt8[np.ndarray, "height width 3"]) -> str:
+    return _inline(picture, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _jpeg(picture: UInt8[np.ndarray, "height width 3"]) -> str:
+    return _inline(picture, ".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def _inline(picture: UInt8[np.ndarray, "height width 3"], suffix: str, options: list[int]) -> str:
+    """A picture as a data: address."""
+    _, encoded = cv2.imencode(suffix, picture[..., ::-1], options)
+    return f"data:image/{suffix[1:]};base64,{base64.b64encode(encoded.tobytes()).decode()}"
+
+
+def _svg(figure: Figure) -> str:
+    """A chart as a data: address, its letters as outlines: it looks the same everywhere.
+
+    Without a date and with fixed ids, so that the same files give the same page.
+    """
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "kinepose"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,150 @@
+"""The poses of a film as one self-contained page: the film beside 3D skeletons that can be turned.
+
+Reads a film and what `predict` wrote of it; no model is loaded. Everything is inside the page and
+nothing is fetched: three.js, which draws the skeletons; the poses; the film, made small.
+"""
+
+import base64
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+from jaxtyping import Shaped, UInt8
+from tqdm import tqdm
+
+from kinepose.files import replacing
+from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
+from kinepose.pose_files import FilmPoses, read_poses
+from kinepose.video.reading import FilmInfo, film_info, read_frames, write_video
+from kinepose.visualization import skeletons
+
+LONGEST = 300.0
+"""What comes later in a film is left out of its page [s]."""
+LONGER_SIDE = 640
+"""Of the film in the page, at most [px]."""
+PICTURES_A_SECOND = 1.0
+"""The pace at which the page plays a folder of pictures."""
+BITS_A_SECOND = 800_000
+"""Of the film in the page, at most: 30 MB with LONGEST."""
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("kinepose.visualization"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def write_viewer(film: Path, folder: Path) -> None:
+    """Write viewer.html into the folder in which `predict` wrote the poses of this film.
+
+    Raises:
+        BadInputError: if the film or the poses cannot be read, or the page cannot be written.
+    """
+    poses, info = read_poses(folder), film_info(film)
+    fps = info.fps or PICTURES_A_SECOND
+    encoded, scales = _small_film(film, info, fps)
+    shown = poses.frame < len(scales)
+    cut = None if shown.all() else LONGEST / 60
+    page = _TEMPLATES.get_template("viewer.html").render(
+        name=info.name,
+        cut=cut,
+        library=Path(__file__).with_name("templates").joinpath("three.min.js").read_text("utf-8"),
+        data={
+            "film": base64.b64encode(encoded).decode(),
+            "size": _small_size(info),
+            "fps": fps,
+            "frames": len(scales),
+            "pictures": info.fps == 0,
+            **_numbers(poses, shown, np.array(scales)),
+            **_skeleton(),
+        },
+    )
+    with replacing(folder / "viewer.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(f"page to look at them{' (its beginning)' if cut else ''}: {folder / 'viewer.html'}")
+
+
+def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[float]]:
+    """H.264 of the film's frames at an even pace, and by what each was made smaller.
+
+    A key frame every second makes jumps quick.
+    """
+    width, height = _small_size(info)
+    scales: list[float] = []
+
+    def frames() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        count = max(1, round(LONGEST * fps))
+        few = islice(read_frames(film), count)
+        total = min(count, info.frames)
+        for frame in tqdm(few, desc="viewer", unit="frame", total=total, leave=False):
+            rows, columns, _ = frame.image.shape
+            scale = min(width / columns, height / rows)
+            canvas = np.zeros((height, width, 3), np.uint8)
+            part = canvas[: max(1, round(scale * rows)), : max(1, round(scale * columns))]
+            part[:] = cv2.resize(frame.image, part.shape[1::-1], interpolation=cv2.INTER_AREA)
+            scales.append(scale)
+            yield canvas
+
+    options = {
+        "preset": "veryfast",
+        "crf": "25",
+        "maxrate": str(BITS_A_SECOND),
+        "bufsize": str(2 * BITS_A_SECOND),
+        "g": str(max(1, round(fps))),
+    }
+    with TemporaryDirectory() as place:
+        path = Path(place) / "film.mp4"
+        write_video(path, frames(), fps, options)
+        return path.read_bytes(), scales
+
+
+def _small_size(info: FilmInfo) -> tuple[int, int]:
+    """Width and height of the film in the page [px], even, as H.264 wants them."""
+    scale = min(1.0, LONGER_SIDE / max(info.width, info.height))
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in (info.width, info.height))
+    return width, height
+
+
+def _numbers(
+    poses: FilmPoses, shown: Shaped[np.ndarray, " rows"], scales: Shaped[np.ndarray, " frames"]
+) -> dict[str, str]:
+    """The rows that are shown; joints2d in quarters of a px of the small film, joints3d in mm."""
+    scale = scales[poses.frame[shown], None, None]
+    return {
+        "frame": _packed(poses.frame[shown], np.int32),
+        "track": _packed(poses.track[shown], np.int32),
+        "energy": _packed(poses.energy[shown], np.float32),
+        "joints2d": _packed(4 * scale * poses.joints2d[shown], np.int16),
+        "joints3d": _packed(poses.joints3d[shown], np.int16),
+    }
+
+
+def _packed(numbers: Shaped[np.ndarray, "..."], kind: type[np.number]) -> str:
+    """Base64 of the numbers as this kind, little-endian."""
+    if issubclass(kind, np.integer):
+        limits = np.iinfo(kind)
+        numbers = numbers.round().clip(limits.min, limits.max)
+    little_endian = numbers.astype(np.dtype(kind).newbyteorder("<"))
+    return base64.b64encode(little_endian.tobytes()).decode()
+
+
+def _skeleton() -> dict[str, Any]:
+    """What is drawn, in the colours of the overlay."""
+    return {
+        "joints": JOINT_NAMES,
+        "limbs": LIMBS,
+        "left": _css(skeletons.LEFT),
+        "right": _css(skeletons.RIGHT),
+        "midlines": [_css(colour) for colour in skeletons.MIDLINES],
+    }
+
+
+def _css(colour: skeletons.Colour) -> str:
+    return f"rgb{colour}"

@@ -1,0 +1,354 @@
+"""adapt.py and acceptance.py on the two tiny films, with tiny models."""
+
+import copy
+import hashlib
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from kinepose.adaptation.acceptance import Verdict, change, judge
+from kinepose.adaptation.adapt import (
+    Look,
+    _read_looks,
+    _settings,
+    _watcher,
+    _write_looks,
+    adapt,
+    best_look,
+    is_held_back,
+    overall_change,
+    running_time,
+    split_clips,
+)
+from kinepose.adaptation.label_free import steadiness, view_agreement
+from kinepose.dataset.pairs import load_images, read_clips
+from kinepose.errors import BadInputError
+from kinepose.geometry.skeleton import MIRRORED
+from kinepose.inference.predict import joints_in_camera
+from kinepose.method.model import load_model, save_model
+from kinepose.run_folder import read_log, read_run_config
+from kinepose.settings import AdaptConfig, PeopleConfig
+from kinepose.training.checkpoint import Run
+
+PAINTS = {"variant": "unsupervised", "iterations": 10, "warm_up": 2, "pose_consistency": 0.2}
+
+
+@pytest.fixture
+def lively(tiny_model):
+    """A new model's branches start almost constant; this one's do not."""
+    return turned_up(tiny_model, 1000.0)
+
+
+@pytest.fixture
+def start(lively, tmp_path):
+    save_model(lively, tmp_path / "start", train=PAINTS)
+    return tmp_path / "start"
+
+
+@pytest.fixture
+def config(films, start, tmp_path):
+    return AdaptConfig(
+        films=tuple(sorted((films / "films").glob("*.mp4"))),
+        output=tmp_path / "run",
+        start=start,
+        people=PeopleConfig(detector="file", boxes=films / "boxes.csv"),
+        shortest_clip=1.0,
+        largest_invalid=1.0,
+        held_back=0.4,
+        iterations=6,
+        check_every=2,
+        patience=4,
+        batch_size=2,
+        renders=0,
+        workers=1,
+        device="cpu",
+        threads=1,
+    )
+
+
+def hashes(*folders):
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def same(a, b):
+    a, b = load_file(a / "model.safetensors"), load_file(b / "model.safetensors")
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_adapt_writes_a_run_and_leaves_its_input_alone(config, films, start, capsys):
+    before = hashes(films, start)
+    adapt(config)
+    assert hashes(films, start) == before
+    assert read_run_config(config.output)["train"]["pose_consistency"] == 0.2
+    held = json.loads((config.output / "adaptation.json").read_text())
+    assert held["finished"] and held["iterations"] == 6
+    assert {line["loss"] for line in read_log(config.output / "training")} == {
+        *("prior", "paired", "unpaired")
+    }
+    kept = config.output if held["kept"] else start
+    assert same(config.output, kept)
+    printed = capsys.readouterr().out.splitlines()[-1]
+    assert "better" in printed and "all iterations were made" in printed
+    finished = hashes(config.output)
+    adapt(config)
+    assert capsys.readouterr().out.splitlines()[-1] == printed
+    with pytest.raises(BadInputError, match="other iterations"):
+        adapt(replace(config, iterations=8))
+    with pytest.raises(BadInputError, match="other films"):
+        adapt(replace(config, films=config.films[:1]))
+    assert hashes(config.output) == finished
+
+
+def test_the_same_seed_gives_the_same_weights_although_one_was_interrupted(
+    config, tmp_path, monkeypatch
+):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    adapt(replace(config, output=whole))
+    calls = []
+
+    def interrupted(*arguments):
+        calls.append(None)
+        if len(calls) == 3:  # in the second look of training
+            raise KeyboardInterrupt
+        return judge(*arguments)
+
+    monkeypatch.setattr("kinepose.adaptation.adapt.judge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        adapt(replace(config, output=stopped))
+    assert not json.loads((stopped / "adaptation.json").read_text())["finished"]
+    load_model(stopped)
+    adapt(replace(config, output=stopped))
+    assert len(calls) == 3 + 1 + 2, "the look that was taken is not taken again"
+    assert same(whole, stopped) and same(whole / "training", stopped / "training")
+    assert (whole / "looks.jsonl").read_text() == (stopped / "looks.jsonl").read_text()
+    states = [json.loads((folder / "adaptation.json").read_text()) for folder in (whole, stopped)]
+    assert states[0] == states[1]
+    other = tmp_path / "other"
+    adapt(replace(config, output=other, seed=1))
+    assert not same(whole / "training", other / "training")
+
+
+@torch.no_grad()
+def turned_up(model, factor):
+    """The model, once what its encoder says depends so much more on the picture; 0: constant."""
+    for branch in (model.pose_encoder.parameters_branch, model.pose_encoder.camera_branch):
+        branch[-1].weight *= factor
+    return model
+
+
+def test_what_got_better_is_kept_until_nothing_better_comes(config, clips, lively):
+    held_back, settings = read_clips([clips]), _settings(config)
+    looks = [Look(0, judge(turned_up(copy.deepcopy(lively), 0.0), held_back))]
+    watch = _watcher(replace(config, patience=2), settings, held_back, looks)
+    run = Run(settings, lively, {}, step=2)
+    assert watch(run) and best_look(looks).step == 2
+    assert same(config.output, config.start)
+    again = load_model(config.output)
+    turned_up(lively, 0.0)
+    for step, goes_on in [(4, True), (6, False), (6, False)]:
+        run.step = step
+        assert watch(run) == goes_on
+        assert len(looks) == 1 + step // 2
+    kept = load_model(config.output).state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in again.state_dict().items())
+
+
+def test_films_without_backgrounds_train_a_model_that_paints(config, tmp_path):
+    moving = [film for film in config.films if "1" in film.stem]
+    adapt(replace(config, films=tuple(moving), output=tmp_path / "moving"))
+    log = read_log(tmp_path / "moving" / "training")
+    assert [line["loss"] for line in log] == ["prior", "unpaired"] * 3
+
+
+def test_training_and_what_is_held_back_are_the_whole_and_share_nothing(clips, tmp_path):
+    split_clips(clips, tmp_path / "a", tmp_path / "b", 0.4)
+
+    def rows(folder):
+        tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+        return [
+            (r["film"], r["clip"], r["track"], r["frame"]) for t in tables for r in t.to_pylist()
+        ]
+
+    training, held_back = rows(tmp_path / "a"), rows(tmp_path / "b")
+    assert sorted([*training, *held_back]) == sorted(rows(clips))
+    assert 0.3 < len(held_back) / len(rows(clips)) < 0.5
+    assert {row[0] for row in held_back} == {row[0] for row in training}
+    read_clips([tmp_path / "a"])
+
+
+@given(st.floats(0.5, 500), st.floats(0.02, 0.5))
+def test_blocks_are_a_share_of_a_long_film_and_consecutive(length, share):
+    clock = np.arange(0, length, 0.04)
+    held = is_held_back(clock, share)
+    runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], held, [0]]))))[::2] * 0.04
+    assert (runs < 1.1).all()
+    if length > 10 / share:
+        assert held.mean() == pytest.approx(share, rel=0.25)
+        assert (runs > 0.9).mean() > 0.8
+    elif length > 2:
+        assert 0 < held.mean() < 0.6
+
+
+def test_running_time_by_hand():
+    clip = np.array([0, 0, 0, 0, 1, 1])
+    track = np.array([0, 0, 1, 1, 1, 1])
+    time = np.array([1.0, 1.5, 1.0, 1.25, 7.0, 9.0])
+    assert running_time(clip, track, time).tolist() == [0, 0.5, 0.5, 0.75, 0.75, 2.75]
+
+
+def test_a_verdict_is_that_of_a_slow_loop(clips, lively):
+    held = read_clips([clips])
+    verdicts = judge(lively, held)
+    table = held.table.to_pylist()
+    assert len(verdicts) == 2
+    for film, verdict in verdicts.items():
+        rows = [i for i, row in enumerate(table) if row["film"] == film]
+        ours, mirrored, seen = [], [], []
+        for row in rows:
+            image = load_images(held, np.array([row]), 32)
+            with torch.no_grad():
+                poses = lively.predict(image)
+                other = lively.predict(image.flip(-1)).joints3d[0].numpy()
+            ours.append(1700 * poses.joints3d[0].numpy())
+            mirrored.append(1700 * other[list(MIRRORED)] * np.float32([1, -1, 1]))
+            seen.append(joints_in_camera(poses, 1700.0)[0].numpy())
+        person = np.zeros(len(rows), int)
+        time = np.array([table[row]["time"] for row in rows])
+        agreement = view_agreement(np.stack(ours), np.stack(mirrored), person, time)
+        assert verdict.agreement == pytest.approx(agreement.ratio, rel=1e-3)
+        jitter = steadiness(np.stack(seen), person, time).ratio
+        assert verdict.jitter == pytest.approx(jitter, rel=1e-3)
+        assert math.isnan(verdict.fit) == (not table[rows[0]]["paired"])
+
+
+def test_a_constant_model_is_as_bad_as_can_be(clips, lively):
+    held = read_clips([clips])
+    before = judge(lively, held)
+    for film, verdict in judge(turned_up(lively, 0.0), held).items():
+        assert verdict.agreement == verdict.jitter == math.inf
+        assert change(verdict, before[film]) == math.inf
+
+
+def test_change_by_hand():
+    before = Verdict(agreement=1.0, jitter=0.5, fit=0.5)
+    assert change(before, before) == 1
+    assert change(Verdict(0.5, 0.5, 0.5), before) == pytest.approx(0.5 ** (1 / 3))
+    assert change(Verdict(1.0, 0.5, 0.0), before) == pytest.approx(2 ** (1 / 3))
+    assert change(Verdict(0.5, math.inf, 0.9), before) == math.inf
+    assert change(Verdict(0.01, 0.5, 0.5), before) == pytest.approx(0.25 ** (1 / 3))
+    assert change(before, Verdict(math.inf, 0.5, 0.5)) == pytest.approx(0.25 ** (1 / 3))
+    assert change(Verdict(math.inf, 0.1, 0.9), Verdict(math.inf, 0.5, 0.5)) < 1
+    nothing = Verdict(math.nan, math.nan, math.nan)
+    assert change(nothing, nothing) == 1
+    assert change(Verdict(0.5, 0.5, math.nan), Verdict(1.0, 0.5, math.nan)) == 0.5**0.5
+
+
+def test_the_best_look_is_better_on_the_whole_and_makes_no_film_worse():
+    def look(step, a, b):
+        return Look(step, {"a": Verdict(a, 1.0, 1.0), "b": Verdict(b, 1.0, 1.0)})
+
+    before = look(0, 1.0, 1.0)
+    slightly, unfair = look(1, 0.97, 0.97), look(2, 0.1, 1.3)
+    better, best, gone = look(3, 0.8, 1.0), look(4, 0.5, 1.1), look(5, math.inf, 0.1)
+    assert best_look([before, slightly]) is before
+    assert best_look([before, unfair, gone]) is before
+    assert best_look([before, better, slightly]) is better
+    assert best_look([before, better, best, unfair, gone]) is best
+    assert overall_change(best, before) == pytest.approx((0.5 * 1.1) ** (1 / 6))
+
+
+def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
+    def strict(number):
+        raise ValueError(f"{number} is not JSON")
+
+    before = Look(0, {"a.mp4": Verdict(1.0, 0.5, math.nan)})
+    looks = [
+        Look(30, {"a.mp4": Verdict(math.inf, 0.25, math.nan)}),
+        Look(60, {"a.mp4": Verdict(math.nan, 0.1, 1.0)}),
+    ]
+    _write_looks(tmp_path, looks)
+    lines = (tmp_path / "looks.jsonl").read_text().splitlines()
+    held = [json.loads(line, parse_constant=strict) for line in lines]
+    assert held[0]["films"]["a.mp4"] == {"agreement": "constant", "jitter": 0.25, "fit": None}
+    assert repr(_read_looks(tmp_path, before)) == repr(looks)
+    for broken in (
+        *(lines[1][:40], "NaN", "{}", "[]", '{"step": 90, "films": {"b.mp4": {}}}'),
+        '{"step": 90, "films": {"a.mp4": {"agreement": "x", "jitter": 1, "fit": 1}}}',
+    ):
+        (tmp_path / "looks.jsonl").write_text(f"{lines[0]}\n{broken}\n")
+        with pytest.raises(BadInputError, match=r"looks\.jsonl, line 2 is broken"):
+            _read_looks(tmp_path, before)
+
+
+@pytest.mark.parametrize(
+    "held", ["{", "[]", '{"finished": false}', '{"finished": 1, "settings": 3}']
+)
+def test_a_broken_state_is_one_line(config, held):
+    config.output.mkdir()
+    (config.output / "adaptation.json").write_text(held)
+    with pytest.raises(BadInputError, match=r"cannot use .*adaptation\.json"):
+        adapt(config)
+
+
+def test_films_that_tell_nothing_leave_nothing(config, tmp_path):
+    text = tmp_path / "text.mp4"
+    text.write_text("no film\n" * 100)
+    with pytest.raises(BadInputError, match="not a film"):
+        adapt(replace(config, films=(text,)))
+    assert not config.output.exists()
+    (config.output / "mine").mkdir(parents=True)
+    with pytest.raises(BadInputError, match="not a film"):
+        adapt(replace(config, films=(text,)))
+    assert [path.name for path in config.output.rglob("*")] == ["mine"]
+
+
+def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("kinepose.adaptation.adapt.split_clips", interrupted)
+        adapt(config)
+    cut = hashes(config.output / "clips")
+    assert len(cut) == 3
+    with pytest.raises(BadInputError, match="other films"):
+        adapt(replace(config, films=config.films[:1]))
+    adapt(replace(config, iterations=config.iterations))
+    assert hashes(config.output / "clips") == cut
+
+
+def test_bad_input_is_one_line(config, films, tiny_model, tmp_path):
+    save_model(tiny_model, tmp_path / "renders", train={"variant": "prior"})
+    save_model(tiny_model, tmp_path / "taken", train=PAINTS)
+    films = tmp_path / "prepared"
+    (films / "clips").mkdir(parents=True)
+    for changes, says in [
+        ({"start": tmp_path}, "not a run"),
+        ({"start": tmp_path / "renders"}, "paints no people"),
+        ({"output": tmp_path / "taken"}, "another run"),
+        ({"output": config.start}, "another run"),
+        ({"output": films}, "holds clips of something else"),
+        ({"seed": -1}, "--seed"),
+        ({"learning_rate": math.nan}, "--learning-rate"),
+        ({"held_back": 0.0}, "--held-back"),
+        ({"iterations": 0}, "--iterations"),
+        ({"films": (tmp_path / "none.mp4",)}, "none.mp4"),
+        ({"shortest_clip": 60.0}, "shortest-clip"),
+    ]:
+        with pytest.raises(BadInputError, match=says) as caught:
+            adapt(replace(config, **changes))
+        assert "\n" not in str(caught.value)
+        assert not (config.output / "model.safetensors").exists()

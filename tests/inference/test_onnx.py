@@ -1,0 +1,128 @@
+"""onnx.py: the true exporter and the true runtime, on a tiny model with random weights."""
+
+import shutil
+
+import jaxtyping
+import numpy as np
+import onnx
+import pytest
+import torch
+from tests.conftest import TINY_MODEL
+
+from kinepose.dataset.render_stream import render_prior_set
+from kinepose.dataset.renders import layers_of
+from kinepose.errors import BadInputError
+from kinepose.evaluation.metrics import p_mpjpe
+from kinepose.inference.onnx import export_onnx, onnx_poses
+from kinepose.inference.predict import predict
+from kinepose.method.model import load_model, new_model, save_model
+from kinepose.pose_files import read_poses
+from kinepose.settings import ExportOnnxConfig, PeopleConfig, PredictConfig
+from kinepose.video.reading import write_video
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Branches drawn anew, so that poses differ from picture to picture."""
+    torch.manual_seed(0)
+    model = new_model(TINY_MODEL)
+    for branch in (model.pose_encoder.parameters_branch, model.pose_encoder.camera_branch):
+        torch.nn.init.normal_(branch[-1].weight, std=0.2)
+    folder = tmp_path_factory.mktemp("run")
+    save_model(model, folder)
+    return folder
+
+
+def export(run, output, int8=False):
+    """Without the shape checks of tests, which would fix the size of a batch as they trace it."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        export_onnx(ExportOnnxConfig(output, run, int8))
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module")
+def exported(run):
+    export(run, run / "model.onnx")
+    return run / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    layers = layers_of(render_prior_set(10, seed=5, size=32), np.arange(10))
+    return layers[:, :3] + 0.5 * (1 - layers[:, 3:4])
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_the_file_has_the_poses_of_the_model(run, exported, pictures, count):
+    with torch.inference_mode():
+        expected = load_model(run).predict(pictures[:count])
+        found = onnx_poses(exported, run)(pictures[:count])
+    if count > 1:
+        assert expected.joints3d.std(0).max() > 0.01
+    for name in ("parameters", "camera", "joints3d", "joints2d", "landmarks"):
+        torch.testing.assert_close(
+            getattr(found, name), getattr(expected, name), atol=1e-3, rtol=1e-3
+        )
+
+
+def test_other_programs_read_it_and_find_names_and_sizes(exported):
+    network = onnx.load(exported)
+    onnx.checker.check_model(network, full_check=True)
+    (images,) = network.graph.input
+    sizes = [d.dim_param or d.dim_value for d in images.type.tensor_type.shape.dim]
+    assert images.name == "images" and sizes == ["batch", 3, 32, 32]
+    names = [output.name for output in network.graph.output]
+    assert names == ["parameters", "camera", "joints3d", "joints2d", "landmarks"]
+
+
+def test_eight_bits_are_smaller_and_near(run, exported, pictures):
+    path = run / "int8.onnx"
+    export(run, path, int8=True)
+    with torch.inference_mode():
+        expected = load_model(run).predict(pictures).joints3d
+        found = onnx_poses(path, run)(pictures).joints3d
+    spread = p_mpjpe(expected.roll(1, 0), expected).mean()
+    assert 0 < p_mpjpe(found, expected).mean() < 0.2 * spread
+    kinds = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
+    assert onnx.TensorProto.INT8 in kinds
+
+
+def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
+    film, people = tmp_path / "film.mp4", PeopleConfig("none")
+    rng = np.random.default_rng(0)
+    write_video(film, (rng.integers(0, 255, (64, 48, 3), dtype=np.uint8) for _ in range(21)), 10.0)
+    for name, onnx_file in (("torch", None), ("onnx", exported)):
+        predict(
+            PredictConfig(
+                film, tmp_path / name, run, people, overlay=False, onnx=onnx_file, device="cpu"
+            )
+        )
+    by_torch, by_onnx = read_poses(tmp_path / "torch"), read_poses(tmp_path / "onnx")
+    np.testing.assert_allclose(by_onnx.joints3d, by_torch.joints3d, atol=1.0)
+    np.testing.assert_allclose(by_onnx.joints2d, by_torch.joints2d, atol=0.1)
+    np.testing.assert_allclose(by_onnx.energy, by_torch.energy, rtol=1e-2)
+
+
+def test_a_wrong_file_is_one_line(run, exported, tmp_path):
+    other = tmp_path / "other"
+    torch.manual_seed(1)
+    save_model(new_model(TINY_MODEL), other)
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(exported.read_bytes()[:1000])
+    for path, folder, reason in [
+        (exported, other, "not made of the run"),
+        (broken, run, "not an ONNX file"),
+        (tmp_path / "none.onnx", run, "no such file"),
+        (run, run, "is a folder"),
+    ]:
+        with pytest.raises(BadInputError, match=reason) as caught:
+            onnx_poses(path, folder)
+        assert "\n" not in str(caught.value)
+    shutil.rmtree(other)
+    with pytest.raises(BadInputError, match="not a run"):
+        export_onnx(ExportOnnxConfig(tmp_path / "new" / "model.onnx", other))
+    with pytest.raises(BadInputError, match="it is a folder, not a file"):
+        export_onnx(ExportOnnxConfig(tmp_path, other))
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,166 @@
+"""Miniatures of the paper's tables, on benchmarks of a few pictures."""
+
+import csv
+import json
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.benchmarks.test_convert import CAMERAS, RIG
+from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fetch
+
+from kinepose.errors import BadInputError
+from kinepose.paper.reproduce import BASE_SHARE, reproduce
+from kinepose.paper.tables import ROWS, STREAM, write_tables
+from kinepose.run_folder import read_log, read_run_config
+from kinepose.settings import PRESETS, ReproduceConfig
+
+
+def table(path, heading):
+    """The cells of the first table after a heading."""
+    lines = path.read_text().partition(heading)[2].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [rows[0], *rows[2:]]
+
+
+def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_path, capsys):
+    config = ReproduceConfig(
+        *(tmp_path, "synthworld", synthworld, "tiny"),
+        iterations=9,
+        rows=("prior", "unsup"),
+        seeds=(3,),
+        device="cpu",
+        threads=1,
+    )
+    reproduce(config)
+    runs = tmp_path / "runs"
+    assert {line["loss"] for line in read_log(runs / "prior" / "3")} == {"prior"}
+    base, unsup = (read_log(runs / name / "3") for name in ("base", "unsup"))
+    assert {line["loss"] for line in base} == {"prior", "paired", "unpaired"}
+    assert [line["loss"] for line in unsup] == ["prior", "paired", "prior"]
+    assert len(base) + len(unsup) == len(read_log(runs / "prior" / "3")) == 9
+    assert len(base) == round(9 * BASE_SHARE)
+    assert read_run_config(runs / "unsup" / "3")["train"]["start"] == str(runs / "base" / "3")
+
+    head, *rows = table(tmp_path / "tables.md", "# synthworld 1 tiny")
+    assert head[3:] == [
+        *("seen_world", "unseen_motion", "unseen_look", "foreign_look", "moving_camera")
+    ]
+    assert [row[0] for row in rows] == ["prior", "unsup", "mean pose", "nearest prior", "floor"]
+    assert all("20 synthetic renders" in row[1] for row in rows[:2])
+    scores = json.loads((tmp_path / "scores" / "unsup_3.json").read_text())
+    assert [float(cell) for cell in rows[1][3:]] == pytest.approx(list(scores.values()), abs=0.05)
+    with (tmp_path / "table.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2 * 5
+    assert (tmp_path / "bars.png").stat().st_size > 5000
+
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
+    tables = (tmp_path / "tables.md").read_text()
+    capsys.readouterr()
+    reproduce(config)
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
+    assert "seed 3" not in capsys.readouterr().out
+    for other in ({"iterations": 12}, {"preset": "paper"}, {"size": "small"}, {"more": (runs,)}):
+        with pytest.raises(BadInputError, match=f"holds rows with {next(iter(other))} "):
+            reproduce(replace(config, **other))
+    claim = tmp_path / "reproduction.json"
+    claim.write_text(claim.read_text().replace("content ", "content 0"))
+    with pytest.raises(BadInputError, match="holds rows of synthworld 1 tiny, content 0"):
+        reproduce(config)
+    assert (tmp_path / "tables.md").read_text() == tables
+
+
+@pytest.mark.parametrize("benchmark", ["h36m", "mpi_inf_3dhp"])
+def test_licensed_benchmarks_train_and_score(benchmark, tmp_path):
+    folder = tmp_path / "data"
+    if benchmark == "h36m":
+        numbers = np.arange(1, 400, 25)  # two frames a second, for eight seconds
+        write_fetch(folder / "processed" / "S1" / "Eating-1", numbers, CAMERAS)
+        write_fetch(folder / "processed" / "S9" / "Walking-1", np.arange(1, 5), CAMERAS)
+    else:
+        write_3dhp_sequence(folder / "S1" / "Seq1", 60, RIG)
+        write_3dhp_test(folder / "TS1", [1, 0, 1], [1, 1, 2], RIG[1])
+    output = tmp_path / "out"
+    reproduce(
+        ReproduceConfig(
+            *(output, benchmark, folder),
+            iterations=2,
+            rows=("full",),
+            seeds=(0,),
+            device="cpu",
+            threads=1,
+        )
+    )
+    head, row, *baselines = table(output / "tables.md", "# ")
+    figures = dict(zip(head[3:], map(float, row[3:]), strict=True))
+    assert list(figures) == (
+        ["p_mpjpe"] if benchmark == "h36m" else ["pck", "auc", "mpjpe", "p_mpjpe"]
+    )
+    assert 50 < figures["p_mpjpe"] < 500
+    best = {name: float(cells[-1]) for name, _, _, *cells in baselines}
+    assert best.keys() == {"mean pose", "nearest prior", "floor"}
+    assert 0 < min(best.values()) < max(best.values()) < figures["p_mpjpe"]
+
+
+def test_the_tables_say_what_hand_worked_scores_say(tmp_path):
+    values = {
+        "prior": {0: 180.0, 1: 190.0},
+        "unsup": {0: 150.0, 1: 150.0},
+        "full": {0: 120.0, 1: 130.0},
+    }
+    (tmp_path / "scores").mkdir()
+    for name, seeds in values.items():
+        for seed, value in seeds.items():
+            path = tmp_path / "scores" / f"{name}_{seed}.json"
+            path.write_text(json.dumps({"test": value}))
+            path.with_name(f"{name}_{seed}_splits.json").write_text("{}")
+    write_tables(tmp_path, "nothing", {"mean_pose": {"test": 140.0}})
+    rows = {row[0]: row for row in table(tmp_path / "tables.md", "# nothing")}
+    assert rows["prior"][2:] == ["2", f"185.0 ± {statistics.stdev([180, 190]):.1f}"]
+    assert rows["mean pose"][3] == "140.0"
+    assert rows["gap from prior to full that unsup closes"][3] == "58%"  # 35 of 60
+    assert rows["full"][1].startswith("20 synthetic renders")
+    changes = table(tmp_path / "tables.md", "Paired differences")
+    assert ["prior", "unsup", "-35.0 (-40.0 to -30.0)"] in changes
+    assert ["unsup", "full", "-25.0 (-30.0 to -20.0)"] in changes
+    write_tables(tmp_path, "nothing", {}, STREAM)
+    streamed = {row[0]: row[1] for row in table(tmp_path / "tables.md", "# nothing")}
+    assert streamed["prior"] == STREAM
+    assert streamed["full"] == f"{STREAM} to warm up; all 3D labels"
+
+
+def test_every_row_says_its_supervision_and_fits_the_presets():
+    for row in ROWS.values():
+        assert "synthetic renders" in row.supervision
+        assert ("label" in row.supervision) == (
+            row.settings.get("variant") in ("weakly", "semi", "full")
+        )
+        for preset in PRESETS.values():
+            assert row.settings.keys() <= vars(preset).keys()
+            assert row.model.keys() <= vars(preset.model).keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"rows": ("priro",)}, "priro"),
+        ({"preset": "cup"}, "cup"),
+        ({"rows": ("unseen",)}, "--more"),
+        ({"benchmark": "h36m"}, "--folder"),
+        ({"iterations": 0}, "--iterations"),
+        ({"seeds": (0, -1)}, "--seeds"),
+        ({"rows": ("unseen",), "more": (Path("nowhere"),)}, "no clips .* in nowhere"),
+    ],
+)
+def test_what_cannot_be_reproduced_is_one_line(settings, says, tmp_path):
+    with pytest.raises(BadInputError, match=says) as caught:
+        reproduce(ReproduceConfig(tmp_path / "out", **settings))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()

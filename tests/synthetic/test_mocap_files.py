@@ -1,0 +1,463 @@
+import math
+import pickle
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from kinepose.errors import BadInputError
+from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.settings import MotionConfig
+from kinepose.synthetic.body import RIG, Person, load_body, pose_body, world_rotations
+from kinepose.synthetic.joint_limits import from_swing_twist
+from kinepose.synthetic.mocap_files import clips_in
+from kinepose.synthetic.motion import STEP_LEG, Motion, mirror, part_of, resample
+from kinepose.synthetic.motion_sampling import captured_clips, random_motion
+from kinepose.synthetic.stage import place
+
+CHILDREN = [2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 15, 16]
+PARENTS_OF_THEM = [1, 2, 4, 5, 0, 8, 8, 11, 12, 8, 14, 15]
+"""Limbs, trunk, face and shoulders, of the 17 joints."""
+ARMS_AND_LEGS = [0, 1, 2, 3, 7, 8, 10, 11]
+ADULT = Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5)
+Z_UP, Y_UP = np.eye(3), np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+"""From the rig's axes (x left, y backward, z up); Y_UP: x left, y up, z forward."""
+
+OFFSETS = {
+    "root": (None, (0.0, 0.0, 0.0)),
+    "chest": ("root", (0.0, 0.01, 0.35)),
+    "neck": ("chest", (0.0, -0.01, 0.30)),
+    "right_hip": ("root", (-0.1, 0.0, -0.05)),
+    "right_knee": ("right_hip", (0.0, 0.0, -0.4)),
+    "right_ankle": ("right_knee", (0.0, 0.0, -0.43)),
+    "left_hip": ("root", (0.1, 0.0, -0.05)),
+    "left_knee": ("left_hip", (0.0, 0.0, -0.4)),
+    "left_ankle": ("left_knee", (0.0, 0.0, -0.43)),
+    "left_collar": ("chest", (0.06, 0.0, 0.17)),
+    "left_shoulder": ("left_collar", (0.12, 0.0, 0.0)),
+    "left_elbow": ("left_shoulder", (0.0, 0.0, -0.28)),
+    "left_wrist": ("left_elbow", (0.0, 0.0, -0.25)),
+    "right_collar": ("chest", (-0.06, 0.0, 0.17)),
+    "right_shoulder": ("right_collar", (-0.12, 0.0, 0.0)),
+    "right_elbow": ("right_shoulder", (0.0, 0.0, -0.28)),
+    "right_wrist": ("right_elbow", (0.0, 0.0, -0.25)),
+}
+"""A skeleton in the rig's rest pose and axes [m]: parent, and place from there."""
+
+
+SMPL = (
+    *((-1, "root"), (0, "left_hip"), (0, "right_hip"), (0, "root"), (1, "left_knee")),
+    *((2, "right_knee"), (3, "root"), (4, "left_ankle"), (5, "right_ankle"), (6, "chest")),
+    *((7, "left_ankle"), (8, "right_ankle"), (9, "chest"), (9, "chest"), (9, "chest")),
+    *((12, "neck"), (13, "left_shoulder"), (14, "right_shoulder"), (16, "left_elbow")),
+    *((17, "right_elbow"), (18, "left_elbow"), (19, "right_elbow")),
+)
+"""The parents of SMPL's 22 body joints, and the bone of the rig that each turns with."""
+LAFAN = {
+    **{"root": "Hips", "chest": "Spine2", "neck": "Head", "collar": "SideShoulder"},
+    **{"hip": "SideUpLeg", "knee": "SideLeg", "ankle": "SideFoot"},
+    **{"shoulder": "SideArm", "elbow": "SideForeArm", "wrist": "SideHand"},
+}
+MIXAMO = {name: f"mixamorig:{joint}" for name, joint in LAFAN.items()}
+BIOVISION = LAFAN | {
+    **{"chest": "Chest", "collar": "SideCollar"},
+    **{"hip": "SideHip", "knee": "SideKnee", "ankle": "SideAnkle"},
+    **{"shoulder": "SideShoulder", "elbow": "SideElbow", "wrist": "SideWrist"},
+}
+UNREAL = {
+    **{"root": "pelvis", "chest": "spine_03", "neck": "head", "collar": "clavicle_Side"},
+    **{"hip": "thigh_Side", "knee": "calf_Side", "ankle": "foot_Side"},
+    **{"shoulder": "upperarm_Side", "elbow": "lowerarm_Side", "wrist": "hand_Side"},
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a program writes OFFSETS: names, axes, unit, and the pose without rotations."""
+
+    names: dict[str, str]
+    order: str = "ZXY"
+    axes: np.ndarray = field(default_factory=lambda: Y_UP)
+    unit: float = 100.0
+    spread: float = 90.0
+    """By how much the arms stand off the body there [degrees]."""
+    scrambled: bool = False
+    """Whether that is no human pose at all."""
+
+
+STYLES = {
+    "cgspeed": Style(LAFAN),
+    "mixamo": Style(MIXAMO, "XYZ", spread=70.0),
+    "biovision": Style(BIOVISION, "ZYX", unit=39.37, spread=0.0),
+    "unreal": Style(UNREAL, "XYZ", axes=Z_UP),
+    "lafan": Style(LAFAN, "ZYX", scrambled=True),
+}
+
+
+def written_joints(motion: Motion, style: Style) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets and parent-relative rotations of OFFSETS as it does what the motion does."""
+    world = world_rotations(motion.rotations).double().numpy()
+    generator = np.random.default_rng(0)
+    turned, bent, scramble = {}, {}, {}
+    for name in OFFSETS:
+        carrier = name
+        while carrier not in RIG:  # collars and wrists turn with what they hang on
+            carrier = OFFSETS[carrier][0]
+        side = -1.0 if name.startswith("left") else 1.0
+        in_arm = name.endswith(("shoulder", "elbow", "wrist"))
+        angle = side * math.radians(style.spread) if in_arm else 0.0
+        bent[name] = Rotation.from_rotvec([0.0, angle, 0.0])
+        if style.scrambled:
+            scramble[name] = Rotation.random(rng=generator)
+        else:
+            scramble[name] = Rotation.identity()
+        turned[name] = Rotation.from_matrix(world[:, RIG.index(carrier)]) * bent[name].inv()
+        turned[name] = turned[name] * scramble[name]
+    to_style = Rotation.from_matrix(style.axes)
+    offsets, rotations = [], []
+    for name, (parent, offset) in OFFSETS.items():
+        local = turned[name]
+        if parent is not None:
+            offset = scramble[parent].inv().apply(bent[parent].apply(offset))
+            local = turned[parent].inv() * local
+        offsets.append(style.unit * to_style.apply(offset))
+        rotations.append((to_style * local * to_style.inv()).as_matrix())
+    return np.stack(offsets), np.stack(rotations, axis=1)
+
+
+def write_bvh(path: Path, motion: Motion, style: Style, fps: float = 30.0) -> Path:
+    """The motion by the skeleton OFFSETS, whose legs are exactly STEP_LEG long."""
+    offsets, rotations = written_joints(motion, style)
+    names, lines = list(OFFSETS), ["HIERARCHY"]
+    order: list[int] = []
+
+    def add(name: str, indent: str) -> None:
+        index = names.index(name)
+        order.append(index)
+        side, _, joint = name.rpartition("_")
+        letters = {"left": "l", "right": "r"}.get(side, "")
+        written = style.names[joint].replace("_Side", f"_{letters}")
+        written = written.replace("Side", side.capitalize())
+        kind = "ROOT" if OFFSETS[name][0] is None else "JOINT"
+        channels = [f"{axis}rotation" for axis in style.order]
+        if kind == "ROOT":
+            channels = ["Xposition", "Yposition", "Zposition", *channels]
+        lines.append(f"{indent}{kind} {written}")
+        lines.append(f"{indent}{{")
+        lines.append(f"{indent}  OFFSET " + " ".join(f"{value:.6f}" for value in offsets[index]))
+        lines.append(f"{indent}  CHANNELS {len(channels)} " + " ".join(channels))
+        children = [child for child, (parent, _) in OFFSETS.items() if parent == name]
+        for child in children:
+            add(child, indent + "  ")
+        if not children:
+            lines.extend((f"{indent}  End Site", f"{indent}  {{", f"{indent}    OFFSET 0 1 0"))
+            lines.append(f"{indent}  }}")
+        lines.append(f"{indent}}}")
+
+    add("root", "")
+    root = style.unit * motion.root.double().numpy() @ style.axes.T
+    frames = len(root)
+    angles = np.stack(
+        [Rotation.from_matrix(rotations[:, i]).as_euler(style.order, degrees=True) for i in order],
+        axis=1,
+    )
+    lines += ["MOTION", f"Frames: {frames}", f"Frame Time: {1 / fps:.6f}"]
+    values = np.concatenate([root, angles.reshape(frames, -1)], axis=1)
+    lines += [" ".join(f"{value:.6f}" for value in row) for row in values]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def limb_errors(read: Motion, motion: Motion) -> torch.Tensor:
+    """Angles between the limbs of the two [degrees], for each frame and limb."""
+    joints = [pose_body(load_body(), ADULT, each.rotations)[1] for each in (read, motion)]
+    first, second = (
+        torch.nn.functional.normalize(j[:, CHILDREN] - j[:, PARENTS_OF_THEM], dim=-1)
+        for j in joints
+    )
+    return (first * second).sum(-1).clamp(-1, 1).acos().rad2deg()
+
+
+def write_amass(path: Path, motion: Motion, **others: object) -> Path:
+    """The motion by SMPL-H, whose rest is a T-pose with y up, in a world with z up."""
+    world = world_rotations(motion.rotations).double().numpy()
+    turned, poses = [], np.zeros((len(world), 52, 3))
+    for joint, (parent, bone) in enumerate(SMPL):
+        rotation = Rotation.from_matrix(world[:, RIG.index(bone)])
+        if bone.endswith(("shoulder", "elbow")):
+            angle = -math.pi / 2 if bone.startswith("left") else math.pi / 2
+            rotation = rotation * Rotation.from_rotvec([0.0, -angle, 0.0])
+        turned.append(rotation * Rotation.from_matrix(Y_UP.T))
+        local = turned[joint] if parent < 0 else turned[parent].inv() * turned[joint]
+        poses[:, joint] = local.as_rotvec()
+    arrays = {
+        "poses": poses.reshape(len(poses), -1),
+        "trans": motion.root.double().numpy(),
+        "mocap_framerate": 30.0,
+        "betas": np.zeros(16),
+        "gender": np.array("female"),
+    }
+    kept = {name: value for name, value in (arrays | others).items() if value is not None}
+    np.savez(path, **kept)
+    return path
+
+
+def read_one(path: Path) -> Motion:
+    clips_in.cache_clear()
+    return clips_in(path.parent)[path.name]
+
+
+@pytest.mark.parametrize("name", ["walk", "crawl", "cartwheel", "spinkick"])
+@pytest.mark.parametrize("style", ["cgspeed", "mixamo", "biovision", "unreal"])
+def test_a_skeleton_that_stands_at_rest_is_read_exactly(tmp_path, style, name):
+    motion = captured_clips()[name]
+    read = read_one(write_bvh(tmp_path / "clip.bvh", motion, STYLES[style]))
+    assert limb_errors(read, motion).max() < 0.1
+    assert (read.rotations * motion.rotations).sum(-1).abs().min() > 1 - 1e-5, "twists as well"
+    away = (read.root - motion.root).norm(dim=-1)
+    assert away.max() < 0.06, "the path is that of the middle of the hips, which swing about"
+
+
+@pytest.mark.parametrize("name", ["walk", "run", "kick"])
+def test_a_skeleton_without_a_rest_pose_is_read_by_how_it_stands(tmp_path, name):
+    motion = captured_clips()[name]
+    read = read_one(write_bvh(tmp_path / "clip.bvh", motion, STYLES["lafan"]))
+    errors = limb_errors(read, motion).amax(0)
+    assert errors[ARMS_AND_LEGS].max() < 0.2, "whatever the rest pose, limbs point where they did"
+    assert errors.max() < 12, "the trunk is upright, and the head straight, in the straightest pose"
+
+
+@pytest.mark.parametrize("name", ["walk", "cartwheel", "punch"])
+def test_amass_is_read(tmp_path, name):
+    motion = captured_clips()[name]
+    read = read_one(write_amass(tmp_path / "clip.npz", motion))
+    assert limb_errors(read, motion).max() < 8, "SMPL's limbs are not quite straight at rest"
+    length = STEP_LEG / 0.78  # thigh and shin of SMPL's average body [m]
+    middle = (read.root - length * motion.root)[:, :2].norm(dim=-1)
+    assert middle.max() < 0.11, "the hips are 9 cm below the pelvis"
+    smpl = read_one(write_amass(tmp_path / "smpl.npz", motion, poses=smpl_poses(tmp_path)))
+    assert torch.equal(smpl.rotations, read.rotations), "without fingers as well"
+
+
+def smpl_poses(folder: Path) -> np.ndarray:
+    return np.load(folder / "clip.npz")["poses"][:, :72]
+
+
+@pytest.mark.filterwarnings("ignore:Gimbal lock")
+def test_a_raised_left_hand_stays_the_left(tmp_path):
+    rotations = torch.tensor([0.0, 0.0, 0.0, 1.0]).repeat(5, 13, 1)
+    rotations[:, RIG.index("left_shoulder")] = from_swing_twist(torch.tensor([0.2, -2.3, 0.1]))
+    motion = Motion(rotations, torch.zeros(5, 3), torch.zeros(5))
+    write_amass(tmp_path / "amass.npz", motion)
+    for name, style in STYLES.items():
+        write_bvh(tmp_path / f"{name}.bvh", motion, style)
+    for read in clips_in(tmp_path).values():
+        _, joints = pose_body(load_body(), ADULT, read.rotations)
+        left, right = joints[:, JOINT_NAMES.index("left_wrist")], joints[:, -1]
+        assert (left[:, 2] > 0.5).all() and (right[:, 2] < 0).all()
+        assert (left[:, 0] > 0.1).all(), "and people face -y"
+
+
+@pytest.mark.parametrize(("fps", "times"), [(120.0, 4.0), (60.0, 2.0), (50.0, 5 / 3)])
+def test_clips_of_any_rate_become_30_frames_a_second(tmp_path, fps, times):
+    motion = captured_clips()["kick"]
+    finer = resample(motion, int((len(motion.root) - 1) * times) + 1, times)
+    read = read_one(write_bvh(tmp_path / "clip.bvh", finer, STYLES["mixamo"], fps))
+    assert abs(len(read.root) - len(motion.root)) <= 1
+    assert limb_errors(read, part_of(motion, 0, len(read.root))).max() < 4
+
+
+def test_the_unit_of_length_does_not_matter_but_the_step_of_a_leg_does(tmp_path):
+    """The same numbers in metres, centimetres and inches: a path by a leg 0.83 m long."""
+    motion = captured_clips()["walk"]
+    paths = []
+    for unit in (1.0, 100.0, 39.37):
+        style = replace(STYLES["unreal"], unit=unit)
+        paths.append(read_one(write_bvh(tmp_path / f"in_{unit:.0f}.bvh", motion, style)).root)
+    torch.testing.assert_close(paths[0], paths[1], atol=1e-3, rtol=0)
+    torch.testing.assert_close(paths[0], paths[2], atol=1e-3, rtol=0)
+    walked = [(path[-1] - path[0])[:2].norm() for path in (paths[0], motion.root)]
+    assert float(walked[0]) == pytest.approx(float(walked[1]), abs=0.02)
+
+
+def test_a_skeleton_with_y_up_in_a_world_with_z_up(tmp_path):
+    """As AMASS is: those who stand along z do not lie on their backs."""
+    motion = captured_clips()["walk"]
+    read = read_one(write_bvh(tmp_path / "clip.bvh", motion, STYLES["mixamo"]))
+    lines = (tmp_path / "clip.bvh").read_text().splitlines()
+    first = lines.index("Frame Time: 0.033333") + 1
+    to_z_up = Rotation.from_matrix(Y_UP.T)
+    for row, line in enumerate(lines[first:], start=first):
+        values = np.array(line.split(), float)
+        turned = to_z_up * Rotation.from_euler("XYZ", values[3:6], degrees=True)
+        values[:3] = to_z_up.apply(values[:3])
+        values[3:6] = turned.as_euler("XYZ", degrees=True)
+        lines[row] = " ".join(map(str, values))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "clip.bvh").write_text("\n".join(lines))
+    again = read_one(tmp_path / "other" / "clip.bvh")
+    torch.testing.assert_close(again.rotations, read.rotations, atol=1e-4, rtol=0)
+    torch.testing.assert_close(again.root, read.root, atol=1e-4, rtol=0)
+
+
+def test_only_those_who_leap_leave_the_ground(tmp_path):
+    clips = captured_clips()
+    for name, motion in clips.items():
+        write_bvh(tmp_path / f"{name}.bvh", motion, STYLES["cgspeed"])
+    leaps = {name for name, motion in clips_in(tmp_path).items() if motion.flight.max() > 0}
+    flying = {"backflip", "jump", "run", "spin", "spinkick"}
+    assert {f"{name}.bvh" for name in flying} <= leaps
+    assert leaps.isdisjoint({"walk.bvh", "punch.bvh", "crawl.bvh", "kick.bvh"})
+
+
+def test_a_first_frame_without_rotations_is_left_out(tmp_path):
+    motion = captured_clips()["punch"]
+    path = write_bvh(tmp_path / "clip.bvh", motion, STYLES["cgspeed"])
+    text = path.read_text()
+    frame = next(line for line in text.splitlines() if line.startswith("Frame Time"))
+    rest = " ".join(["0"] * (3 + 3 * len(OFFSETS)))
+    text = text.replace(f"Frames: {len(motion.root)}", f"Frames: {len(motion.root) + 1}")
+    path.write_text(text.replace(frame, f"{frame}\n{rest}"))
+    assert len(read_one(path).root) == len(motion.root)
+
+
+def test_people_do_what_the_clips_of_the_user_show(tmp_path):
+    """Feet on the floor too, whatever the clip's origin."""
+    motion = captured_clips()["jump"]
+    (tmp_path / "mine").mkdir()
+    high = Motion(motion.rotations, motion.root + torch.tensor([5.0, 0.0, 0.7]), motion.flight)
+    write_bvh(tmp_path / "mine" / "hop.bvh", high, STYLES["mixamo"])
+    config = MotionConfig(
+        clips=tmp_path, only=("walk",), mixed=0.0, procedural=0.0, locomotion=0.0, perturbation=0.0
+    )
+    generator = np.random.default_rng(0)
+    read = read_one(tmp_path / "mine" / "hop.bvh")
+    seen = [random_motion(generator, 30, 30.0, config) for _ in range(6)]
+    nearest = torch.cat([distances_to(read, motion) for motion in seen])
+    assert (nearest < 0.05).float().mean() > 0.2, "they hop"
+    assert (nearest > 0.1).float().mean() > 0.1, "and they walk"
+    actor = place(read, ADULT, 30.0)
+    height = actor.vertices[..., 2].amin(1)
+    assert height.min() > -1e-4 and height[:5].max() < 0.01 and height.max() > 0.2
+
+
+def distances_to(clip: Motion, motion: Motion) -> torch.Tensor:
+    """Of each pose from the nearest of a clip or of its mirror image [rad, mean of the joints]."""
+    poses = torch.cat([clip.rotations, mirror(clip).rotations])[:, 1:]
+    cosines = (motion.rotations[:, None, 1:] * poses).sum(-1).abs().clamp(max=1)
+    return (2 * cosines.acos()).mean(-1).amin(1)
+
+
+PENDULUM = """HIERARCHY
+ROOT Ceiling
+{
+  OFFSET 0 0 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  End Site
+  {
+    OFFSET 0 -1 0
+  }
+}
+MOTION
+Frames: 2
+Frame Time: 0.033333
+0 0 0 0 0 0
+0 0 0 10 0 0
+"""
+
+
+def bad_bvh(old: str, new: str):
+    def write(folder: Path) -> None:
+        path = write_bvh(folder / "clip.bvh", captured_clips()["punch"], STYLES["cgspeed"])
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return write
+
+
+def bad_amass(**others: object):
+    def write(folder: Path) -> None:
+        write_amass(folder / "clip.npz", captured_clips()["punch"], **others)
+
+    return write
+
+
+def amass_with(name: str, value: float):
+    """One number of the third frame is another."""
+
+    def write(folder: Path) -> None:
+        path = write_amass(folder / "clip.npz", captured_clips()["punch"])
+        changed = np.load(path)[name]
+        changed[3, 2] = value
+        write_amass(path, captured_clips()["punch"], **{name: changed})
+
+    return write
+
+
+def bvh_with(value: str, column: int):
+    """One number of the last frame is another."""
+
+    def write(folder: Path) -> None:
+        path = write_bvh(folder / "clip.bvh", captured_clips()["punch"], STYLES["cgspeed"])
+        *lines, last = path.read_text().splitlines()
+        numbers = last.split()
+        numbers[column] = value
+        path.write_text("\n".join([*lines, " ".join(numbers)]) + "\n")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda folder: None, "no clips"),
+        (lambda folder: (folder / "shape.npz").touch(), "no clips"),
+        (lambda folder: (folder / "a.bvh").write_text(PENDULUM), "no hips"),
+        (bad_bvh("Foot", "Paw"), "no hips: it has no left foot"),
+        (bad_bvh("RightHand", "RightHoof"), "no shoulders: it has no right hand"),
+        (bad_bvh("Head", "Skull"), "no head"),
+        (bad_bvh("HIERARCHY\nROOT", "HIERARCHY\nBRANCH"), "not a BVH file"),
+        (bad_bvh("Frame Time: 0.033333\n", "Frame Time: 0.033333\nnonsense\n"), "not a BVH file"),
+        (bad_bvh("Frames: 64", "Frames: 65"), "not a BVH file"),
+        (bad_bvh("Frame Time: 0.033333\n", "Frame Time: 0.033333\nnan "), "not a BVH file|NaN"),
+        (lambda folder: (folder / "a.bvh").write_bytes(bytes(range(256))), "not a BVH file"),
+        (lambda folder: (folder / "a.bvh").write_text(""), "not a BVH file"),
+        *((bvh_with(value, column), "NaN") for value in ("nan", "inf") for column in (0, 9)),
+        (bvh_with("1e30", 0), "farther off than 100 km"),
+        (bad_bvh("Frame Time: 0.033333", "Frame Time: 0"), "not a BVH file"),
+        (bad_bvh("Frame Time: 0.033333", "Frame Time: 1e-320"), "not a BVH file"),
+        (bad_bvh("Frame Time: 0.033333", "Frame Time: 1e9"), "1e-09 frames a second"),
+        (bad_bvh("OFFSET 10.000000 -5", "OFFSET nan -5"), "the skeleton has NaN"),
+        *((amass_with("poses", value), "NaN") for value in (np.nan, np.inf)),
+        *((amass_with("trans", value), "NaN") for value in (np.nan, -np.inf)),
+        (amass_with("trans", 1e300), "farther off than 100 km"),
+        (bad_amass(trans=None), "lacks trans"),
+        (bad_amass(poses=None), "lacks poses"),
+        (bad_amass(mocap_framerate=None), "lacks mocap_framerate"),
+        (bad_amass(mocap_framerate=0.0), "0 frames a second"),
+        (bad_amass(poses=np.zeros((64, 165))), "another body model: 165 numbers"),
+        (bad_amass(surface_model_type="smplx"), "another body model, smplx"),
+        (bad_amass(poses=np.zeros((63, 156))), "63 poses, but trans"),
+        (bad_amass(mocap_framerate=np.array([30.0, 60.0])), r"mocap_framerate \(2,\)"),
+        (bad_amass(poses=np.zeros((0, 156)), trans=np.zeros((0, 3))), "no frames"),
+        (bad_amass(poses=np.array([{"pickled": 1}], dtype=object)), "not an npz file that"),
+        (lambda folder: (folder / "a.npz").write_bytes(pickle.dumps({"poses": 1})), "npz"),
+        (lambda folder: (folder / "a.npz").write_bytes(b"PK\x03\x04broken"), "npz"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(tmp_path, write, message):
+    write(tmp_path)
+    with pytest.raises(BadInputError, match=message) as error:
+        clips_in(tmp_path)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_no_folder_and_no_such_clip(tmp_path):
+    with pytest.raises(BadInputError, match="no such folder"):
+        clips_in(tmp_path / "nowhere")
+    with pytest.raises(BadInputError, match="only fly: the package has only backflip"):
+        random_motion(np.random.default_rng(0), 5, 5.0, MotionConfig(only=("fly",)))

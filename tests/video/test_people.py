@@ -1,0 +1,186 @@
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.tiny_films import (
+    FPS,
+    HEIGHT,
+    WIDTH,
+    overlap,
+    texture,
+    walker_frames,
+    write_boxes,
+    write_film,
+)
+
+from kinepose.errors import BadInputError
+from kinepose.geometry.crops import frame_to_crop
+from kinepose.settings import PeopleConfig
+from kinepose.video.people import crop_image, crops_around, people_in_film
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    x=st.floats(90, 220),
+    y=st.floats(80, 200),
+    side=st.floats(20, 300),
+    size=st.sampled_from([17, 32, 64]),
+)
+def test_a_painted_dot_lands_where_the_formula_says(
+    x: float, y: float, side: float, size: int
+) -> None:
+    crop = np.array([x, y, side])
+    dot = np.array([153.3, 141.9])
+    where = frame_to_crop(torch.tensor(dot)[None], torch.tensor(crop))[0].numpy()
+    if np.abs(where).max() > 0.4:
+        return
+    rows, columns = np.mgrid[:290, :310] + 0.5
+    width = max(2.0, 1.5 * side / size)
+    distance = (columns - dot[0]) ** 2 + (rows - dot[1]) ** 2
+    image = np.round(250 * np.exp(-distance / (2 * width**2))).astype(np.uint8)
+    seen = crop_image(np.stack([image] * 3, axis=-1), crop, size)[..., 1].astype(float)
+    centres = (np.arange(size) + 0.5) / size * 2 - 1
+    landed = np.array([(seen.sum(0) * centres).sum(), (seen.sum(1) * centres).sum()]) / seen.sum()
+    assert np.abs(landed - where).max() * size / 2 < 0.12  # [px of the crop]
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 5])
+def test_shrinking_takes_the_mean_of_what_a_pixel_covers(factor: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    size = 12
+    start = np.array([30, 20])
+    crop = np.array([*(start + factor * size / 2), factor * size], dtype=float)
+    covered = image[start[1] :, start[0] :][: factor * size, : factor * size]
+    means = covered.reshape(size, factor, size, factor, 3).mean((1, 3))
+    assert np.abs(crop_image(image, crop, size) - means).max() <= 1
+
+
+@pytest.mark.parametrize("shrunk", [(160, 90), (133, 75)])
+def test_a_shrunk_frame_gives_the_crop_of_the_frame(shrunk: tuple[int, int]) -> None:
+    image = cv2.GaussianBlur(np.random.default_rng(1).normal(128, 40, (270, 480, 3)), (0, 0), 6)
+    image = np.clip(128 + 6 * (image.astype(float) - 128), 0, 255).astype(np.uint8)
+    small = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
+    crop = np.array([201.3, 128.6, 197.0])
+    seen = crop_image(small, crop, 48, (shrunk[0] / 480, shrunk[1] / 270)).astype(int)
+    expected = crop_image(image, crop, 48).astype(int)
+    shifted = crop_image(image, crop + np.array([2.0, 0.0, 0.0]), 48).astype(int)  # half a pixel
+    assert 4 * np.abs(seen - expected).mean() < np.abs(shifted - expected).mean()
+
+
+def test_beyond_the_frame_its_border_goes_on() -> None:
+    image = texture(0)
+    seen = crop_image(image, np.array([0.0, HEIGHT / 2, 64.0]), 32)
+    assert np.abs(seen[:, :15].astype(int) - seen[:, :1]).max() <= 2
+    outside = crop_image(image, np.array([-900.0, -900.0, 640.0]), 16)
+    assert np.abs(outside.astype(int) - image[0, 0]).max() < 40
+    assert crop_image(image[..., 0], np.array([50.0, 50.0, 40.0]), 8).shape == (8, 8)
+
+
+def test_crops_much_larger_than_the_frame_take_no_more_room_than_it() -> None:
+    image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    assert (crop_image(image, np.array([0.0, 0.0, 2e6]), 16) == 90).all()
+
+
+def test_the_side_rule() -> None:
+    boxes = np.array([[10.0, 0.0, 20.0, 30.0 + i] for i in range(11)])
+    crops = crops_around(boxes, PeopleConfig(margin=1.4), 25.0)
+    np.testing.assert_allclose(crops[:, 2], 1.4 * 39)
+    np.testing.assert_allclose(crops[:, 0], 15)
+    np.testing.assert_allclose(crops[:, 1], (30 + np.arange(11)) / 2)
+    following = crops_around(boxes, PeopleConfig(margin=1.4, side="frame"), 1.0)
+    np.testing.assert_allclose(following[:, 2], 1.4 * (30 + np.arange(11)))
+
+
+@pytest.mark.parametrize("pan", [0.0, 1.5])
+def test_motion_follows_one_person_through_a_film(tmp_path: Path, pan: float) -> None:
+    frames, boxes, _ = walker_frames(3.0, pan=pan)
+    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig())
+    (track,) = survey.tracks
+    assert len(track.frames) >= 0.9 * len(frames)
+    shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
+    assert np.mean(shared) > 0.6
+    assert survey.fps == pytest.approx(FPS)
+    assert (survey.shots[0].background_motion > 12) == (pan > 0)
+
+
+def test_a_person_who_stays_in_place_is_found_by_what_he_moves(tmp_path: Path) -> None:
+    frames, boxes, _ = walker_frames(3.0, walks=False)
+    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig())
+    assert len(survey.tracks[0].frames) >= 0.9 * len(frames)
+    middles = survey.tracks[0].crops[:, 0]
+    assert np.abs(middles - boxes[:, [0, 2]].mean()).max() < 10
+
+
+def test_boxes_of_a_file_keep_their_numbers_and_gaps_are_filled(tmp_path: Path) -> None:
+    frames, boxes, _ = walker_frames(2.0)
+    film = write_film(tmp_path / "film.mp4", frames)
+    csv = write_boxes(tmp_path / "boxes.csv", boxes, "film.mp4", track=7)
+    lines = csv.read_text().splitlines()
+    csv.write_text("\n".join([*lines[:5], *lines[8:]]) + "\n")
+    config = PeopleConfig(detector="file", boxes=csv, smoothing=0.0)
+    (track,) = people_in_film(film, config).tracks
+    assert track.number == 7
+    assert track.frames.tolist() == list(range(len(frames)))
+    assert np.abs(track.boxes - boxes).max() <= 3
+    thinned = people_in_film(film, config, fps=4.0)
+    assert thinned.tracks[0].frames.tolist() == list(range(0, 24, 3))
+    assert thinned.fps == pytest.approx(4)
+
+
+def test_a_track_of_a_file_that_leaps_is_two_people(tmp_path: Path) -> None:
+    frames, _, _ = walker_frames(2.0)
+    film = write_film(tmp_path / "film.mp4", frames)
+    boxes = np.array([[5.0, 5.0, 25.0, 45.0]] * 12 + [[85.0, 30.0, 105.0, 70.0]] * 12)
+    config = PeopleConfig(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
+    survey = people_in_film(film, config)
+    assert [track.number for track in survey.tracks] == [0, 1]
+    assert [len(track.frames) for track in survey.tracks] == [12, 12]
+
+
+def test_none_takes_the_whole_picture(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", walker_frames(1.0)[0])
+    (track,) = people_in_film(film, PeopleConfig(detector="none", margin=1.0)).tracks
+    np.testing.assert_allclose(track.crops, [[WIDTH / 2, HEIGHT / 2, WIDTH]] * 12)
+
+
+@pytest.mark.parametrize("detector", ["motion", "none"])
+def test_whoever_is_in_most_of_a_short_film_is_a_person(tmp_path: Path, detector: str) -> None:
+    frames, boxes, _ = walker_frames(2.5)
+    film = write_film(tmp_path / "film.mp4", frames[:15:3])
+    (track,) = people_in_film(film, PeopleConfig(detector)).tracks
+    assert track.frames.tolist() == list(range(5))
+    if detector == "motion":
+        found = [overlap(*pair) for pair in zip(track.boxes, boxes[:15:3], strict=True)]
+        assert np.mean(found) > 0.6
+
+
+def test_pictures_are_independent(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(2):
+        cv2.imwrite(str(folder / f"{i}.png"), texture(i))
+    boxes = np.array([[0.0, 0.0, 10.0, 20.0], [60.0, 50.0, 110.0, 90.0]])
+    config = PeopleConfig(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
+    (track,) = people_in_film(folder, config).tracks
+    np.testing.assert_array_equal(track.boxes, boxes)
+    np.testing.assert_allclose(track.crops[:, 2], [28, 70])
+    assert len(people_in_film(folder, PeopleConfig(detector="none")).tracks[0].frames) == 2
+    with pytest.raises(BadInputError, match="needs a film"):
+        people_in_film(folder, PeopleConfig())
+
+
+def test_nobody_and_missing_boxes_are_one_clear_line(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", [texture(0)] * 12)
+    with pytest.raises(BadInputError, match="no person found"):
+        people_in_film(film, PeopleConfig())
+    config = PeopleConfig(detector="file")
+    with pytest.raises(BadInputError, match="--boxes"):
+        people_in_film(film, config)
+    boxes = write_boxes(tmp_path / "boxes.csv", np.array([[0.0, 0.0, 9.0, 9.0]]), "other.mp4")
+    with pytest.raises(BadInputError, match=r"no boxes for the film film\.mp4"):
+        people_in_film(film, replace(config, boxes=boxes))

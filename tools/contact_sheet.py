@@ -1,0 +1,37 @@
+"""64 random people from the tests of `synthworld`: python tools/contact_sheet.py BENCHMARK."""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kinepose.benchmarks.synthworld import TESTS
+from kinepose.dataset.pairs import load_images, read_clips
+
+ROWS, COLUMNS, SIDE = 8, 8, 128
+
+
+def main(benchmark: Path, picture: Path) -> None:
+    """Writes the sheet: a moment of each film, and of some a second one, in random order."""
+    generator = np.random.default_rng(0)
+    people, again = [], []
+    for test in TESTS:
+        clips = read_clips([benchmark / test / "clips"])
+        films = clips.table["film"].to_numpy()
+        for film in np.unique(films):
+            early, late = np.array_split(np.flatnonzero(films == film), 2)
+            rows = np.array([generator.choice(early), generator.choice(late)])
+            first, second = load_images(clips, rows, SIDE).permute(0, 2, 3, 1).numpy()
+            people.append(first)
+            again.append(second)
+    missing = ROWS * COLUMNS - len(people)
+    people += [again[i] for i in generator.permutation(len(again))[:missing]]
+    order = generator.permutation(len(people))
+    chosen = np.stack([people[i] for i in order]).reshape(ROWS, COLUMNS, SIDE, SIDE, 3)
+    sheet = chosen.transpose(0, 2, 1, 3, 4).reshape(ROWS * SIDE, COLUMNS * SIDE, 3)
+    cv2.imwrite(str(picture), (255 * sheet[..., ::-1]).astype(np.uint8))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
