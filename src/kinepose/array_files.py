@@ -1,7 +1,7 @@
 """Arrays in files: what they must be stands in annotations, and is checked before they are read.
 
-A schema is a dataclass of arrays, or a mapping of names to annotations: the type and the shape, with
-named dimensions that all arrays of a file share, by jaxtyping; a range by `Interval`. `Shaped` means
+A schema is a dataclass of arrays, or a mapping of names to annotations: type and shape, with named
+dimensions that all arrays of a file share, by jaxtyping; a range by `Interval`. `Shaped` means
 texts. Numbers are finite unless UNKNOWN allows nan. Files may hold other floats or integers than
 asked for, and other arrays beside; nothing is unpickled.
 """
@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    BinaryIO,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 from annotated_types import Interval
@@ -52,15 +61,17 @@ def read_arrays(path: Path, kind: type[Kind], what: str, fixed: Mapping[str, Any
     return kind(**read_npz(path, schema_of(kind), what, fixed))
 
 
-def write_arrays(path: Path, record: Any, fixed: Mapping[str, Any]) -> None:
-    """Write an npz file that `read_arrays` reads, whole or not at all.
+def write_npz(
+    path: Path, arrays: Mapping[str, np.ndarray], schema: Schema, fixed: Mapping[str, Any]
+) -> None:
+    """Write an npz file that `read_npz` reads, whole or not at all.
 
     Raises:
-        BadInputError: if an array does not fit the schema: a number is not finite, say.
+        BadInputError: if an array does not fit: a number is not finite, say.
     """
-    check_arrays(f"cannot write {path}", vars(record), schema_of(type(record)))
+    fitting = check_arrays(f"cannot write {path}", arrays, schema)
     with replacing(path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **fixed, **vars(record))
+        np.savez_compressed(temporary, allow_pickle=False, **fixed, **fitting)
 
 
 def read_npz(
@@ -81,16 +92,16 @@ def read_npz(
         held = {name.removesuffix(".npy") for name in archive.namelist()}
         if missing := sorted({*fixed, *schema} - held):
             raise BadInputError(f"{path} holds no {what}: it lacks {', '.join(missing)}")
-        members: dict[str, BinaryIO] = {}
+        members: dict[str, Any] = {}
         heads: dict[str, Head] = {}
         for name in (*fixed, *schema):
-            members[name] = opened.enter_context(archive.open(f"{name}.npy"))  # ty: ignore[invalid-assignment]
+            members[name] = opened.enter_context(archive.open(f"{name}.npy"))
             heads[name] = _read_head(path, name, members[name], archive.getinfo(f"{name}.npy"))
         for name, wanted in fixed.items():
-            said = _read_member(members[name], heads[name]).tolist()
-            if said != (list(wanted) if isinstance(wanted, tuple) else wanted):
-                name = name.replace("_", " ")
-                raise BadInputError(f"{path} holds no {what} of {name} {wanted}, but of {said}"[:300])
+            said = _read_member(members[name], heads[name])
+            if not np.array_equal(said, np.array(wanted)):
+                name, said = name.replace("_", " "), str(said.tolist())[:60]
+                raise BadInputError(f"{path} holds no {what} that we read: its {name}: {said}")
         check_heads(str(path), heads, schema)
         arrays = {name: _read_member(members[name], heads[name]) for name in schema}
     return check_arrays(str(path), arrays, schema)
@@ -107,7 +118,7 @@ def check_heads(where: str, heads: Mapping[str, Head], schema: Schema) -> None:
         for name, hint in schema.items():
             if name not in heads:
                 raise BadInputError(f"{where}: it lacks {name}")
-            shape, dtype = heads[name]
+            shape, dtype, _ = heads[name]
             wanted, (array, *_) = _dtype(hint, dtype), _parts(hint)
             fits = wanted is not None and isinstance(
                 np.broadcast_to(np.zeros((), wanted), shape), array
@@ -147,26 +158,24 @@ def _wrong(array: Shaped[np.ndarray, "..."], hint: Any) -> str:
     if _is_text(hint):
         try:
             "".join(array.ravel().tolist()).encode()
-        except (UnicodeEncodeError, ValueError):
+        except ValueError:
             return "holds what is no text"
         return ""
-    if array.dtype.kind == "f" and not array.size == 0:
-        if np.isinf(array).any() or (UNKNOWN not in rules and np.isnan(array).any()):
+    if array.dtype.kind == "f":
+        lacks = np.isnan(array).any() and UNKNOWN not in rules
+        if lacks or np.isinf(array).any():
             return "holds numbers that are not finite"
-    for rule in rules:
-        if isinstance(rule, Interval) and array.size:
+    for rule in rules if array.size else ():
+        if isinstance(rule, Interval):
             low, high = array.min(), array.max()
-            for limit, fits, words in (
-                (rule.ge, lambda limit: low >= limit, "at least"),
-                (rule.gt, lambda limit: low > limit, "above"),
-                (rule.le, lambda limit: high <= limit, "at most"),
-            ):
-                if limit is not None and not fits(limit):
-                    return f"holds numbers that are not {words} {limit:g}"
+            if (rule.ge is not None and low < rule.ge) or (rule.gt is not None and low <= rule.gt):
+                return f"holds {low:g}, which is too low"
+            if rule.le is not None and high > rule.le:
+                return f"holds {high:g}, which is too high"
     return ""
 
 
-def _read_head(path: Path, name: str, member: BinaryIO, info: zipfile.ZipInfo) -> Head:
+def _read_head(path: Path, name: str, member: Any, info: zipfile.ZipInfo) -> Head:
     version = np.lib.format.read_magic(member)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -183,10 +192,10 @@ def _read_head(path: Path, name: str, member: BinaryIO, info: zipfile.ZipInfo) -
     return head
 
 
-def _read_member(member: BinaryIO, head: Head) -> Shaped[np.ndarray, "..."]:
+def _read_member(member: Any, head: Head) -> Shaped[np.ndarray, "..."]:
     array = np.empty(head.shape[::-1] if head.is_fortran else head.shape, head.dtype)
     if array.nbytes:
-        member.readinto(array.reshape(-1).view(np.uint8))  # ty: ignore[unresolved-attribute]
+        member.readinto(array.reshape(-1).view(np.uint8))
     member.read(1)  # to the end, where the checksum is
     return array.T if head.is_fortran else array
 

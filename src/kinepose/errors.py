@@ -14,8 +14,7 @@ class SettingError(BadInputError):
 
     def __init__(self, setting: str, reason: str) -> None:
         super().__init__(f"{setting} {reason}")
-        self.setting = setting
-        """Its name, as the class of its settings has it."""
+        self.setting, self.reason = setting, reason
 
 
 class TrainingError(KineposeError):

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all; what is read is a file, and what is broken is said in a line."""
+"""Files appear whole or not at all; what is read is a file; what is broken is said in a line."""
 
 import hashlib
 import os
@@ -155,5 +155,7 @@ def reading(folder: Path | str) -> Generator[tuple[Any, str]]:
     except BadInputError:
         raise
     except Exception as error:  # each protocol has errors of its own
-        first = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()
+        first = (
+            getattr(error, "strerror", None) or str(error) or type(error).__name__
+        ).splitlines()
         raise BadInputError(f"cannot read {folder}: {first[0]}") from error

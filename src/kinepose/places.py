@@ -48,8 +48,12 @@ def check_places(config: Any) -> None:
         BadInputError: if something is in the way.
     """
     marked = list(_marked(config))
-    written = [p for path, mark in marked if isinstance(mark, Writes) for p in _places(path, mark, config)]
-    read = [p for path, mark in marked if isinstance(mark, Reads) for p in _places(path, mark, config)]
+    written = [
+        p for path, mark in marked if isinstance(mark, Writes) for p in _places(path, mark, config)
+    ]
+    read = [
+        p for path, mark in marked if isinstance(mark, Reads) for p in _places(path, mark, config)
+    ]
     for path, _ in read:
         if kind_of(path) in ("a pipe", "a device"):
             raise BadInputError(f"{path} is {kind_of(path)}, not a file")

@@ -11,7 +11,14 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from kinepose.errors import BadInputError, SettingError
 from kinepose.files import regular_file, replacing
@@ -21,6 +28,11 @@ STRICT = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 """What an older or newer version wrote beside is passed over."""
 _LARGEST = 2**28
 """Of a JSON file [bytes]."""
+_WORDS = {
+    **{"Input should": "must", "greater than or equal to": "at least", "greater than": "above"},
+    **{"less than or equal to": "at most", "less than": "below", "an instance of Path": "a path"},
+}
+"""Of pydantic's messages: theirs and ours."""
 _SHOWN = 60
 """Letters of a value, or of a reason, in a line."""
 
@@ -127,7 +139,7 @@ def _fields_of(kind: type) -> type[BaseModel]:
 
 
 @functools.cache
-def _adapter(kind: type[Kind]) -> TypeAdapter[Kind]:
+def _adapter(kind: type) -> TypeAdapter:
     return TypeAdapter(kind)
 
 
@@ -142,7 +154,9 @@ def _name(error: ValidationError) -> str:
 def _reason(error: ValidationError) -> str:
     """In a line: the value, and what it must be."""
     first = error.errors(include_url=False)[0]
-    reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    reason = first["msg"].removeprefix("Value error, ")
+    for theirs, ours in _WORDS.items():
+        reason = reason.replace(theirs, ours)
     if first["type"] == "missing":
         return "is missing"
     if first["type"] == "json_invalid":

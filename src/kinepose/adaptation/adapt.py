@@ -25,7 +25,6 @@ from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.files import check_folder, making, replacing
 from kinepose.method.model import Model, choose_device, load_model, save_model
-from kinepose.ranges import check_ranges
 from kinepose.run_folder import model_sha256, paints_people, read_model_config, read_run_config
 from kinepose.settings import PRESETS, AdaptConfig, PrepareConfig, TrainConfig
 from kinepose.training.checkpoint import Run
@@ -45,16 +44,8 @@ _AS_BEFORE = (
     *("rotation", "crop_jitter", "smallest_gap"),
 )
 """Settings that the run has from the one it starts from."""
-_RANGES = {
-    "iterations": (1.0, math.inf),
-    "check_every": (1.0, math.inf),
-    "patience": (1.0, math.inf),
-    "batch_size": (1.0, math.inf),
-    "learning_rate": (0.0, math.inf),
-    "renders": (0.0, math.inf),
-    "seed": (0.0, 2.0**31),
-    "threads": (0.0, 1024.0),
-}
+_NEVER = 1e6
+"""[min]"""
 _MADE = ("clips", "training", "held_back")
 """Folders within the output."""
 _MAY_CHANGE = ("output", "device", "threads", "workers")
@@ -243,7 +234,7 @@ def _settings(config: AdaptConfig) -> TrainConfig:
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         cooldown=0.0,
-        checkpoint_minutes=math.inf,
+        checkpoint_minutes=_NEVER,
         picture_every=config.check_every,
         stream=stream,
         seed=config.seed,
@@ -255,9 +246,6 @@ def _settings(config: AdaptConfig) -> TrainConfig:
 
 
 def _check_settings(config: AdaptConfig) -> None:
-    check_ranges(config, _RANGES)
-    if not 0 < config.held_back <= 0.5:
-        raise BadInputError(f"--held-back must be above 0 and at most 0.5, not {config.held_back}")
     check_folder(config.output)
     if not paints_people(read_run_config(config.start)):
         raise BadInputError(

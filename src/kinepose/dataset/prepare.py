@@ -6,7 +6,6 @@ CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what beca
 
 import contextlib
 import json
-import math
 import multiprocessing
 import os
 import sys
@@ -25,22 +24,10 @@ from kinepose.dataset.clips import SCHEMA, cut_film, empty_scene_path
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
-from kinepose.ranges import check_ranges
 from kinepose.settings import Address, PrepareConfig
 from kinepose.threads import pictures_in_one_thread
-from kinepose.video.people import check_people
 from kinepose.video.reading import check_name
 
-_RANGES = {
-    "shortest_clip": (0.0, math.inf),
-    "longest_clip": (0.1, math.inf),
-    "crop_size": (8.0, 4096.0),
-    "fps": (0.0, 1e6),
-    "background_window": (0.0, math.inf),
-    "motion_threshold": (0.0, math.inf),
-    "largest_invalid": (0.0, 1.0),
-    "workers": (0.0, 1024.0),
-}
 LIST_OF_FILMS = "_films.json"
 FORMAT_VERSION = 1
 
@@ -69,8 +56,6 @@ def prepare(config: PrepareConfig) -> None:
         BadInputError: if a film does not exist, two have one name, or none gives a clip; if it was
             the first call, nothing is left then.
     """
-    check_ranges(config, _RANGES)
-    check_people(config.people)
     films = _films(config.films)
     check_folder(config.output)
     reports = read_reports(config.output)

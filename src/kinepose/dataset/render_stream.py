@@ -21,9 +21,7 @@ from tqdm import tqdm
 from kinepose.dataset.renders import PriorSet, load_prior, save_prior
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
-from kinepose.ranges import check_ranges
 from kinepose.settings import StreamConfig
-from kinepose.synthetic.config import check_motion, check_scene
 from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.synthesize import settle_process
 
@@ -31,17 +29,6 @@ _AHEAD = 4
 """Takes that each worker prepares before they are asked for."""
 _RECIPE = {"size", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
-_RANGES = {
-    "pool": (0.0, math.inf),
-    "first": (1.0, math.inf),
-    "renewed": (0.0, 1e6),
-    "size": (16.0, 4096.0),
-    "film": (0.0, 1.0),
-    "hidden": (0.0, 1.0),
-    "noise": (0.0, 1.0),
-    "blur": (0.0, 1.0),
-    "workers": (0.0, 1024.0),
-}
 
 
 def render_prior_set(count: int, seed: int, size: int) -> PriorSet:
@@ -67,9 +54,6 @@ class Stream:
     """The pool, and the processes that renew it; `opened` closes them."""
 
     def __init__(self, config: StreamConfig, seed: int) -> None:
-        check_ranges(config, _RANGES, "--stream.")
-        check_motion(config.motion, "--stream.motion.")
-        check_scene(config.scene, "--stream.scene.")
         self.config, self.seed = config, seed
         self.takes = max(config.pool // TAKE, 1)
         self.held = np.full(self.takes, -1)

@@ -4,7 +4,6 @@ The film is decoded once to find the people, and what of its frames was then kep
 predict their poses; to draw them it is decoded again. Memory does not grow with its length.
 """
 
-import math
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 
@@ -28,7 +27,6 @@ from kinepose.method.forward_kinematics import stature
 from kinepose.method.losses import energy
 from kinepose.method.model import Model, Poses, choose_device, load_model
 from kinepose.pose_files import FilmPoses
-from kinepose.ranges import check_ranges
 from kinepose.run_folder import model_sha256
 from kinepose.settings import PredictConfig
 from kinepose.threads import ahead, in_order, pictures_in_one_thread
@@ -41,17 +39,9 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import check_people, people_in_film
+from kinepose.video.people import people_in_film
 from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.visualization.skeletons import overlay_frame
-
-_RANGES = {
-    "height": (1.0, 1e6),
-    "focal": (1.0, 1e6),
-    "pose_smoothing": (0.0, 10.0),
-    "energy_gap": (0.0, math.inf),
-    "batch_size": (1.0, math.inf),
-}
 
 
 def predict(config: PredictConfig) -> None:
@@ -65,8 +55,6 @@ def predict(config: PredictConfig) -> None:
         BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
             of range.
     """
-    check_ranges(config, _RANGES)
-    check_people(config.people)
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
     device = choose_device(config.device)

@@ -45,7 +45,6 @@ from kinepose.method.losses import (
     unpaired_loss,
 )
 from kinepose.method.model import Model, choose_device, load_model, new_model
-from kinepose.ranges import check_ranges
 from kinepose.run_folder import paints_people, read_log, read_run_config
 from kinepose.settings import TrainConfig
 from kinepose.synthetic.single_images import MARGIN
@@ -53,25 +52,6 @@ from kinepose.training.checkpoint import Run, holds_run, restore, save
 from kinepose.training.distributed import average, joined, number, rank, share, wait
 from kinepose.training.snapshots import save_pictures
 
-_RANGES = {
-    "label_share": (0.0, 1.0),
-    "iterations": (0.0, math.inf),
-    "minutes": (0.0, math.inf),
-    "batch_size": (1.0, math.inf),
-    "seed": (0.0, 2.0**31),
-    "learning_rate": (0.0, math.inf),
-    "cooldown": (0.0, 1.0),
-    "gradient_clip": (0.0, math.inf),
-    "smallest_gap": (0.0, math.inf),
-    "prior_images": (2.0, math.inf),
-    "prior_seed": (0.0, 2.0**31),
-    "rotation": (0.0, 180.0),
-    "crop_jitter": (0.0, 1.0),
-    "overfit": (0.0, math.inf),
-    "checkpoint_minutes": (0.0, math.inf),
-    "picture_every": (1.0, math.inf),
-    "threads": (0.0, 1024.0),
-}
 Watch = Callable[[Run], bool]
 """Whether training goes on."""
 Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
@@ -116,7 +96,6 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
         BadInputError: if settings, clips or labels cannot be used.
         TrainingError: if a loss is not finite or all poses become one; the last checkpoint stays.
     """
-    check_ranges(config, _RANGES)
     if config.threads:
         torch.set_num_threads(config.threads)
     streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
