@@ -3,7 +3,7 @@
 A schema is a dataclass of arrays, or a mapping of names to annotations: type and shape, with named
 dimensions that all arrays of a file share, by jaxtyping; a range by `Interval`. `Shaped` means
 texts. Numbers are finite unless UNKNOWN allows nan. Files may hold other floats or integers than
-asked for, and other arrays beside; nothing is unpickled.
+asked for, or integers for floats, and other arrays beside; nothing is unpickled.
 """
 
 import zipfile
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import (
     Annotated,
     Any,
-    BinaryIO,
     NamedTuple,
     TypeVar,
     get_args,
@@ -46,7 +45,7 @@ class Head(NamedTuple):
     """Whether the first axis runs fastest."""
 
 
-def schema_of(kind: type) -> Schema:
+def schema_of(kind: Any) -> Schema:
     """The annotations of a dataclass of arrays."""
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in fields(kind)}
@@ -105,6 +104,20 @@ def read_npz(
         check_heads(str(path), heads, schema)
         arrays = {name: _read_member(members[name], heads[name]) for name in schema}
     return check_arrays(str(path), arrays, schema)
+
+
+def npz_names(path: Path, what: str) -> set[str]:
+    """The names of the arrays in an npz file.
+
+    Raises:
+        BadInputError: if there is none.
+    """
+    with (
+        regular_file(path).open("rb") as file,
+        decoding(path, f"npz file of {what}"),
+        zipfile.ZipFile(file) as archive,
+    ):
+        return {name.removesuffix(".npy") for name in archive.namelist()}
 
 
 def check_heads(where: str, heads: Mapping[str, Head], schema: Schema) -> None:
@@ -215,7 +228,8 @@ def _dtype(hint: Any, held: np.dtype) -> np.dtype | None:
     if held.name in array.dtypes:
         return held.newbyteorder("=")
     other = np.dtype(array.dtypes[-1])
-    return other if held.kind == other.kind else None
+    fits = held.kind == other.kind or (other.kind == "f" and held.kind in "iu")
+    return other if fits else None
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:

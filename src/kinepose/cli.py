@@ -309,9 +309,9 @@ def _defaults(words: list[str]) -> TrainConfig:
     defaults = PRESETS[preset]
     if start is None:
         return defaults
-    from kinepose.run_folder import read_model_config
+    from kinepose.run_folder import read_run_config
 
-    return replace(defaults, model=read_model_config(Path(start)))
+    return replace(defaults, model=read_run_config(Path(start)).model)
 
 
 def _named(words: list[str], option: str) -> str | None:

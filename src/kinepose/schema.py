@@ -30,6 +30,7 @@ _LARGEST = 2**28
 """Of a JSON file [bytes]."""
 _WORDS = {
     **{"Input should": "must", "greater than or equal to": "at least", "greater than": "above"},
+    "Extra inputs are not permitted": "is no setting that we know",
     **{"less than or equal to": "at most", "less than": "below", "an instance of Path": "a path"},
 }
 """Of pydantic's messages: theirs and ours."""
@@ -131,7 +132,7 @@ def differences(held: Any, wanted: Any, name: str = "") -> list[str]:
 
 
 @functools.cache
-def _fields_of(kind: type) -> type[BaseModel]:
+def _fields_of(kind: Any) -> type[BaseModel]:
     """A model of the fields alone: nested settings were checked when they were made."""
     hints = get_type_hints(kind, include_extras=True)
     described: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(kind)}

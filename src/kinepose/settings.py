@@ -5,15 +5,16 @@ A default that is not the paper's, or that the paper leaves open, is explained i
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 from annotated_types import Interval, Len
+from pydantic import ConfigDict
 from tyro.constructors import PrimitiveConstructorSpec
 
 from kinepose.errors import SettingError
 from kinepose.places import POSES, RUN, Reads, Writes
-from kinepose.schema import Settings, ends
+from kinepose.schema import STRICT, Settings, ends
 
 Films = Annotated[tuple[Annotated[Path, Reads()], ...], tyro.conf.Positional]
 Positional = Annotated[Path, tyro.conf.Positional]
@@ -270,6 +271,8 @@ class PrepareConfig(Settings):
 @dataclass(frozen=True)
 class ModelConfig(Settings):
     """Sizes and widths of the networks, and the ablations of the paper's Table 4."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT | ConfigDict(extra="forbid")
 
     image_size: Annotated[int, Interval(ge=8, le=2048)] = 224
     """Side of the crops that the networks see and paint [px]."""

@@ -5,7 +5,6 @@ CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what beca
 """
 
 import contextlib
-import json
 import multiprocessing
 import os
 import sys
@@ -13,18 +12,22 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow.parquet as pq
+from annotated_types import Interval
+from pydantic import AfterValidator, ConfigDict
 from tqdm import tqdm
 
 from kinepose.dataset.clips import SCHEMA, cut_film, empty_scene_path
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
-from kinepose.settings import Address, PrepareConfig
+from kinepose.schema import STRICT, as_json, from_json, write_json
+from kinepose.settings import Address, Count, PrepareConfig
 from kinepose.threads import pictures_in_one_thread
 from kinepose.video.reading import check_name
 
@@ -32,19 +35,37 @@ LIST_OF_FILMS = "_films.json"
 FORMAT_VERSION = 1
 
 
+_COUNTED = ("clips", "frames", "paired_clips", "paired_frames")
+
+
+def _complete(counts: dict[str, int]) -> dict[str, int]:
+    if missing := [name for name in _COUNTED if name not in counts]:
+        raise ValueError(f"lacks {missing[0]}")
+    return counts
+
+
 @dataclass(frozen=True)
 class FilmReport:
     """What became of a film."""
 
     film: str
-    status: str
-    """ok, or failed."""
+    status: Literal["ok", "failed"]
     reason: str
     """Why it failed; or what is wrong with it although it gave clips."""
-    counts: dict[str, int]
+    counts: Annotated[dict[str, Count], AfterValidator(_complete)]
     """Clips (of one person each), their frames, and of both how many are paired."""
-    made_from: dict
+    made_from: dict[str, Any]
     """Settings and state of the files; while they are the same, a film is not cut again."""
+
+
+@dataclass(frozen=True)
+class FilmList:
+    """_films.json."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
+    films: dict[str, FilmReport]
 
 
 def prepare(config: PrepareConfig) -> None:
@@ -82,7 +103,7 @@ def prepare(config: PrepareConfig) -> None:
         raise BadInputError(f"no film gave a clip: {'; '.join(failed)}")
     count = {
         key: sum(report.counts[key] for report in of_call if report.status == "ok")
-        for key in ("clips", "frames", "paired_clips", "paired_frames")
+        for key in _COUNTED
     }
     print(
         f"{config.output}: {count['clips']} clips, {count['frames']} frames "
@@ -102,15 +123,7 @@ def read_reports(folder: Address) -> dict[str, FilmReport]:
             written = files.cat_file(f"{root}/{LIST_OF_FILMS}")
         except FileNotFoundError:
             return {}
-    try:
-        listed = json.loads(written)
-        if listed["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format version {listed['format_version']}, not {FORMAT_VERSION}")
-        return {name: FilmReport(**report) for name, report in listed["films"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(
-            f"cannot use {folder}/{LIST_OF_FILMS}: {error}; choose another --output"
-        ) from error
+    return from_json(written, FilmList, f"{folder}/{LIST_OF_FILMS}").films
 
 
 def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
@@ -119,11 +132,7 @@ def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
     if all(report.status == "failed" for report in reports.values()):
         path.unlink(missing_ok=True)
         return
-    with replacing(path) as temporary:
-        films = {name: asdict(reports[name]) for name in sorted(reports)}
-        temporary.write_text(
-            json.dumps({"format_version": FORMAT_VERSION, "films": films}, indent=1)
-        )
+    write_json(path, FilmList(FORMAT_VERSION, {name: reports[name] for name in sorted(reports)}))
 
 
 def _films(paths: Sequence[Path]) -> list[Path]:
@@ -204,7 +213,7 @@ def _use_one_core() -> None:
 def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
     """One film, from the first look to its Parquet file."""
     made_from = _made_from(film, config)
-    counts = dict.fromkeys(("clips", "frames", "paired_clips", "paired_frames"), 0)
+    counts = dict.fromkeys(_COUNTED, 0)
     path = _clips_of(film, config)
     try:
         with (
@@ -221,7 +230,8 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
                         counts[key] += more
                         counts[f"paired_{key}"] += more if paired else 0
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
-        return FilmReport(film.name, "failed", str(error), dict.fromkeys(counts, 0), made_from)
+        reason = f"{film}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return FilmReport(film.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
     broken = [str(w.message) for w in warned if issubclass(w.category, BrokenFilmWarning)]
     return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
 
@@ -232,15 +242,15 @@ def _clips_of(film: Path, config: PrepareConfig) -> Path:
 
 def _made_from(film: Path, config: PrepareConfig) -> dict:
     """Settings, and size and time of change of every file that the clips of a film depend on."""
-    settings = asdict(config)
+    settings = as_json(config)
     for key in ("films", "output", "workers", "ray"):
         del settings[key]
     used = [film, config.people.boxes]
     if config.backgrounds is not None:
         used.append(empty_scene_path(film, config.backgrounds))
     stamps = {
-        path.name: [path.stat().st_size, path.stat().st_mtime_ns]
+        as_json(Path(path.name)): [path.stat().st_size, path.stat().st_mtime_ns]
         for path in used
         if path is not None and path.is_file()
     }
-    return json.loads(json.dumps({"settings": settings, "files": stamps}, default=str))
+    return {"settings": settings, "files": stamps}

@@ -101,7 +101,10 @@ def read_scored(path: Path) -> ScoredRun:
     arrays = read_npz(path, _SCHEMA, "scored frames", fixed_arrays(SCORED_VERSION))
     if not len(arrays["row"]) or arrays["row"].max() >= len(arrays["frame"]):
         raise BadInputError(f"{path}: row holds none, or one of a frame that is not there")
-    return ScoredRun(*(kind(**{name: arrays[name] for name in schema_of(kind)}) for kind in _PARTS))
+    frames, examples, transfers = (
+        {name: arrays[name] for name in schema_of(kind)} for kind in _PARTS
+    )
+    return ScoredRun(ScoredFrames(**frames), Examples(**examples), Transfers(**transfers))
 
 
 _PARTS = (ScoredFrames, Examples, Transfers)

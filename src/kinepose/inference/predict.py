@@ -179,8 +179,14 @@ def _in_film(
 
 
 def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]:
-    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`."""
+    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`.
+
+    Raises:
+        BadInputError: if a number of the poses is not finite.
+    """
     rotation = rotation_camera_from_canonical(poses.camera)
+    if not (torch.isfinite(poses.joints3d).all() and torch.isfinite(poses.joints2d).all()):
+        raise BadInputError("the run's model finds poses that are not finite numbers: it is broken")
     joints = poses.joints3d - poses.joints3d[:, :1]
     scale = height / stature(joints).clamp(min=1e-6)
     return scale[:, None, None] * joints @ rotation.transpose(-1, -2)

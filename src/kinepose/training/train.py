@@ -354,7 +354,7 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
     schedule: list[LossName] = ["prior"]
     if len(clips.paired):
         schedule.append("paired")
-    elif not (config.unpaired and config.start and paints_people(read_run_config(config.start))):
+    elif not (config.unpaired and config.start and _paints(config.start)):
         raise BadInputError(
             "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
         )
@@ -364,6 +364,14 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
         long_enough(clips, loss == "paired", config.smallest_gap)
     extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
     return [*schedule, extra[config.variant]] if config.variant in extra else schedule
+
+
+def _paints(run: Path) -> bool:
+    return paints_people(read_run_config(run).train)
+
+
+def _paints(run: Path) -> bool:
+    return paints_people(read_run_config(run).train)
 
 
 def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:
