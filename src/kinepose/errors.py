@@ -13,7 +13,7 @@ class SettingError(BadInputError):
     """A setting has another type, or is out of its range."""
 
     def __init__(self, setting: str, reason: str) -> None:
-        super().__init__(f"{setting} {reason}")
+        super().__init__(f"--{setting.replace('_', '-')} {reason}")
         self.setting, self.reason = setting, reason
 
 

@@ -23,7 +23,7 @@ def kind_of(path: Path) -> str:
     except (OSError, ValueError):  # a link to itself, a name that cannot be
         return "nothing"
     kinds = {stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}
-    return kinds.get(stat.S_IFMT(mode), "a device")
+    return kinds.get(stat.S_IFMT(mode), "a socket" if stat.S_ISSOCK(mode) else "a device")
 
 
 def regular_file(path: Path) -> Path:

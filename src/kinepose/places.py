@@ -55,7 +55,7 @@ def check_places(config: Any) -> None:
         p for path, mark in marked if isinstance(mark, Reads) for p in _places(path, mark, config)
     ]
     for path, _ in read:
-        if kind_of(path) in ("a pipe", "a device"):
+        if kind_of(path) not in ("nothing", "a file", "a folder"):
             raise BadInputError(f"{path} is {kind_of(path)}, not a file")
     for path, is_folder in written:
         _check_kind(path, is_folder)

@@ -90,7 +90,7 @@ def from_json(text: bytes | str, kind: type[Kind], where: str) -> Kind:
     except ValidationError as error:
         raise BadInputError(f"{where}: {_line(error)}") from None
     except SettingError as error:
-        raise BadInputError(f"{where}: {error}") from None
+        raise BadInputError(f"{where}: {error.setting} {error.reason}") from None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -140,8 +140,8 @@ def _fields_of(kind: Any) -> type[BaseModel]:
 
 
 @functools.cache
-def _adapter(kind: type) -> TypeAdapter:
-    return TypeAdapter(kind)
+def _adapter(kind: Any) -> TypeAdapter:
+    return TypeAdapter(kind, config=None if is_dataclass(kind) else STRICT)
 
 
 def _line(error: ValidationError) -> str:
@@ -161,7 +161,7 @@ def _reason(error: ValidationError) -> str:
     if first["type"] == "missing":
         return "is missing"
     if first["type"] == "json_invalid":
-        return f"is not JSON: {first['ctx']['error']}"
+        return f"it is not JSON: {first['ctx']['error']}"
     return f"{_short(first['input'])}: {reason}"
 
 

@@ -121,7 +121,7 @@ def test_what_is_no_benchmark_or_not_finished_is_refused(tmp_path):
         read_synthworld(tmp_path)
     description = tmp_path / "synthworld.json"
     description.write_text("{}")
-    with pytest.raises(BadInputError, match="holds no synthworld"):
+    with pytest.raises(BadInputError, match=r"synthworld\.json: version is missing"):
         read_synthworld(tmp_path)
     description.write_text(json.dumps({"version": 1, "size": "small", "content": None}))
     with pytest.raises(BadInputError, match="not finished"):

@@ -169,22 +169,24 @@ def test_settings_of_motion_and_scene_are_heeded(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"pool": -1}, "--stream.pool -1: it must be at least 0"),
-        ({"first": 0}, "--stream.first 0: it must be at least 1"),
-        ({"renewed": -1.0}, "--stream.renewed -1.0"),
-        ({"renewed": float("nan")}, "--stream.renewed nan"),
-        ({"size": 0}, "--stream.size 0"),
-        ({"film": 1.5}, "--stream.film 1.5"),
-        ({"hidden": -0.1}, "--stream.hidden -0.1"),
-        ({"workers": -1}, "--stream.workers -1"),
-        ({"motion": MotionConfig(captured=-1.0)}, "--stream.motion.captured -1.0"),
-        ({"motion": MotionConfig(0.0, 0.0, 0.0)}, "--stream.motion.captured.*nobody moves"),
-        ({"scene": SceneConfig(sun=(60.0, 50.0))}, "--stream.scene.sun.*the smaller one first"),
+        ({"pool": -1}, "--pool -1: must be at least 0"),
+        ({"first": 0}, "--first 0: must be at least 1"),
+        ({"renewed": -1.0}, "--renewed -1.0"),
+        ({"renewed": float("nan")}, "--renewed nan"),
+        ({"size": 0}, "--size 0"),
+        ({"film": 1.5}, "--film 1.5"),
+        ({"hidden": -0.1}, "--hidden -0.1"),
+        ({"workers": -1}, "--workers -1"),
+        ({"motion": {"captured": -1.0}}, "--captured -1.0"),
+        ({"motion": {"captured": 0.0, "mixed": 0.0, "procedural": 0.0}}, "--captured.*nobody"),
+        ({"scene": {"sun": (60.0, 50.0)}}, "--sun.*the smaller one first"),
     ],
 )
 def test_bad_settings_are_named(settings, message):
+    kinds = {"motion": MotionConfig, "scene": SceneConfig}
     with pytest.raises(BadInputError, match=message) as caught:
-        Stream(replace(SMALL, **settings), seed=0)
+        made = {n: kinds[n](**v) if n in kinds else v for n, v in settings.items()}
+        Stream(replace(SMALL, **made), seed=0)
     assert "\n" not in str(caught.value)
 
 

@@ -112,7 +112,7 @@ def write_report(config: ReportConfig) -> None:
     log = read_log(config.run)
     scores = _read_scores(folder)
     page = _TEMPLATES.get_template("report.html").render(
-        name=config.run.resolve().name,
+        name=as_json(Path(config.run.resolve().name)),
         facts=_facts(config.run, described, log),
         scores=scores,
         joint_errors=_joint_errors(scores),
