@@ -6,6 +6,8 @@ import json
 import math
 from dataclasses import replace
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest

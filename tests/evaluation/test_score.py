@@ -5,6 +5,8 @@ import shutil
 from dataclasses import replace
 
 import cv2
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
