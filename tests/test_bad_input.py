@@ -48,6 +48,9 @@ from kinepose.training.checkpoint import Run, save
 from kinepose.video.detectors import read_boxes
 
 ROWS = 5
+MANY = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def poses(rows: int = ROWS) -> FilmPoses:
@@ -229,7 +232,9 @@ def test_what_is_written_is_read_again_whatever_kind_of_float_it_is(place):
         read_npz(place / "f.npz", schema, "numbers")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(st.data())
 def test_flipped_bytes_of_poses_are_poses_or_one_line(place, data):
     good = (place / "labels.npz").read_bytes()
@@ -253,7 +258,9 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(st.data())
 def test_any_json_in_a_config_is_a_run_or_one_line(place, data):
     held = json.loads((place / "run/config.json").read_text())
@@ -279,7 +286,10 @@ LYING_RUNS = {
     "nested deep": (lambda run: (run / "config.json").write_text("[" * 100_000), "not JSON"),
     "UTF-16": (lambda run: (run / "config.json").write_bytes("{}".encode("utf-16")), "not JSON"),
     "an unknown setting": (lambda run: put(run / "config.json", more=1), "model.more"),
-    "null": (lambda run: put(run / "config.json", decoder_widths=None), "model.decoder_widths null"),
+    "null": (
+        lambda run: put(run / "config.json", decoder_widths=None),
+        "model.decoder_widths null",
+    ),
     "an object": (lambda run: put(run / "config.json", branch_width={}), "model.branch_width"),
     "10^400": (lambda run: put(run / "config.json", sigma=10**400), "model.sigma 1000"),
     "NaN": (lambda run: put(run / "config.json", appearance_dropout=math.nan), "finite"),
@@ -372,10 +382,11 @@ GOOD_BOX = "film.mp4,0,0,1,1,9,9\n"
 
 
 @pytest.mark.parametrize(
-    "row", ["film.mp4,1,0,1,1", "film.mp4,1,0,1,1,9,9,7", "film.mp4,1e3,0,1,1,9,9", "film.mp4,1,,1,1,9,9"]
+    "row",
+    ["film.mp4,1,0,1,1", "film.mp4,1,0,1,1,9,9,7", "film.mp4,1e3,0,1,1,9,9", "film.mp4,1,,1,1,9,9"],
 )
 def test_rows_of_boxes_are_named_by_their_line(place, row):
-    (place / "boxes.csv").write_text(f"{HEAD}{GOOD_BOX}{row}\n")
+    (place / "boxes.csv").write_text(f"{HEAD}{GOOD_BOX}film.mp4,{row}\n")
     with pytest.raises(BadInputError, match=r"boxes\.csv, line 3: "):
         read_boxes(place / "boxes.csv")
 
@@ -406,7 +417,8 @@ def test_a_picture_in_clips_that_claims_to_be_vast_is_named(place):
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"MOTION\n", b"HIERARCHY\nROOT a\n{\n", b"HIERARCHY\nROOT a\n{ }\nMOTION\nFrames: 1"]
+    "text",
+    [b"", b"MOTION\n", b"HIERARCHY\nROOT a\n{\n", b"HIERARCHY\nROOT a\n{ }\nMOTION\nFrames: 1"],
 )
 def test_bvh_that_is_cut_off_is_one_line(place, text):
     (place / "motions").mkdir()
@@ -451,7 +463,11 @@ def test_an_output_never_falls_on_an_input(words, refused, place):
 
 def test_every_path_of_every_command_is_marked_as_read_or_written():
     for name, (_, kind) in cli.COMMANDS.items():
-        hints = {n: h for n, h in kind.__annotations__.items() if "Path" in repr(h) or "Address" in repr(h)}
+        hints = {
+            n: h
+            for n, h in kind.__annotations__.items()
+            if "Path" in repr(h) or "Address" in repr(h)
+        }
         for setting, hint in hints.items():
             assert any(isinstance(m, Reads | Writes) for m in _marks(hint)), (name, setting)
 
@@ -470,7 +486,10 @@ def test_nan_and_inf_are_no_numbers_for_any_option():
     for made in (TrainConfig(Path("x")), SceneConfig(), PrepareConfig((), Path("x"))):
         for field in fields(made):
             value = getattr(made, field.name)
-            wrong = {float: (math.nan, math.inf, -math.inf, "1", None), int: (0.5, True, "1", 10**30)}
+            wrong = {
+                float: (math.nan, math.inf, -math.inf, "1", None),
+                int: (0.5, True, "1", 10**30),
+            }
             for bad in wrong.get(type(value), ()):
                 with pytest.raises(SettingError, match=f"--{field.name.replace('_', '-')} "):
                     replace(made, **{field.name: bad})

@@ -141,7 +141,7 @@ def _stages(run: Path, after: tuple[Path, ...] = ()) -> list[dict[str, Any]]:
         "minutes": log[-1]["seconds"] / 60,
         "seed": train["seed"],
         "clips": train["clips"],
-        "renders": _renders(train, log[-1]["step"]),
+        "renders": _renders(train),
         "start": train["start"],
     }
     start = settings.start
@@ -150,12 +150,9 @@ def _stages(run: Path, after: tuple[Path, ...] = ()) -> list[dict[str, Any]]:
     return [stage]
 
 
-def _renders(train: dict[str, Any], step: int) -> int:
-    """How many L_prior had, of which some were seen often and some, by chance, never."""
-    stream = train["stream"]
-    if not stream["pool"]:
-        return train["prior_images"]
-    return int(stream["first"] + step * stream["renewed"])
+def _renders(train: dict[str, Any]) -> int:
+    """How many L_prior had."""
+    return train["stream"]["renders"] or train["prior_images"]
 
 
 def _without_places(value: Any) -> Any:

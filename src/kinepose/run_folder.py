@@ -16,7 +16,7 @@ from kinepose.array_files import read_arrays
 from kinepose.errors import BadInputError
 from kinepose.files import regular_file
 from kinepose.schema import STRICT, read_json
-from kinepose.settings import SHIPPED, ModelConfig, TrainConfig
+from kinepose.settings import SHIPPED, Count, ModelConfig, TrainConfig
 from kinepose.tensor_files import read_heads
 
 FORMAT_VERSION = 1
@@ -58,10 +58,12 @@ class RunDescription:
 
     format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
     model: ModelConfig
-    backbone: dict[str, Any] = field(default_factory=dict)
+    backbone: dict[str, Any] | None = None
     """In the terms of transformers, of which other versions may say other things."""
     train: TrainConfig | None = None
     """What of its settings this version knows as well."""
+    turns: dict[str, Count] = field(default_factory=dict)
+    """How many iterations each loss had, those of the run it started from included."""
 
 
 class LogLine(BaseModel):
@@ -105,14 +107,9 @@ def read_run_config(folder: Path) -> RunDescription:
     return read_json(path, RunDescription)
 
 
-def paints_people(train: TrainConfig | None) -> bool:
-    """Whether the settings of a run say that D_I was trained: no other one's energy has meaning.
-
-    Renders and labels leave it as it was made, and so does a warm-up that never ends.
-    """
-    if train is None or train.overfit or train.variant in ("prior", "full"):
-        return False
-    return train.iterations > train.warm_up
+def paints_people(described: RunDescription) -> bool:
+    """Whether a run's config.json says that L_P had turns: no other loss trains D_I."""
+    return described.turns.get("paired", 0) > 0
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -189,7 +189,10 @@ def test_what_is_no_human36m_is_refused_in_one_line(tmp_path):
     right = {"camera": np.ones(2, int), "frame": np.ones(2, int), "pose/2d": np.ones((2, 32, 2))}
     for wrong, says in [
         ({}, "it lacks pose/3d"),
-        ({"pose/3d": np.ones((3, 32, 3))}, r"pose/3d is float64 \(3, 32, 3\), not float32 \(2, 32, 3\)"),
+        (
+            {"pose/3d": np.ones((3, 32, 3))},
+            r"\(3, 32, 3\), not float32 \(2, 32, 3\)",
+        ),
         ({"pose/3d": np.ones((2, 17, 3))}, r"pose/3d is float64 \(2, 17, 3\)"),
         ({"pose/3d/inside": np.ones(2)}, "it lacks pose/3d"),
     ]:

@@ -65,5 +65,7 @@ def test_what_is_no_lsp_is_refused_in_one_line(tmp_path):
         read_lsp(tmp_path)
     assert "\n" not in str(refused.value)
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.zeros((14, 3, 10000))})
-    with pytest.raises(BadInputError, match=r"joints is float64 \(14, 3, 10000\), not float64 \(3, 14, pictures\)"):
+    with pytest.raises(
+        BadInputError, match=r"joints is float64 \(14, 3, 10000\), not float64 \(3, 14, pictures\)"
+    ):
         read_lsp(tmp_path)

@@ -156,5 +156,5 @@ def test_broken_annotations_are_refused_in_one_line(train, test, tmp_path):
         file["annot2"] = np.ones((2, 17, 1, 5))  # as MATLAB's own axes go
         for name in ("annot3", "univ_annot3", "valid_frame", "activity_annotation"):
             file[name] = np.ones(5)
-    with pytest.raises(BadInputError, match=r"annot2 is float64 \(2, 17, 1, 5\), not float32 \(frames, 1, 17, 2\)"):
+    with pytest.raises(BadInputError, match=r"annot2 is float64 \(2, 17, 1, 5\), not float32"):
         list(read_test(tmp_path))

@@ -28,12 +28,11 @@ from kinepose.errors import BadInputError
 from kinepose.pose_files import read_labels
 from kinepose.settings import (
     PRESETS,
-    TEST_MOTIONS,
-    TRAINING_MOTIONS,
     SceneConfig,
     SynthworldConfig,
 )
-from kinepose.synthetic.motion_sampling import captured_clips, random_motion
+from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING, TEST_CLIPS, captured_clips
+from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.single_images import render_take
 
 
@@ -159,8 +158,7 @@ def test_motions_of_the_test_are_seen_nowhere_else(synthworld, monkeypatch):
         return [motion.rotations for motion in drawn]
 
     before, take = moves(), render_take(stream, 0, 0)
-    assert set(TRAINING_MOTIONS) | set(TEST_MOTIONS) == set(captured_clips())
-    for name in TEST_MOTIONS:
+    for name in TEST_CLIPS:
         monkeypatch.delitem(captured_clips(), name)
     assert all(map(torch.equal, moves(), before))
     assert np.array_equal(render_take(stream, 0, 0).image, take.image)
@@ -175,7 +173,7 @@ def test_each_test_shows_each_of_its_motions_equally_often(size):
     """The mean over motions is of equally many films, and unseen_motion has no motion of others."""
     for name in (*TESTS, "validation"):
         split = SPLITS[name]
-        expected = TEST_MOTIONS if name == "unseen_motion" else TRAINING_MOTIONS
+        expected = TEST_CLIPS[:4] if name == "unseen_motion" else DEEPMIMIC_TRAINING
         assert split.motion.apart and split.motion.only == expected
         assert SIZES[size].films * split.films % len(expected) == 0
 

@@ -13,9 +13,10 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, world_rotations
 from kinepose.synthetic.joint_limits import from_swing_twist
+from kinepose.synthetic.mocap_clips import captured_clips
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.synthetic.motion import STEP_LEG, Motion, mirror, part_of, resample
-from kinepose.synthetic.motion_sampling import captured_clips, random_motion
+from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.stage import place
 
 CHILDREN = [2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 15, 16]
@@ -441,7 +442,10 @@ def bvh_with(value: str, column: int):
         (bad_amass(mocap_framerate=0.0), "mocap_framerate holds 0"),
         (bad_amass(poses=np.zeros((64, 165))), "another body model: 165 numbers"),
         (bad_amass(surface_model_type="smplx"), "another body model, smplx"),
-        (bad_amass(poses=np.zeros((63, 156))), r"trans is float\d\d \(64, 3\), not float64 \(63, 3\)"),
+        (
+            bad_amass(poses=np.zeros((63, 156))),
+            r"\(64, 3\), not float64 \(63, 3\)",
+        ),
         (bad_amass(mocap_framerate=np.array([30.0, 60.0])), "mocap_framerate holds 2 numbers"),
         (bad_amass(poses=np.zeros((0, 156)), trans=np.zeros((0, 3))), "no frames"),
         (bad_amass(poses=np.array([{"pickled": 1}], dtype=object)), "poses is no plain array"),

@@ -17,8 +17,6 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_folder, regular_file
 from kinepose.schema import read_json, write_json
 from kinepose.settings import (
-    TEST_MOTIONS,
-    TRAINING_MOTIONS,
     Look,
     MotionConfig,
     PeopleConfig,
@@ -27,6 +25,7 @@ from kinepose.settings import (
     SynthesizeConfig,
     SynthworldConfig,
 )
+from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 from kinepose.synthetic.synthesize import synthesize
 
 VERSION = 1
@@ -36,8 +35,9 @@ CONTENT = {"small": "ce31a3a76c458a04"}
 
 PRIOR_SEED = 0
 """Of the 20 renders, which are those of `train` as well."""
-_EVERYTHING = MotionConfig(only=TRAINING_MOTIONS)
-_ONE_BY_ONE = MotionConfig(only=TRAINING_MOTIONS, apart=True)
+_UNSEEN = ("dance_b", "getup_facedown", "jump", "kick")
+_EVERYTHING = MotionConfig(only=DEEPMIMIC_TRAINING)
+_ONE_BY_ONE = MotionConfig(only=DEEPMIMIC_TRAINING, apart=True)
 _OTHER_SCENES = SceneConfig(
     clutter=14.0,
     distance=(2.6, 3.8),
@@ -98,7 +98,7 @@ SPLITS = {
     "train_moving": Split(20, "moving", _EVERYTHING, 11_002),
     "validation": Split(11, "mixed", _ONE_BY_ONE, 11_003),
     "seen_world": Split(11, "static", _ONE_BY_ONE, 11_004),
-    "unseen_motion": Split(12, "static", replace(_ONE_BY_ONE, only=TEST_MOTIONS), 11_005),
+    "unseen_motion": Split(12, "static", replace(_ONE_BY_ONE, only=_UNSEEN), 11_005),
     "unseen_look": Split(11, "static", _ONE_BY_ONE, 11_006, scene=_OTHER_SCENES),
     "foreign_look": Split(11, "static", _ONE_BY_ONE, 11_007, look="foreign"),
     "moving_camera": Split(11, "moving", _ONE_BY_ONE, 11_008),

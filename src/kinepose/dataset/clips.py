@@ -25,6 +25,8 @@ from kinepose.video.frame_cache import KeptFrames, Shrinking
 from kinepose.video.people import Shot, Survey, crop_image, crops_around, people_in_film
 from kinepose.video.reading import FilmInfo, Frame, Picture, film_info, read_frames
 
+CROP_MARGIN = "crop_margin"
+"""Of the file's metadata: the side of its crops, in lengths of the person's box."""
 SCHEMA = pa.schema(
     [
         ("film", pa.string()),

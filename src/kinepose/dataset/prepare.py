@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -22,13 +22,14 @@ from annotated_types import Interval
 from pydantic import AfterValidator, ConfigDict
 from tqdm import tqdm
 
-from kinepose.dataset.clips import SCHEMA, cut_film, empty_scene_path
+from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_film, empty_scene_path
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.schema import STRICT, as_json, from_json, write_json
-from kinepose.settings import Address, Count, PrepareConfig
+from kinepose.settings import Address, Count, ModelConfig, PrepareConfig
 from kinepose.threads import pictures_in_one_thread
+from kinepose.video.people import cropped_as
 from kinepose.video.reading import check_name
 
 LIST_OF_FILMS = "_films.json"
@@ -77,6 +78,7 @@ def prepare(config: PrepareConfig) -> None:
         BadInputError: if a film does not exist, two have one name, or none gives a clip; if it was
             the first call, nothing is left then.
     """
+    config = replace(config, people=cropped_as(config.people, ModelConfig()))
     films = _films(config.films)
     check_folder(config.output)
     reports = read_reports(config.output)
@@ -222,7 +224,8 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
             replacing(path) as temporary,
         ):
             warnings.simplefilter("always", BrokenFilmWarning)
-            with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+            schema = SCHEMA.with_metadata({CROP_MARGIN: str(config.people.margin)})
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
                 for table in cut_film(film, config):
                     writer.write_table(table)
                     paired = table["paired"][0].as_py()

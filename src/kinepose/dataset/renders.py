@@ -1,6 +1,6 @@
 """The labelled renders of L_prior, in memory and on disk (Sec. 3.2, 3.3, 4)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from kinepose.array_files import read_arrays, schema_of, write_npz
 from kinepose.errors import BadInputError
 from kinepose.geometry.devices import send
 from kinepose.geometry.image_transforms import zoom_image
+from kinepose.method.batches import LabelledBatch
 
 FORMAT_VERSION = 2
 
@@ -36,17 +37,6 @@ class PriorSet:
     """Its root mean square distance from joints2d [half crop sides]."""
 
 
-@dataclass(frozen=True)
-class LabelledBatch:
-    """Pictures with labels, as the networks take them."""
-
-    images: Float[Tensor, "batch 3 size size"]
-    joints2d: Float[Tensor, "batch 17 2"]
-    """From -1 to 1 across the crop."""
-    joints3d: Float[Tensor, "batch 17 3"]
-    """[canonical]"""
-
-
 def save_prior(prior: PriorSet, path: Path) -> None:
     """Write prior.npz."""
     write_npz(path, vars(prior), schema_of(PriorSet), {"format_version": FORMAT_VERSION})
@@ -62,6 +52,12 @@ def load_prior(path: Path) -> PriorSet:
     if not prior.image.size:
         raise BadInputError(f"{path} holds no renders")
     return prior
+
+
+def as_numbers(batch: LabelledBatch) -> LabelledBatch:
+    """Pictures and masks from 0 to 1, of bytes."""
+    mask = batch.mask if batch.mask is None else batch.mask.float() / 255
+    return replace(batch, images=batch.images.float() / 255, mask=mask)
 
 
 def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:

@@ -122,7 +122,7 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     benchmark = read_synthworld(config.benchmark)
     check_content(config.benchmark, benchmark)
     model = load_model(config.run, choose_device(config.device))
-    paints = paints_people(read_run_config(config.run).train)
+    paints = paints_people(read_run_config(config.run))
     prior = torch.from_numpy(load_prior(config.benchmark / "prior.npz").joints3d).double()
     held = sorted(path.name for path in config.benchmark.iterdir() if path.is_dir())
     if unknown := [name for name in config.splits if name not in held]:
@@ -131,7 +131,7 @@ def score(config: ScoreConfig) -> dict[str, Any]:
         )
     scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
     for name in config.splits or TESTS:
-        split = read_split(config.benchmark / name)
+        split = read_split(config.benchmark / name, model.config.crop_margin)
         frames.append(score_frames(model, split, paints))
         examples.append(choose_examples(model, split, frames[-1]))
         scores[name] = score_split(frames[-1], split.labels, prior)
@@ -154,13 +154,13 @@ def read_scores(path: Path) -> Scores:
     return read_json(path, Scores)
 
 
-def read_split(folder: Path) -> Split:
-    """The clips and labels of a part of the benchmark.
+def read_split(folder: Path, margin: float) -> Split:
+    """The clips and labels of a part of the benchmark, crops with a margin as a model wants them.
 
     Raises:
         BadInputError: if there are none.
     """
-    clips = read_clips([folder / "clips"])
+    clips = read_clips([folder / "clips"], margin=margin)
     return Split(folder.name, clips, read_clip_labels([folder / "labels"], clips, 1.0, seed=0))
 
 

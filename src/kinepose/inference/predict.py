@@ -39,7 +39,7 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import people_in_film
+from kinepose.video.people import cropped_as, people_in_film
 from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.visualization.skeletons import overlay_frame
 
@@ -80,8 +80,9 @@ def _predict_film(
 ) -> FilmPoses:
     """Find the people, and then their poses in the frames that were kept on the way."""
     info, size = film_info(config.film), model.config.image_size
-    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
-        survey = people_in_film(config.film, config.people, keep=kept.keep)
+    people = cropped_as(config.people, model.config)
+    with closing(KeptFrames(config.output, info, size, people, guess=True)) as kept:
+        survey = people_in_film(config.film, people, keep=kept.keep)
         rows = rows_of(survey)
         frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
@@ -116,7 +117,7 @@ def _predict_rows(
         targets = _to_tensor(images, device)
         poses = estimate(targets)
         found = [
-            crop_to_frame(poses.joints2d.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
         ]

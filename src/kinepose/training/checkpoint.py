@@ -1,7 +1,9 @@
 """A run's changing state, in memory and in its folder. Nothing is pickled."""
 
+import copy
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -32,11 +34,34 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     """Time spent in training, over all its resumptions."""
+    turns: Counter[LossName] = field(default_factory=Counter)
+    """How many iterations each loss had, those of the run it started from included."""
+    average: Model | None = None
+    """The running average of the model, which is what users get."""
+
+
+def follow(run: Run) -> None:
+    """Let the running average follow the model, fast at first."""
+    if not run.config.average:
+        return
+    if run.average is None:
+        run.average = copy.deepcopy(run.model).requires_grad_(False).eval()
+        return
+    decay = min(run.config.average, (1 + run.step) / (10 + run.step))
+    with torch.no_grad():
+        pairs = zip(run.average.state_dict().values(), run.model.state_dict().values(), strict=True)
+        for mean, new in pairs:
+            if mean.is_floating_point():
+                mean.lerp_(new, 1 - decay)
+            else:
+                mean.copy_(new)
 
 
 def save(run: Run) -> None:
     """Write model and config for users, and in one file the state to resume from."""
     tensors = {f"model.{name}": tensor for name, tensor in run.model.state_dict().items()}
+    if run.average is not None:
+        tensors |= {f"average.{name}": v.clone() for name, v in run.average.state_dict().items()}
     for loss, optimiser in run.optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{loss}.{index}.{name}": value for name, value in state.items()}
@@ -46,8 +71,9 @@ def save(run: Run) -> None:
                 f"step {run.step}: {name} is not finite; the last checkpoint is in "
                 f"{run.config.output}"
             )
-    progress = {"step": str(run.step), "seconds": repr(run.seconds)}
-    save_model(run.model, run.config.output, train=run.config)
+    progress = {"step": str(run.step), "seconds": repr(run.seconds), "turns": json.dumps(run.turns)}
+    kept = run.average or run.model
+    save_model(kept, run.config.output, train=run.config, turns=dict(run.turns))
     save_tensors(tensors, run.config.output / "state.safetensors", progress)
 
 
@@ -60,14 +86,22 @@ def restore(run: Run) -> None:
     path = run.config.output / "state.safetensors"
     _, progress = read_heads(path)
     tensors = read_tensors(path)
-    weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-    check_tensors(path, weights, run.model.state_dict())
-    run.model.load_state_dict(weights)
+    _load(run.model, "model.", path, tensors)
+    if any(name.startswith("average.") for name in tensors):
+        run.average = copy.deepcopy(run.model).requires_grad_(False).eval()
+        _load(run.average, "average.", path, tensors)
     with decoding(path, "state of this run"):
         run.step, run.seconds = int(progress["step"]), abs(float(progress["seconds"]))
+        run.turns = Counter({name: int(n) for name, n in json.loads(progress["turns"]).items()})
         for loss, optimiser in run.optimisers.items():
             _restore_optimiser(optimiser, loss, tensors)
     _cut_log(run.config.output, run.step)
+
+
+def _load(model: Model, owner: str, path: Path, tensors: dict[str, Tensor]) -> None:
+    weights = {n.removeprefix(owner): t for n, t in tensors.items() if n.startswith(owner)}
+    check_tensors(path, weights, model.state_dict())
+    model.load_state_dict(weights)
 
 
 def _restore_optimiser(

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from kinepose.errors import BadInputError
-from kinepose.settings import PeopleConfig
+from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
 from kinepose.video.detectors import (
@@ -73,6 +73,15 @@ class Survey:
     """Frames read a second, on average; 0 for pictures."""
 
 
+def cropped_as(people: PeopleConfig, model: ModelConfig) -> PeopleConfig:
+    """The same, with crops as a model wants them where the settings do not say how."""
+    return replace(
+        people,
+        margin=model.crop_margin if people.margin is None else people.margin,
+        side=people.side or model.crop_side,
+    )
+
+
 def people_in_film(
     film: Path,
     config: PeopleConfig,
@@ -126,6 +135,7 @@ def crops_around(
     else:
         stature = smooth(longer[:, None], _SIDE_SMOOTHING * config.smoothing * fps)[:, 0]
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert config.margin is not None, "cropped_as"
     return np.concatenate([middles, config.margin * stature[:, None]], axis=-1)
 
 
