@@ -320,7 +320,7 @@ LYING_RUNS = {
 
 def weights(run, change):
     held = load_file(run / "model.safetensors")
-    name = "pose_encoder.parameters_branch.2.weight"
+    name = next(n for n, t in held.items() if t.ndim == 2 and t.shape[0] != t.shape[1])
     held[name] = change(held[name]).contiguous()
     save_file(held, run / "model.safetensors")
 
