@@ -357,7 +357,7 @@ class CompositionConfig(Settings):
     """Standard deviation of where the person's middle is [half crop sides]."""
     roll: Annotated[float, Interval(ge=0.0, le=180.0)] = 20.0
     """Standard deviation of the rotation in the plane [degrees]."""
-    any_way: Share = 0.15
+    any_way: Share = 0.3
     """Share of pictures turned by any angle."""
     others: Annotated[float, Interval(ge=0.0, le=100.0)] = 0.4
     """Further people behind the person, on average."""
@@ -402,7 +402,7 @@ class StreamConfig(Settings):
     composition: CompositionConfig = field(default_factory=CompositionConfig)
     poses: Annotated[int, Interval(ge=0, le=100_000_000)] = 0
     """Poses without pictures from which the branches learn as well; 0 means none."""
-    pose_batch: Annotated[int, Interval(ge=2, le=1_000_000)] = 512
+    pose_batch: Annotated[int, Interval(ge=2, le=1_000_000)] = 256
     """Of them in an iteration."""
     workers: Workers = 0
     """Processes that render and make poses ahead; 0 means one a core."""
@@ -606,7 +606,7 @@ PRESETS: dict[str, TrainConfig] = {
         gradient_clip=5.0,
         bfloat16=None,
         crop_jitter=0.15,
-        stream=StreamConfig(renders=32768, poses=131072),
+        stream=StreamConfig(renders=12288, poses=65536),
         model=KINEPOSE_MODEL,
     ),
 }
