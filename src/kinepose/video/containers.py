@@ -104,7 +104,8 @@ def average_fps(stream: av.VideoStream) -> float:
 
 def promised_frames(container: av.container.InputContainer, stream: av.VideoStream) -> int:
     """How many frames there should be; of a film that was trimmed, of what is left; or a guess."""
-    span = promised_end(container, stream) - float((stream.start_time or 0) * stream.time_base)
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
+    span = promised_end(container, stream) - start
     if span <= 0:
         span = (container.duration or 0) / av.time_base
     by_time = round(span * average_fps(stream))

@@ -87,9 +87,9 @@ def hlg_to_light(signal: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*s
 
 def compressed(light: Light) -> Light:
     """BT.2390-10, 5.4.1: from PEAK to WHITE along a spline, in PQ [cd/m2]."""
-    top = light_to_pq(np.array(PEAK))
+    top = light_to_pq(np.array([PEAK]))
     signal = np.minimum(light_to_pq(light) / top, 1)
-    highest = light_to_pq(np.array(WHITE)) / top
+    highest = light_to_pq(np.array([WHITE])) / top
     knee = 1.5 * highest - 0.5
     t = np.maximum(signal - knee, 0) / (1 - knee)
     spline = (
