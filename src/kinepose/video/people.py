@@ -16,6 +16,7 @@ from kinepose.threads import in_order
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_place, read_boxes
 from kinepose.video.detectors import moving_people, network_detector, whole_picture
+from kinepose.video.fades import unfaded
 from kinepose.video.pictures import is_pictures
 from kinepose.video.reading import FilmInfo, Frame, film_info, frame_rate, read_frames
 from kinepose.video.shots import Boxes, Stretch, read_stretches
@@ -250,11 +251,14 @@ def _people_in_film(
 
     def seen(stretch: Stretch) -> tuple[Stretch, float, list[Boxes]]:
         thumbnails = stretch.stack()
-        motion = background_motion(thumbnails)
+        part = unfaded(thumbnails)
+        motion = background_motion(thumbnails[part])
         if config.detector != "motion":
             return stretch, motion, stretch.found
-        moving = moving_people(thumbnails, stretch.pace, motion)
-        return stretch, motion, [boxes * stretch.scale for boxes in moving]
+        boxes = list(stretch.found)
+        moving = moving_people(thumbnails[part], stretch.pace, motion)
+        boxes[part] = [found * stretch.scale for found in moving]
+        return stretch, motion, boxes
 
     for stretch, motion, boxes in in_order(seen, stretches, 1):
         if stretch.new_shot:
