@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 import tyro
 
-from kinepose.dataset.pairs import PairBatch
-from kinepose.dataset.renders import LabelledBatch
+from kinepose.method.batches import LabelledBatch, PairBatch
 from kinepose.method.losses import (
     ImageTransform,
     LossName,

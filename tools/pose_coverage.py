@@ -18,10 +18,11 @@ from torch import Tensor
 
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.method.forward_kinematics import stature
-from kinepose.settings import TEST_MOTIONS, TRAINING_MOTIONS, MotionConfig
+from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import Person, load_body, pose_body, random_person
 from kinepose.synthetic.joint_limits import mirror_rotations
-from kinepose.synthetic.motion_sampling import captured_clips, random_motion
+from kinepose.synthetic.mocap_clips import TEST_CLIPS, captured_clips, training_clips
+from kinepose.synthetic.motion_sampling import random_motion
 
 ADULT = Person(gender=0.5, age=0.67, muscle=0.5, weight=0.5, height=0.5, proportions=0.5)
 TAKE, FPS = 32, 2.5
@@ -44,10 +45,10 @@ def main(settings: Settings) -> None:
     torch.set_num_threads(1)
     generator = np.random.default_rng(settings.seed)
     clips = captured_clips()
-    held_out = torch.cat([clips[name].rotations[::2] for name in TEST_MOTIONS])
-    seen = torch.cat([clips[name].rotations for name in TRAINING_MOTIONS])
+    held_out = torch.cat([clips[name].rotations[::2] for name in TEST_CLIPS])
+    seen = torch.cat([clips[name].rotations for name in training_clips()])
     both = torch.cat([seen, mirror_rotations(seen)])
-    stream = MotionConfig(only=TRAINING_MOTIONS)
+    stream = MotionConfig()
     alone = replace(stream, captured=0.0, mixed=0.0, procedural=0.0, walks_between=0.0)
 
     def streamed(config: MotionConfig, count: int) -> Float[Tensor, "poses 13 4"]:
@@ -64,7 +65,7 @@ def main(settings: Settings) -> None:
         "stream": streamed(stream, count),
         "stream, 8 times as many poses": streamed(stream, 8 * count),
     }
-    print(f"{len(held_out)} poses of {', '.join(TEST_MOTIONS)}; {len(seen)} of the other clips")
+    print(f"{len(held_out)} poses of {', '.join(TEST_CLIPS)}; {len(seen)} of the other clips")
     print("| nearest of | one body | 90 % | many bodies | 90 % |\n|---|---|---|---|---|")
     for name, rotations in rows.items():
         row = []

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from kinepose.benchmarks.synthworld import TESTS, describe
+from kinepose.benchmarks.synthworld import describe
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.errors import BadInputError
 from kinepose.evaluation.score import scores_table
 from kinepose.files import check_folder, replacing
@@ -129,10 +130,11 @@ def read_scores(path: Path) -> dict[str, Any]:
 
 def _check_scores(scores: list[dict[str, Any]], sha256: str) -> None:
     for held in scores:
-        name = f"synthworld {held['benchmark']['size']}"
+        version, size = held["benchmark"]["version"], held["benchmark"]["size"]
+        name = f"synthworld {version} {size}"
         if held["model_sha256"] != sha256:
             raise BadInputError(f"the scores on {name} are another model's: score this run")
-        if missing := [test for test in TESTS if test not in held["splits"]]:
+        if missing := [test for test in WORLDS[version].tests if test not in held["splits"]]:
             raise BadInputError(f"the scores on {name} lack {', '.join(missing)}")
     sizes = {held["benchmark"]["size"] for held in scores}
     if "tiny" not in sizes or len(sizes) < 2:
@@ -156,7 +158,7 @@ def _stages(run: Path) -> list[dict[str, Any]]:
         "minutes": log[-1]["seconds"] / 60,
         "seed": train["seed"],
         "clips": train["clips"],
-        "renders": _renders(train, log[-1]["step"]),
+        "renders": _renders(train),
         "start": train["start"],
     }
     start = read_run_config(run)["train"]["start"]
@@ -165,12 +167,9 @@ def _stages(run: Path) -> list[dict[str, Any]]:
     return [stage]
 
 
-def _renders(train: dict[str, Any], step: int) -> int:
-    """How many L_prior had, of which some were seen often and some, by chance, never."""
-    stream = train["stream"]
-    if not stream["pool"]:
-        return train["prior_images"]
-    return int(stream["first"] + step * stream["renewed"])
+def _renders(train: dict[str, Any]) -> int:
+    """How many L_prior had."""
+    return train["stream"]["renders"] or train["prior_images"]
 
 
 def _without_places(value: Any) -> Any:

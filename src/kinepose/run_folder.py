@@ -82,14 +82,8 @@ def read_model_config(folder: Path) -> ModelConfig:
 
 
 def paints_people(described: dict[str, Any]) -> bool:
-    """Whether a run's config.json says that D_I was trained: no other decoder's energy has meaning.
-
-    Renders and labels leave it as it was made, and so does a warm-up that never ends.
-    """
-    train = described.get("train", {})
-    painting = train.get("variant") in ("unsupervised", "weakly", "semi")
-    warm = train.get("iterations", 0) > train.get("warm_up", 0)
-    return painting and warm and not train.get("overfit")
+    """Whether a run's config.json says that L_P had turns: no other loss trains D_I."""
+    return described.get("turns", {}).get("paired", 0) > 0
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

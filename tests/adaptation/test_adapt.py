@@ -38,7 +38,10 @@ from kinepose.run_folder import read_log, read_run_config
 from kinepose.settings import AdaptConfig, PeopleConfig
 from kinepose.training.checkpoint import Run
 
-PAINTS = {"variant": "unsupervised", "iterations": 10, "warm_up": 2, "pose_consistency": 0.2}
+PAINTS = {
+    "train": {"variant": "unsupervised", "iterations": 10, "pose_consistency": 0.2},
+    "turns": {"prior": 4, "paired": 6},
+}
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def lively(tiny_model):
 
 @pytest.fixture
 def start(lively, tmp_path):
-    save_model(lively, tmp_path / "start", train=PAINTS)
+    save_model(lively, tmp_path / "start", **PAINTS)
     return tmp_path / "start"
 
 
@@ -144,8 +147,9 @@ def test_the_same_seed_gives_the_same_weights_although_one_was_interrupted(
 @torch.no_grad()
 def turned_up(model, factor):
     """The model, once what its encoder says depends so much more on the picture; 0: constant."""
-    for branch in (model.pose_encoder.parameters_branch, model.pose_encoder.camera_branch):
-        branch[-1].weight *= factor
+    lifter = model.pose_encoder.lifter
+    for layer in (lifter.parameters_branch, lifter.camera_branch):
+        layer.weight *= factor
     return model
 
 
@@ -332,7 +336,7 @@ def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, mon
 
 def test_bad_input_is_one_line(config, films, tiny_model, tmp_path):
     save_model(tiny_model, tmp_path / "renders", train={"variant": "prior"})
-    save_model(tiny_model, tmp_path / "taken", train=PAINTS)
+    save_model(tiny_model, tmp_path / "taken", **PAINTS)
     films = tmp_path / "prepared"
     (films / "clips").mkdir(parents=True)
     for changes, says in [

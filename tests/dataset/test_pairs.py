@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from kinepose.dataset.clips import SCHEMA
+from kinepose.dataset.clips import CROP_MARGIN, SCHEMA
 from kinepose.dataset.pairs import (
     ClipSet,
     describe_clips,
@@ -20,6 +20,7 @@ from kinepose.dataset.pairs import (
     read_clips,
 )
 from kinepose.errors import BadInputError
+from kinepose.geometry.crops import frame_to_crop
 
 STORED = 64
 
@@ -137,6 +138,50 @@ def test_shrunk_pictures_are_means_of_what_their_pixels_cover(tmp_path: Path, si
     finer = np.repeat(np.repeat(picture, size, 0), size, 1)[..., ::-1]  # of STORED * size px
     means = finer.reshape(size, STORED, size, STORED, 3).mean((1, 3)).transpose(2, 0, 1)
     assert np.abs(seen.numpy() - means).mean() < 3
+
+
+def spotted(margin: float | None) -> tuple[pa.Table, torch.Tensor]:
+    """A clip of a frame whose crop shows a spot, and where that is in the film [px]."""
+    row = rows("a.mp4", 0, 0, True, 1, 10)[0]
+    row["crop"] = [200.0, 100.0, 160.0]
+    place = torch.tensor([170.0, 145.0])
+    at = ((place - torch.tensor(row["crop"][:2])) / 160 + 0.5) * STORED - 0.5
+    x, y = np.meshgrid(np.arange(STORED) - float(at[0]), np.arange(STORED) - float(at[1]))
+    spot = 255 * np.exp(-(x**2 + y**2) / (2 * 1.5**2))
+    picture = np.repeat(spot[..., None], 3, -1).astype(np.uint8)
+    for column in ("image", "background"):
+        row[column] = cv2.imencode(".png", picture)[1].tobytes()
+    schema = SCHEMA if margin is None else SCHEMA.with_metadata({CROP_MARGIN: str(margin)})
+    return pa.Table.from_pylist([row], schema), place
+
+
+@pytest.mark.parametrize("size", [20, 32, 64])
+@pytest.mark.parametrize("margin", [None, 1.25, 1.0, 1.4])
+def test_crops_narrowed_to_a_margin_show_labels_where_they_are(tmp_path, margin, size) -> None:
+    table, place = spotted(1.4)
+    pq.write_table(table, tmp_path / "a.parquet")
+    narrow = read_clips([tmp_path], margin=margin)
+    crop = torch.tensor(narrow.table["crop"][0].as_py())
+    assert crop.tolist() == pytest.approx([200, 100, 160 * (margin or 1.4) / 1.4], rel=1e-5)
+    expected = frame_to_crop(place.expand(1, 17, 2), crop[None])[0, 0]
+    for column in ("image", "background"):
+        seen = load_images(narrow, np.array([0]), size, column)[0, 0]
+        centres = torch.linspace(-1, 1, 2 * size + 1)[1::2]
+        found = torch.stack([seen.sum(0) @ centres, seen.sum(1) @ centres]) / seen.sum()
+        assert (found - expected).abs().max() * STORED / 2 < 0.5, "[px of the stored crop]"
+
+
+def test_clips_cut_too_close_are_refused(tmp_path) -> None:
+    table, _ = spotted(1.1)
+    pq.write_table(table, tmp_path / "a.parquet")
+    read_clips([tmp_path], margin=1.1)
+    with pytest.raises(BadInputError, match=r"a\.parquet have a margin of 1\.1.*1\.25") as caught:
+        read_clips([tmp_path], margin=1.25)
+    assert "\n" not in str(caught.value)
+    table, _ = spotted(None)  # of an earlier version: 1.4
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(BadInputError, match=r"a margin of 1\.4, the model wants 1\.5"):
+        read_clips([tmp_path], margin=1.5)
 
 
 def test_a_set_is_described(folder: Path) -> None:

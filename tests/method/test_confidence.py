@@ -1,51 +1,35 @@
 """confidence.py: by hand, and what it must do when maps or branches change."""
 
 import math
+from dataclasses import replace
 
 import torch
 
-from kinepose.method.confidence import NEAR, joint_confidence, landmark_confidence
+from kinepose.method.confidence import NEAR, joint_confidence
 from kinepose.method.model import Poses, new_model
-from kinepose.settings import ModelConfig
-
-TINY = ModelConfig(
-    image_size=32,
-    map_size=8,
-    pretrained=None,
-    backbone_stem=8,
-    backbone_widths=(8, 8),
-    backbone_depths=(1, 1),
-    backbone_block="basic",
-    branch_width=16,
-    appearance_widths=(8,) * 10,
-    pose_feature_width=8,
-    decoder_widths=(8, 8, 8),
-)
-
-
-def peaks(column):
-    """Maps of 20 x 20 cells that are sure of one, at x = -0.95 + column / 10 and y = 0.05."""
-    maps = torch.full((1, 17, 20, 20), -math.inf)
-    maps[:, :, 10, column] = 0.0
-    return maps
-
-
-def test_landmarks_by_hand():
-    joints2d = torch.tensor([0.05, 0.05]).expand(1, 17, 2)
-    torch.testing.assert_close(landmark_confidence(peaks(10), joints2d), torch.ones(1, 17))
-    off = landmark_confidence(peaks(12), joints2d)
-    torch.testing.assert_close(off, torch.full((1, 17), math.exp(-0.5 * (0.2 / NEAR) ** 2)))
-    torn = torch.logaddexp(peaks(10), peaks(0)) - math.log(2)
-    torch.testing.assert_close(landmark_confidence(torn, joints2d), torch.full((1, 17), 0.5))
-    nowhere = torch.full((1, 17, 20, 20), -math.log(400))
-    assert (landmark_confidence(nowhere, joints2d) < 0.07).all()
-    assert (landmark_confidence(peaks(10), joints2d + 1e3) == 0).all()
+from kinepose.method.pose_encoder import Keypoints
 
 
 @torch.no_grad()
-def test_without_landmarks_a_picture_and_its_mirror_image_are_asked():
+def test_heatmaps_by_hand(tiny_model):
+    """Certainty times how near p_2D is to the peak, 0.2 and 0 and far off."""
+    images = torch.rand(1, 3, 32, 32)
+    poses = tiny_model.predict(images)
+    certainty = torch.linspace(0, 1, 17)[None]
+    for away, factor in (
+        ([0.0, 0.0], 1.0),
+        ([0.12, -0.16], math.exp(-0.5 * (0.2 / NEAR) ** 2)),
+        ([1e3, 0.0], 0.0),
+    ):
+        seen = Keypoints(poses.joints2d + torch.tensor(away), certainty)
+        found = joint_confidence(tiny_model, images, replace(poses, keypoints=seen))
+        torch.testing.assert_close(found, factor * certainty, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_without_heatmaps_a_picture_and_its_mirror_image_are_asked(tiny_config):
     torch.manual_seed(0)
-    model = new_model(TINY).eval()
+    model = new_model(replace(tiny_config, heatmaps=0)).eval()
     images = torch.rand(3, 3, 32, 32)
     poses = model.predict(images)
     confidence = joint_confidence(model, images, poses)

@@ -1,4 +1,4 @@
-"""figures.py on a file written for the test: what is drawn is what the file holds."""
+"""charts.py on a file written for the test: what is drawn is what the file holds."""
 
 from dataclasses import replace
 

@@ -40,7 +40,7 @@ def test_one_picture_and_mask_a_frame(actor):
     assert 0.005 < (masks > 0.5).mean() < 0.3
 
 
-@pytest.mark.parametrize("look", ["film", "foreign"])
+@pytest.mark.parametrize("look", ["film", "dressed", "foreign"])
 @pytest.mark.parametrize("moving", [False, True])
 def test_labelled_joints_lie_on_the_mask(actor, look, moving):
     camera = film_camera(np.random.default_rng(0), actor, 96, 10.0, moving, SceneConfig())
@@ -97,10 +97,13 @@ def test_an_open_shutter_blurs_what_moves(actor):
     np.testing.assert_allclose(blurred.sum((1, 2)), sharp.sum((1, 2)), rtol=0.15)
 
 
-def test_what_stands_still_is_not_blurred(actor):
-    statue = Actor(actor.vertices[:1].expand(4, -1, -1), actor.joints[:1].expand(4, -1, -1))
-    _, sharp = film(statue, FILM)
-    _, open_long = film(statue, replace(FILM, scene=SceneConfig(shutter=1.0)))
+@pytest.mark.parametrize("look", ["film", "dressed"])
+def test_what_stands_still_is_not_blurred(actor, look):
+    moves = {"vertices": actor.vertices, "joints": actor.joints, "bones": actor.bones}
+    still = {name: each[:1].expand(4, *each.shape[1:]) for name, each in moves.items()}
+    statue = replace(actor, **still)
+    _, sharp = film(statue, replace(FILM, look=look))
+    _, open_long = film(statue, replace(FILM, look=look, scene=SceneConfig(shutter=1.0)))
     np.testing.assert_allclose(open_long, sharp, atol=1e-6)
 
 

@@ -13,9 +13,10 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, world_rotations
 from kinepose.synthetic.joint_limits import from_swing_twist
+from kinepose.synthetic.mocap_clips import captured_clips
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.synthetic.motion import STEP_LEG, Motion, mirror, part_of, resample
-from kinepose.synthetic.motion_sampling import captured_clips, random_motion
+from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.stage import place
 
 CHILDREN = [2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 15, 16]

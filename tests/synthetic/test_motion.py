@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinepose.synthetic.mocap_clips import captured_clips
 from kinepose.synthetic.motion import (
     CLIP_FPS,
     Motion,
@@ -15,7 +16,6 @@ from kinepose.synthetic.motion import (
     roam,
     turn,
 )
-from kinepose.synthetic.motion_sampling import captured_clips
 
 
 def straight_walk(seconds: float, speed: float) -> Motion:

@@ -16,37 +16,17 @@ from kinepose.synthetic.joint_limits import (
     swing_reach,
     to_swing_twist,
 )
+from kinepose.synthetic.mocap_clips import clips_named
 from kinepose.synthetic.motion import (
-    CLIP_FPS,
     mirror,
 )
-from kinepose.synthetic.motion_sampling import captured_clips, procedural_motion, random_motion
+from kinepose.synthetic.motion_sampling import procedural_motion, random_motion
 
 PROCEDURAL = MotionConfig(captured=0.0, mixed=0.0, procedural=1.0, walks_between=0.0)
 
 
 def rotation_angles(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return 2 * (first * second).sum(-1).abs().clamp(max=1).acos()
-
-
-def test_the_package_carries_33_seconds_of_15_clips():
-    clips = captured_clips()
-    assert len(clips) == 15
-    assert {"walk", "run", "cartwheel"} <= clips.keys()
-    seconds = sum(len(clip.root) for clip in clips.values()) / CLIP_FPS
-    assert seconds == pytest.approx(33, abs=1)
-    for clip in clips.values():
-        torch.testing.assert_close(clip.rotations.norm(dim=-1).mean(), torch.tensor(1.0))
-
-
-@pytest.mark.parametrize("name", ["walk", "run"])
-def test_walkers_go_where_they_look(name):
-    clip = captured_clips()[name]
-    x, y, z, w = clip.rotations[:, 0].unbind(-1)
-    forward = torch.stack([2 * (w * z - x * y), 2 * (x * x + z * z) - 1], dim=-1)  # of -y
-    steps = clip.root[1:, :2] - clip.root[:-1, :2]
-    along = (forward[:-1] * steps).sum(-1) / steps.norm(dim=-1)
-    assert along.mean() > 0.85
 
 
 @pytest.mark.parametrize(("frames", "fps"), [(1, 25.0), (7, 10.0), (40, 25.0), (31, 60.0)])
@@ -96,7 +76,7 @@ def test_perturbations_and_crossfades_stay_within_the_limits():
 def test_proportions_decide_what_is_seen():
     def spread(config: MotionConfig) -> float:
         motions = [random_motion(np.random.default_rng(i), 60, 30.0, config) for i in range(4)]
-        captured = list(captured_clips().values())
+        captured = list(clips_named(()).values())
         captured += [mirror(clip) for clip in captured]
         clips = torch.cat([clip.rotations[:, 1:] for clip in captured])
         rotations = torch.cat([motion.rotations[::10, 1:] for motion in motions])

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from kinepose.settings import SceneConfig
-from kinepose.synthetic.body import RIG, load_body, pose_body, random_person
+from kinepose.synthetic.body import RIG, load_body, pose_bones, random_person
 from kinepose.synthetic.clothing import Covering, Cut, Material, Outfit, Skirt
 from kinepose.synthetic.filming import dressed
 from kinepose.synthetic.joint_limits import from_swing_twist
@@ -26,7 +26,8 @@ def dancer(seed: int) -> Actor:
         "left_hip": (-0.4, 0.0, 0.0),
     }.items():
         pose[0, RIG.index(bone)] = from_swing_twist(torch.tensor(angles))
-    return Actor(*pose_body(load_body(), random_person(np.random.default_rng(seed)), pose))
+    person = random_person(np.random.default_rng(seed))
+    return Actor(*pose_bones(load_body(), person, pose), person)
 
 
 def picture(actor: Actor, skirt: Skirt, azimuth: float) -> torch.Tensor:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from kinepose.settings import MotionConfig, SceneConfig
+from kinepose.synthetic import stage
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.motion import roam
 from kinepose.synthetic.motion_sampling import random_motion
@@ -82,9 +83,10 @@ def test_a_static_camera_looks_from_where_the_way_lies_spread_out():
     """Someone who goes to and fro along x is filmed from about y."""
     actor = random_actor(0)
     ramp = torch.linspace(-2, 2, 50)[:, None] * torch.tensor([1.0, 0.0, 0.0])
-    actor = Actor(
-        actor.vertices - actor.joints[:, :1] + ramp[:, None],
-        actor.joints - actor.joints[:, :1] + ramp[:, None],
+    actor = replace(
+        actor,
+        vertices=actor.vertices - actor.joints[:, :1] + ramp[:, None],
+        joints=actor.joints - actor.joints[:, :1] + ramp[:, None],
     )
     for seed in range(4):
         camera = film_camera(
@@ -131,6 +133,24 @@ def test_an_empty_scene_has_less_in_it_than_a_cluttered_one():
         )
 
     assert edges(30.0) > 1.3 * edges(0.0)
+
+
+@pytest.mark.parametrize(("which", "moving"), [("training", False), ("test", True)])
+def test_a_place_is_seen_as_the_camera_stands(which, moving, monkeypatch):
+    """Each pixel of a panorama whose levels say how high above the horizon it is."""
+    elevation = np.pi / 2 - (np.arange(256) + 0.5) / 256 * np.pi
+    levels = np.round((np.sin(elevation) + 1) * 127.5).astype(np.uint8)
+    panorama = np.repeat(np.repeat(levels[:, None, None], 512, 1), 3, 2)
+    monkeypatch.setattr(stage, f"{which}_places", lambda: (panorama,))
+    monkeypatch.setattr(stage, "recolour", lambda generator, picture: picture)
+    actor, generator = random_actor(2, frames=6), np.random.default_rng(5)
+    camera = film_camera(generator, actor, 40, 10.0, moving, SceneConfig(roll=10.0))
+    backdrop = random_backdrop(generator, camera, moving, SceneConfig(places=which))
+    for frame, view in enumerate(backdrop.frames()):
+        for row, column in ((0, 0), (20, 7), (39, 39)):
+            ray = [column + 0.5 - 20, row + 0.5 - 20, float(camera.focal[frame])]
+            up = camera.rotation[frame].numpy().T @ (np.array(ray) / np.linalg.norm(ray))
+            assert view[row, column, 0] / 127.5 - 1 == pytest.approx(up[2], abs=0.02)
 
 
 def turning_camera(frames: int, size: int) -> Camera:

@@ -21,8 +21,8 @@ from kinepose.errors import BadInputError, TrainingError
 from kinepose.evaluation.evaluate import score_overfit
 from kinepose.method.model import load_model
 from kinepose.run_folder import read_last_pictures, read_log
-from kinepose.settings import PRESETS, TrainConfig
-from kinepose.training.train import train
+from kinepose.settings import PRESETS, StreamConfig, TrainConfig
+from kinepose.training.train import _learning_rate, train
 
 
 @pytest.fixture
@@ -138,6 +138,22 @@ def test_a_decoder_can_learn_first_from_an_encoder_that_stays(config, tmp_path):
     assert not same(part(base, "pose_encoder"), part(config.output, "pose_encoder"))
 
 
+def test_rates_by_hand(config):
+    """They rise over the turns of a loss, fall over the last of the run, and L_UNP has a tenth."""
+    config = replace(config, learning_rate=0.8, unpaired_rate=0.1, rise=4, cooldown=0.2)
+    rates = {
+        ("prior", 0.0, 1): 0.2,
+        ("prior", 0.0, 4): 0.8,
+        ("lifting", 0.8, 9): 0.8,
+        ("lifting", 0.95, 9): 0.2,
+        ("unpaired", 0.9, 2): 0.02,
+        ("paired", 1.0, 9): 0.0,
+    }
+    for (loss, progress, turns), rate in rates.items():
+        found = _learning_rate(config, loss, progress, turns)
+        assert found == pytest.approx(rate, abs=1e-9), (loss, progress, turns)
+
+
 @pytest.mark.parametrize("ablation", [{"kinematics": "network"}, {"maps": "network"}])
 def test_ablations_train(config, ablation):
     train(replace(config, model=replace(TINY_MODEL, **ablation)))
@@ -190,7 +206,7 @@ def test_compiled_networks_train_as_others_do(config, tmp_path):
     """In a process of its own: here functions check shapes, which torch cannot compile."""
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         pytest.skip("no C++ compiler")
-    model = replace(TINY_MODEL, landmarks=0, backbone_widths=(8,), backbone_depths=(1,))
+    model = replace(TINY_MODEL, heatmaps=0, backbone_widths=(8,), backbone_depths=(1,))
     settings = replace(config, clips=(), variant="prior", iterations=4, model=model)
     here = shutil.copytree(config.output, tmp_path / "here")
     train(replace(settings, output=here))
@@ -307,6 +323,17 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"smallest_gap": 60.0}, "--smallest-gap"),
         ({"seed": -1}, "--seed"),
         ({"learning_rate": math.nan}, "--learning-rate"),
+        ({"average": 1.5}, "--average"),
+        ({"rise": -1}, "--rise"),
+        ({"stream": StreamConfig(loaders=-1)}, "--stream.loaders"),
+        (
+            {
+                "stream": StreamConfig(renders=1),
+                "crop_jitter": 0.0,
+                "model": replace(TINY_MODEL, extended_camera=False),
+            },
+            "--stream.renders needs --model.extended-camera",
+        ),
         ({"prior_images": 5}, "holds 4 renders"),
         ({"backgrounds": Path("nowhere")}, "nowhere"),
     ],
@@ -318,8 +345,11 @@ def test_settings_that_cannot_be_met_are_one_line(config, settings, says):
     assert [path.name for path in config.output.iterdir()] == ["prior.npz"]  # of the fixture
 
 
-def test_a_batch_of_one_trains(config):
-    train(replace(config, batch_size=1, model=TINY_MODEL))
+def test_a_batch_of_one_trains(config, tmp_path):
+    """Of pictures in which more than one cell is left where batch norm takes their mean."""
+    model = replace(TINY_MODEL, image_size=64, map_size=16)
+    config = replace(config, output=tmp_path / "large", batch_size=1, model=model)
+    train(config)
     assert len(read_log(config.output)) == 8
 
 
@@ -338,9 +368,20 @@ def test_a_run_with_other_settings_is_not_overwritten(config):
     assert same(before, weights(config.output))
 
 
-def test_renders_can_be_learnt_by_heart(config):
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"heatmaps": 16, "backbone_widths": (8, 16, 16, 32), "branch_width": 128},
+        {
+            "heatmaps": 0,
+            **{"backbone_widths": (16, 32), "backbone_depths": (1, 1)},
+            **{"branch_width": 256, "branch_cells": 4},
+        },
+    ],
+)
+def test_renders_can_be_learnt_by_heart(config, sizes):
     """Within 20 mm of what the skeleton's fixed proportions allow."""
-    model = replace(TINY_MODEL, backbone_widths=(16, 32), branch_width=256, branch_cells=4)
+    model = replace(TINY_MODEL, **sizes)
     train(replace(config, overfit=4, iterations=900, learning_rate=2e-3, warm_up=0, model=model))
     scores = score_overfit(config.output)
     assert scores["p_mpjpe"] < scores["floor"] + 20

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tests.tiny_films import walker_frames, write_boxes, write_film
 
-from kinepose.settings import PeopleConfig
+from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.video import frame_cache
 from kinepose.video.display import Picture
 from kinepose.video.frame_cache import KeptFrames, Shrinking
-from kinepose.video.people import Shot, Survey, crop_image, people_in_film
+from kinepose.video.people import Shot, Survey, crop_image, cropped_as, people_in_film
 from kinepose.video.reading import film_info, read_frames
 
 LARGER = 8
@@ -32,7 +32,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def people(film: Path) -> dict[str, PeopleConfig]:
     boxes = LARGER * np.tile(walker_frames(1.0)[1], (2, 1))
     path = write_boxes(film.with_suffix(".csv"), boxes, film.name, track=0)
-    return {"file": PeopleConfig("file", path), "motion": PeopleConfig()}
+    told = {"file": PeopleConfig("file", path), "motion": PeopleConfig()}
+    return {name: cropped_as(config, ModelConfig()) for name, config in told.items()}
 
 
 @pytest.fixture

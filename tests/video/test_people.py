@@ -20,9 +20,9 @@ from tests.tiny_films import (
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.settings import PeopleConfig
+from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.video.fades import unfaded
-from kinepose.video.people import crop_image, crops_around, people_in_film
+from kinepose.video.people import crop_image, cropped_as, crops_around, people_in_film
 
 
 @settings(max_examples=25, deadline=None)
@@ -87,20 +87,34 @@ def test_crops_much_larger_than_the_frame_take_no_more_room_than_it() -> None:
     assert (crop_image(image, np.array([0.0, 0.0, 2e6]), 16) == 90).all()
 
 
+def people_config(*given: object, **settings: object) -> PeopleConfig:
+    """With the paper's crops where nothing else is said."""
+    return cropped_as(PeopleConfig(*given, **settings), ModelConfig())
+
+
+def test_crops_are_a_models_own_unless_told() -> None:
+    model = ModelConfig(crop_margin=1.25, crop_side="frame")
+    assert cropped_as(PeopleConfig("none"), model) == PeopleConfig(
+        "none", None, margin=1.25, side="frame"
+    )
+    told = PeopleConfig(margin=2.0, side="clip")
+    assert cropped_as(told, model) == told
+
+
 def test_the_side_rule() -> None:
     boxes = np.array([[10.0, 0.0, 20.0, 30.0 + i] for i in range(11)])
-    crops = crops_around(boxes, PeopleConfig(margin=1.4), np.arange(11) / 25)
+    crops = crops_around(boxes, people_config(margin=1.4), np.arange(11) / 25)
     np.testing.assert_allclose(crops[:, 2], 1.4 * 39)
     np.testing.assert_allclose(crops[:, 0], 15)
     np.testing.assert_allclose(crops[:, 1], (30 + np.arange(11)) / 2)
-    following = crops_around(boxes, PeopleConfig(margin=1.4, side="frame"), np.arange(11.0))
+    following = crops_around(boxes, people_config(margin=1.4, side="frame"), np.arange(11.0))
     np.testing.assert_allclose(following[:, 2], 1.4 * (30 + np.arange(11)))
 
 
 @pytest.mark.parametrize("pan", [0.0, 1.5])
 def test_motion_follows_one_person_through_a_film(tmp_path: Path, pan: float) -> None:
     frames, boxes, _ = walker_frames(3.0, pan=pan)
-    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig())
+    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), people_config())
     (track,) = survey.tracks
     assert len(track.frames) >= 0.9 * len(frames)
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
@@ -111,7 +125,7 @@ def test_motion_follows_one_person_through_a_film(tmp_path: Path, pan: float) ->
 
 def test_a_person_who_stays_in_place_is_found_by_what_he_moves(tmp_path: Path) -> None:
     frames, boxes, _ = walker_frames(3.0, walks=False)
-    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), PeopleConfig())
+    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), people_config())
     assert len(survey.tracks[0].frames) >= 0.9 * len(frames)
     middles = survey.tracks[0].crops[:, 0]
     assert np.abs(middles - boxes[:, [0, 2]].mean()).max() < 10
@@ -123,7 +137,7 @@ def test_boxes_of_a_file_keep_their_numbers_and_gaps_are_filled(tmp_path: Path) 
     csv = write_boxes(tmp_path / "boxes.csv", boxes, "film.mp4", track=7)
     lines = csv.read_text().splitlines()
     csv.write_text("\n".join([*lines[:5], *lines[8:]]) + "\n")
-    config = PeopleConfig(detector="file", boxes=csv, smoothing=0.0)
+    config = people_config(detector="file", boxes=csv, smoothing=0.0)
     (track,) = people_in_film(film, config).tracks
     assert track.number == 7
     assert track.frames.tolist() == list(range(len(frames)))
@@ -137,7 +151,7 @@ def test_a_track_of_a_file_that_leaps_is_two_people(tmp_path: Path) -> None:
     frames, _, _ = walker_frames(2.0)
     film = write_film(tmp_path / "film.mp4", frames)
     boxes = np.array([[5.0, 5.0, 25.0, 45.0]] * 12 + [[85.0, 30.0, 105.0, 70.0]] * 12)
-    config = PeopleConfig(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
+    config = people_config(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
     survey = people_in_film(film, config)
     assert [track.number for track in survey.tracks] == [0, 1]
     assert [len(track.frames) for track in survey.tracks] == [12, 12]
@@ -145,7 +159,7 @@ def test_a_track_of_a_file_that_leaps_is_two_people(tmp_path: Path) -> None:
 
 def test_none_takes_the_whole_picture(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", walker_frames(1.0)[0])
-    (track,) = people_in_film(film, PeopleConfig(detector="none", margin=1.0)).tracks
+    (track,) = people_in_film(film, people_config(detector="none", margin=1.0)).tracks
     np.testing.assert_allclose(track.crops, [[WIDTH / 2, HEIGHT / 2, WIDTH]] * 12)
 
 
@@ -153,7 +167,7 @@ def test_none_takes_the_whole_picture(tmp_path: Path) -> None:
 def test_whoever_is_in_most_of_a_short_film_is_a_person(tmp_path: Path, detector: str) -> None:
     frames, boxes, _ = walker_frames(2.5)
     film = write_film(tmp_path / "film.mp4", frames[:15:3])
-    (track,) = people_in_film(film, PeopleConfig(detector)).tracks
+    (track,) = people_in_film(film, people_config(detector)).tracks
     assert track.frames.tolist() == list(range(5))
     if detector == "motion":
         found = [overlap(*pair) for pair in zip(track.boxes, boxes[:15:3], strict=True)]
@@ -166,20 +180,20 @@ def test_pictures_are_independent(tmp_path: Path) -> None:
     for i in range(2):
         cv2.imwrite(str(folder / f"{i}.png"), texture(i))
     boxes = np.array([[0.0, 0.0, 10.0, 20.0], [60.0, 50.0, 110.0, 90.0]])
-    config = PeopleConfig(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
+    config = people_config(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
     (track,) = people_in_film(folder, config).tracks
     np.testing.assert_array_equal(track.boxes, boxes)
     np.testing.assert_allclose(track.crops[:, 2], [28, 70])
-    assert len(people_in_film(folder, PeopleConfig(detector="none")).tracks[0].frames) == 2
+    assert len(people_in_film(folder, people_config(detector="none")).tracks[0].frames) == 2
     with pytest.raises(BadInputError, match="needs a film"):
-        people_in_film(folder, PeopleConfig())
+        people_in_film(folder, people_config())
 
 
 def test_nobody_and_missing_boxes_are_one_clear_line(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", [texture(0)] * 12)
     with pytest.raises(BadInputError, match="no person found"):
-        people_in_film(film, PeopleConfig())
-    config = PeopleConfig(detector="file")
+        people_in_film(film, people_config())
+    config = people_config(detector="file")
     with pytest.raises(BadInputError, match="--boxes"):
         people_in_film(film, config)
     boxes = write_boxes(tmp_path / "boxes.csv", np.array([[0.0, 0.0, 9.0, 9.0]]), "other.mp4")
@@ -195,7 +209,7 @@ def test_who_is_there_before_and_after_a_fade_is_one_person(tmp_path: Path) -> N
         (share * frame + (1 - share) * (0 if i < 24 else 255)).astype(np.uint8)
         for i, (frame, share) in enumerate(zip(frames, shares, strict=True))
     ]
-    survey = people_in_film(write_film(tmp_path / "film.mp4", faded), PeopleConfig())
+    survey = people_in_film(write_film(tmp_path / "film.mp4", faded), people_config())
     (track,) = survey.tracks
     assert len(track.frames) >= 26
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
@@ -215,7 +229,7 @@ def test_what_only_looks_like_a_fade_is_none() -> None:
 def test_boxes_that_cannot_be_of_this_film_are_refused(tmp_path: Path) -> None:
     frames, boxes, _ = walker_frames(1.0)
     film = write_film(tmp_path / "film.mp4", frames)
-    config = PeopleConfig(detector="file", boxes=tmp_path / "boxes.csv")
+    config = people_config(detector="file", boxes=tmp_path / "boxes.csv")
     write_boxes(config.boxes, 4 * boxes)
     with pytest.raises(BadInputError, match=r"line [0-9]+: .* 128 x 96 px.*another size"):
         people_in_film(film, config)
@@ -232,7 +246,7 @@ def test_boxes_that_cannot_be_of_this_film_are_refused(tmp_path: Path) -> None:
 
 def test_less_than_a_frame_a_second_is_a_film_too(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mkv", walker_frames(1.0)[0][:6], [0.0, 2, 4, 6, 9, 11])
-    survey = people_in_film(film, PeopleConfig(detector="none"))
+    survey = people_in_film(film, people_config(detector="none"))
     (track,) = survey.tracks
     assert track.frames.tolist() == list(range(6)) and survey.fps == pytest.approx(5 / 11)
     np.testing.assert_allclose(survey.times, [0, 2, 4, 6, 9, 11])

@@ -30,6 +30,7 @@ from kinepose.run_folder import model_sha256, paints_people, read_model_config, 
 from kinepose.settings import PRESETS, AdaptConfig, PrepareConfig, TrainConfig
 from kinepose.training.checkpoint import Run
 from kinepose.training.train import train
+from kinepose.video.people import cropped_as
 
 BLOCK = 1.0
 """Length of a part that is held back [s]; of short films it is shorter, but at least SHORTEST."""
@@ -106,7 +107,7 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
                 PrepareConfig(
                     films=config.films,
                     output=clips,
-                    people=config.people,
+                    people=cropped_as(config.people, model.config),
                     backgrounds=config.backgrounds,
                     shortest_clip=config.shortest_clip,
                     largest_invalid=config.largest_invalid,
@@ -115,7 +116,7 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
                 )
             )
             split_clips(clips, training / "clips", held_back, config.held_back)
-            seen = read_clips([held_back])
+            seen = read_clips([held_back], margin=model.config.crop_margin)
             before = Look(0, judge(model, seen))
             _check_verdicts(before)
         except BadInputError:
@@ -228,12 +229,12 @@ def _settings(config: AdaptConfig) -> TrainConfig:
     before, model = read_run_config(config.start)["train"], read_model_config(config.start)
     stream = replace(
         PRESETS["kinepose"].stream,
-        pool=config.renders if model.extended_camera else 0,
-        first=max(1, config.renders // 2),
-        renewed=2.0,
+        renders=config.renders if model.extended_camera else 0,
+        poses=0,  # the lifter has learnt from them; making them anew takes minutes
     )
     return replace(
         PRESETS["kinepose"],
+        variant="unsupervised",
         output=config.output / "training",
         clips=(config.output / "training" / "clips",),
         start=config.start,
@@ -243,6 +244,8 @@ def _settings(config: AdaptConfig) -> TrainConfig:
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         cooldown=0.0,
+        average=0.0,
+        rise=0,
         checkpoint_minutes=math.inf,
         picture_every=config.check_every,
         stream=stream,

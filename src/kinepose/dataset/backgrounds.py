@@ -5,7 +5,6 @@ They lie on the device that trains, and are cropped and recoloured there.
 
 import math
 from dataclasses import dataclass
-from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,12 @@ from kinepose.synthetic.backgrounds import (
     random_crop,
     read_photographs,
 )
+from kinepose.synthetic.places import random_view, training_places
 
-PROCEDURAL_SCENES = 400
-"""How many scenes a run makes up; each is seen in endless crops, mirrored and recoloured."""
+PICTURES = 1200
+"""How many a run takes or makes up; each is seen in endless crops, mirrored and recoloured."""
+_PLACES, _MADE_UP, _PHOTOGRAPHS = 3, 1, 4
+"""How often backgrounds are of each kind; the last only where there is a folder."""
 _TINT = 0.08 * math.sqrt(3)
 """Of a uniform distribution with the standard deviation 0.08."""
 
@@ -33,9 +35,36 @@ class BackgroundSource:
     """Where random backgrounds come from."""
 
     pictures: UInt8[Tensor, "pictures 3 side side"]
-    """Made-up scenes, and as many parts of photographs if there are any."""
+    """What `training_backgrounds` makes."""
     clips: ClipSet | None
     """Clips whose backgrounds are known (D_p); if there are any, half of all come from them."""
+
+
+def training_backgrounds(
+    seed: int, count: int, side: int, folder: Path | None = None
+) -> UInt8[np.ndarray, "{count} {side} {side} 3"]:
+    """Views of the places that may be trained on, made-up scenes, parts of a folder's photographs.
+
+    What the seed and a picture's number say, whatever the count.
+
+    Raises:
+        BadInputError: if the folder holds no readable picture.
+    """
+    photographs = read_photographs(folder) if folder is not None else ()
+    weights = np.array([_PLACES, _MADE_UP, _PHOTOGRAPHS if photographs else 0])
+    pictures = np.empty((count, side, side, 3), np.uint8)
+    for number in range(count):
+        generator = np.random.default_rng([seed, number])
+        kind = generator.choice(3, p=weights / weights.sum())
+        if kind == 0:
+            place = training_places()[generator.integers(len(training_places()))]
+            pictures[number] = random_view(generator, place, side, side)
+        elif kind == 1:
+            pictures[number] = procedural_background(generator, side, side)
+        else:
+            photograph = photographs[generator.integers(len(photographs))]
+            pictures[number] = random_crop(generator, photograph, side, side)
+    return pictures
 
 
 def open_backgrounds(
@@ -45,20 +74,15 @@ def open_backgrounds(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> BackgroundSource:
-    """Made-up scenes, the backgrounds of D_p, and the photographs of a folder.
+    """Places, made-up scenes, the photographs of a folder, and the backgrounds of D_p.
 
     For crops of `size` px; on the device where the clips should be as well.
 
     Raises:
         BadInputError: if the folder holds no readable picture.
     """
-    photographs = read_photographs(folder) if folder is not None else ()
-    numbers = np.random.default_rng(seed)
-    side = 2 * size
-    scenes = [procedural_background(numbers, side, side) for _ in range(PROCEDURAL_SCENES)]
-    repeated = islice(cycle(photographs), len(scenes)) if photographs else ()
-    parts = [random_crop(numbers, photograph, side, side) for photograph in repeated]
-    pictures = torch.from_numpy(np.stack(scenes + parts)).to(device).permute(0, 3, 1, 2)
+    made = training_backgrounds(seed, PICTURES, 2 * size, folder)
+    pictures = torch.from_numpy(made).to(device).permute(0, 3, 1, 2)
     has_paired = clips is not None and len(clips.paired) > 0
     return BackgroundSource(pictures, clips if has_paired else None)
 

@@ -26,6 +26,8 @@ from kinepose.video.people import Shot, Survey, crop_image, crops_around, people
 from kinepose.video.pictures import SUFFIXES
 from kinepose.video.reading import FilmInfo, Frame, film_info, read_frames
 
+CROP_MARGIN = "crop_margin"
+"""Of the file's metadata: the side of its crops, in lengths of the person's box."""
 SCHEMA = pa.schema(
     [
         ("film", pa.string()),

@@ -10,11 +10,11 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from kinepose.dataset.pairs import ClipSet, load_images
-from kinepose.dataset.renders import LabelledBatch
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.geometry.rotations import smallest_rotation, unit
 from kinepose.geometry.skeleton import PELVIS
+from kinepose.method.batches import LabelledBatch
 from kinepose.method.forward_kinematics import canonical_joints, has_trunk
 from kinepose.pose_files import read_labels
 

@@ -4,6 +4,7 @@ Everything random comes from the generator that is passed in, so that a run can 
 """
 
 import io
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,13 @@ from jaxtyping import Float32, Float64, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from kinepose.dataset.clips import SCHEMA
+from kinepose.dataset.clips import CROP_MARGIN, SCHEMA
 from kinepose.dataset.prepare import read_reports
 from kinepose.errors import BadInputError
 from kinepose.files import reading
+from kinepose.method.batches import PairBatch
 from kinepose.settings import Address
+from kinepose.video.people import crop_image
 
 _ENDS_OF_GAP = 1e-6
 """Times are read from files; a gap this much [s] too small is large enough."""
@@ -42,6 +45,8 @@ class ClipSet:
     """First row, and the one after the last, of each clip of one person in D_p."""
     unpaired: Int[np.ndarray, "clips_in_d_unp 2"]
     """The same of D_unp."""
+    part: Float64[np.ndarray, " rows"]
+    """Which part of each stored crop's side is wanted, about its middle; `crop` is of that part."""
     device: torch.device | str = "cpu"
     """Where pictures are given."""
     decoded: dict[tuple[str, int, int], UInt8[Tensor, "size size channels"]] = field(
@@ -51,27 +56,17 @@ class ClipSet:
     _DECODED_BYTES."""
 
 
-@dataclass(frozen=True)
-class PairBatch:
-    """Pairs of frames of one person in the same clothes."""
-
-    source: Float32[Tensor, "count 3 size size"]
-    """I_s, 0 to 1."""
-    target: Float32[Tensor, "count 3 size size"]
-    """I_t."""
-    background: Float32[Tensor, "count 3 size size"] | None
-    """B_t; None for pairs of D_unp."""
-    valid: Float32[Tensor, "count 1 size size"] | None
-    """Which share of each pixel of B_t is known."""
-    rows: Int[Tensor, " count"]
-    """Of the targets, in the set."""
-
-
-def read_clips(folders: Sequence[Address], device: torch.device | str = "cpu") -> ClipSet:
+def read_clips(
+    folders: Sequence[Address],
+    device: torch.device | str = "cpu",
+    margin: float | None = None,
+) -> ClipSet:
     """Read the clips of one or several folders that `prepare` wrote; pictures come on a device.
 
+    With a margin, in lengths of a person's box, crops are narrowed to it.
+
     Raises:
-        BadInputError: if there are none, or they are not clips.
+        BadInputError: if there are none, they are not clips, or were cut closer than the margin.
     """
     tables: dict[str, pa.Table] = {}
     for folder in folders:
@@ -93,7 +88,11 @@ def read_clips(folders: Sequence[Address], device: torch.device | str = "cpu") -
     bounds = np.stack([starts[:-1], starts[1:]], axis=-1).astype(np.int64)
     paired = np.asarray(table["paired"])[bounds[:, 0]]
     time = np.asarray(table["time"])
-    return ClipSet(table, time, bounds[paired], bounds[~paired], device)
+    part = np.concatenate(
+        [np.full(len(t), _part_of_crops(t, margin, name)) for name, t in tables.items()]
+    )
+    table = _narrowed(table, part)
+    return ClipSet(table, time, bounds[paired], bounds[~paired], part, device)
 
 
 def long_enough(clips: ClipSet, paired: bool, smallest_gap: float) -> Int[np.ndarray, "_ 2"]:
@@ -221,6 +220,24 @@ def _read_film(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
     return table
 
 
+def _part_of_crops(table: pa.Table, margin: float | None, name: str) -> float:
+    stored = float((table.schema.metadata or {}).get(CROP_MARGIN.encode(), b"1.4"))
+    if margin is not None and margin > stored + 1e-6:
+        raise BadInputError(
+            f"the crops of {name} have a margin of {stored:g}, the model wants {margin:g}: "
+            f"prepare the film again with --margin {margin:g}"
+        )
+    return 1.0 if margin is None else margin / stored
+
+
+def _narrowed(table: pa.Table, part: Float64[np.ndarray, " rows"]) -> pa.Table:
+    """The same rows, `crop` as wide as the part that is wanted."""
+    crops = np.array(table["crop"].to_pylist(), np.float32).reshape(-1, 3)
+    crops[:, 2] *= part
+    column = pa.array(list(crops), SCHEMA.field("crop").type)
+    return table.set_column(SCHEMA.get_field_index("crop"), SCHEMA.field("crop"), column)
+
+
 def _ends_of_clips(table: pa.Table) -> Int[np.ndarray, " clips"]:
     """The row after the last of each person's clip in the table of one film."""
     if not len(table):
@@ -262,8 +279,12 @@ def _shrunk(
     picture = clips.decoded.get((column, row, size))
     if picture is None:
         encoded = np.frombuffer(clips.table[column][row].as_buffer(), np.uint8)
-        pixels = _decode(encoded, size, grey=column == "valid")
-        pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+        part = clips.part[row]
+        pixels = _decode(encoded, math.ceil(size / part), grey=column == "valid")
+        if part < 1:
+            pixels = crop_image(pixels, len(pixels) * np.array([0.5, 0.5, part]), size)
+        else:
+            pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
         picture = torch.from_numpy(pixels.reshape(size, size, -1)).to(clips.device)
         if len(clips.decoded) < _DECODED_BYTES // picture.nbytes:
             clips.decoded[column, row, size] = picture

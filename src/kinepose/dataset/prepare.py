@@ -14,22 +14,22 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from kinepose.dataset.clips import SCHEMA, cut_film, empty_scene_path
+from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_film, empty_scene_path
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError, FilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.ranges import check_ranges
-from kinepose.settings import Address, PrepareConfig
+from kinepose.settings import Address, ModelConfig, PrepareConfig
 from kinepose.threads import pictures_in_one_thread
 from kinepose.video.containers import check_name
-from kinepose.video.people import check_people
+from kinepose.video.people import check_people, cropped_as
 
 _RANGES = {
     "shortest_clip": (0.0, math.inf),
@@ -71,6 +71,7 @@ def prepare(config: PrepareConfig) -> None:
     """
     check_ranges(config, _RANGES)
     check_people(config.people)
+    config = replace(config, people=cropped_as(config.people, ModelConfig()))
     films = _films(config.films)
     check_folder(config.output)
     reports = read_reports(config.output)
@@ -228,7 +229,8 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
             replacing(path) as temporary,
         ):
             warnings.simplefilter("always", FilmWarning)
-            with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+            schema = SCHEMA.with_metadata({CROP_MARGIN: str(config.people.margin)})
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
                 for table in cut_film(film, config):
                     writer.write_table(table)
                     paired = table["paired"][0].as_py()

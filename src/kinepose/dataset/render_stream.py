@@ -1,24 +1,33 @@
-"""Labelled renders made while training runs: the twenty of the paper, or a stream without an end.
+"""Renders and poses made ahead of training and kept, and the batches that are composed of them.
 
-The stream is a pool of renders, of which each iteration draws some and replaces a few. What the
-pool holds at a step is decided by the seed and the step alone, so that a resumed run goes on with
-the same pictures; they are only rendered again.
+What a batch holds is decided by the seed and its number alone, so that a resumed run goes on with
+the same pictures.
 """
 
 import hashlib
 import json
 import math
 import multiprocessing
-from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from jaxtyping import Float32, UInt8
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from kinepose.dataset.pose_pairs import random_moments
+from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
 from kinepose.dataset.renders import PriorSet, load_prior, save_prior
+from kinepose.errors import BadInputError
+from kinepose.files import replacing
+from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
 from kinepose.ranges import check_ranges
@@ -27,21 +36,44 @@ from kinepose.synthetic.config import check_motion, check_scene
 from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.synthesize import settle_process
 
-_AHEAD = 4
-"""Takes that each worker prepares before they are asked for."""
-_RECIPE = {"size", "film", "motion", "scene"}
+_RECIPE = {"size", "dressed", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
+_EDITION = 2
+"""Of what is made of them: to be raised whenever that changes, as kept renders go by it."""
 _RANGES = {
-    "pool": (0.0, math.inf),
-    "first": (1.0, math.inf),
+    "renders": (0.0, math.inf),
+    "held": (1.0, math.inf),
     "renewed": (0.0, 1e6),
     "size": (16.0, 4096.0),
+    "dressed": (0.0, 1.0),
     "film": (0.0, 1.0),
-    "hidden": (0.0, 1.0),
-    "noise": (0.0, 1.0),
-    "blur": (0.0, 1.0),
+    "poses": (0.0, math.inf),
+    "pose_batch": (2.0, math.inf),
     "workers": (0.0, 1024.0),
+    "loaders": (0.0, 1024.0),
 }
+_COMPOSITION = {
+    "length": (0.05, 20.0),
+    "shift": (0.0, 10.0),
+    "roll": (0.0, 180.0),
+    "others": (0.0, 100.0),
+    "noise": (0.0, 255.0),
+    **dict.fromkeys(
+        ("any_way", "in_front", "hidden", "grey", "blur", "coarse", "jpeg"), (0.0, 1.0)
+    ),
+}
+
+
+def check_stream(config: StreamConfig) -> None:
+    """Refuse what is out of range.
+
+    Raises:
+        BadInputError: naming the setting and its range.
+    """
+    check_ranges(config, _RANGES, "--stream.")
+    check_ranges(config.composition, _COMPOSITION, "--stream.composition.")
+    check_motion(config.motion, "--stream.motion.")
+    check_scene(config.scene, "--stream.scene.")
 
 
 def render_prior_set(count: int, seed: int, size: int) -> PriorSet:
@@ -63,83 +95,152 @@ def label_renders(renders: Renders) -> PriorSet:
     )
 
 
-class Stream:
-    """The pool, and the processes that renew it; `opened` closes them."""
-
-    def __init__(self, config: StreamConfig, seed: int) -> None:
-        check_ranges(config, _RANGES, "--stream.")
-        check_motion(config.motion, "--stream.motion.")
-        check_scene(config.scene, "--stream.scene.")
-        self.config, self.seed = config, seed
-        self.takes = max(config.pool // TAKE, 1)
-        self.held = np.full(self.takes, -1)
-        self.pool: PriorSet | None = None
-        self.ahead: dict[int, Future[PriorSet]] = {}
-        self.workers: ProcessPoolExecutor | None = None
-        if config.workers:
-            spawn = multiprocessing.get_context("spawn")
-            self.workers = ProcessPoolExecutor(config.workers, spawn, settle_process)
-
-    def at(self, step: int) -> PriorSet:
-        """The pool at a step: filled while training goes on, then renewed from the oldest on."""
-        first = min(self.takes, math.ceil(self.config.first / TAKE))
-        last = first + int(step * self.config.renewed / TAKE)
-        wanted = range(max(last - self.takes, 0), last)
-        missing = [number for number in wanted if self.held[number % self.takes] != number]
-        for number in tqdm(missing, "renders", unit="take", disable=len(missing) < 10 or None):
-            self._put(number, self._rendered(number))
-            self.held[number % self.takes] = number
-        assert self.pool is not None
-        filled = min(last, self.takes) * TAKE
-        return PriorSet(**{name: array[:filled] for name, array in vars(self.pool).items()})
-
-    def _rendered(self, number: int) -> PriorSet:
-        if self.workers is None:
-            return _render(self.config, self.seed, number)
-        for later in range(number, number + 1 + _AHEAD * self.config.workers):
-            if later not in self.ahead:
-                self.ahead[later] = self.workers.submit(_render, self.config, self.seed, later)
-        return self.ahead.pop(number).result()
-
-    def _put(self, number: int, take: PriorSet) -> None:
-        if self.pool is None:
-            rows = self.takes * TAKE
-            room = {
-                name: np.zeros((rows, *array.shape[1:]), array.dtype)
-                for name, array in vars(take).items()
-            }
-            self.pool = PriorSet(**room)
-        start = number % self.takes * TAKE
-        for field in fields(PriorSet):
-            getattr(self.pool, field.name)[start : start + TAKE] = getattr(take, field.name)
-
-
-@contextmanager
-def opened(config: StreamConfig, seed: int) -> Generator[Stream]:
-    """A stream whose processes end with the block.
+def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
+    """The files of all renders, TAKE of one person in each; those that are missing are made.
 
     Raises:
-        BadInputError: if a setting is out of range; by `Stream.at`, if a clip or a photograph of
-            the settings cannot be used.
+        BadInputError: if a clip or a photograph of the settings cannot be used.
     """
-    stream = Stream(config, seed)
-    try:
-        yield stream
-    finally:
-        if stream.workers is not None:
-            stream.workers.shutdown(wait=False, cancel_futures=True)
-
-
-def _render(config: StreamConfig, seed: int, number: int) -> PriorSet:
-    """A take, rendered or found in the folder of the settings."""
-    if config.folder is None:
-        return label_renders(render_take(config, seed, number))
     recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
-    digest = hashlib.sha256(json.dumps([recipe, seed], default=str).encode()).hexdigest()
-    path = config.folder / digest[:16] / f"{number:07d}.npz"
-    if path.is_file():
-        return load_prior(path)
-    take = label_renders(render_take(config, seed, number))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_prior(take, path)
-    return take
+    folder = folder / _digest([recipe, seed, _EDITION])
+    paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / TAKE))]
+    _make_missing(paths, partial(_render, config, seed), config.workers, "renders")
+    return paths
+
+
+def poses_ahead(
+    config: StreamConfig, seed: int, folder: Path
+) -> Float32[np.ndarray, "moments 17 3"]:
+    """Poses without pictures, in the world [m]; made if they are not there.
+
+    Raises:
+        BadInputError: if a clip of the settings cannot be used, or a file of poses is broken.
+    """
+    folder = folder / _digest([asdict(config.motion), seed, _EDITION])
+    count = math.ceil(config.poses / TAKE)
+    paths = [folder / f"poses_{first:07d}.npy" for first in range(0, count, _CHUNK)]
+    _make_missing(paths, partial(_make_poses, config, seed), config.workers, "poses")
+    return np.concatenate([_read_poses(path) for path in paths])
+
+
+class RenderBatches(Dataset):
+    """Batches for L_prior by their number; of several processes each composes its own part."""
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        paths: list[Path],
+        backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+        batch_size: int,
+        size: int,
+        seed: int,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.rank, self.processes = rank, processes
+        self.config, self.paths, self.backgrounds = config, paths, backgrounds
+        self.batch_size, self.size, self.seed = batch_size, size, seed
+        self.slots = min(max(config.held // TAKE, 1), len(paths))
+        self.in_slot = np.full(self.slots, -1)
+        self.renders: RenderPool | None = None
+
+    def __getitem__(self, index: int) -> LabelledBatch:
+        """Raises BadInputError if a file of renders is broken."""
+        self._renew(int(index * self.config.renewed / TAKE))
+        assert self.renders is not None
+        first = index * self.batch_size
+        mine = range(first, first + self.batch_size)[self.rank :: self.processes]
+        return compose_batch(
+            self.renders, self.backgrounds, mine, self.size, self.config.composition, self.seed
+        )
+
+    def _renew(self, first: int) -> None:
+        """Hold the takes from `first` on, as many as there are slots, round and round."""
+        for take in range(first, first + self.slots):
+            slot, wanted = take % self.slots, take % len(self.paths)
+            if self.in_slot[slot] == wanted:
+                continue
+            loaded = pool_of(load_prior(self.paths[wanted]))
+            if self.renders is None:
+                self.renders = _room(loaded, self.slots)
+            rows = slice(slot * TAKE, (slot + 1) * TAKE)
+            for field in fields(RenderPool):
+                getattr(self.renders, field.name)[rows] = getattr(loaded, field.name)
+            self.in_slot[slot] = wanted
+
+
+def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[LabelledBatch]:
+    """Batches in order without end, composed in other processes while one trains.
+
+    Raises:
+        BadInputError: if a file of renders is broken.
+    """
+    loader = DataLoader(
+        batches,
+        sampler=range(first, 2**62),
+        batch_size=None,
+        num_workers=loaders,
+        worker_init_fn=_in_one_thread,
+        prefetch_factor=4 if loaders else None,
+    )
+    return _in_one_line(iter(loader))  # which draws a random number: not in an iteration
+
+
+def _in_one_line(batches: Iterator[LabelledBatch]) -> Iterator[LabelledBatch]:
+    try:
+        yield from batches
+    except BadInputError as error:  # another process adds where it happened
+        raise BadInputError(str(error).rpartition("BadInputError: ")[2].strip()) from error
+
+
+_CHUNK = 128
+"""People whose poses lie in one file."""
+
+
+def _in_one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def _room(take: RenderPool, slots: int) -> RenderPool:
+    arrays = vars(take).items()
+    return RenderPool(**{k: np.zeros((slots * TAKE, *v.shape[1:]), v.dtype) for k, v in arrays})
+
+
+def _digest(recipe: list) -> str:
+    return hashlib.sha256(json.dumps(recipe, default=str).encode()).hexdigest()[:16]
+
+
+def _make_missing(
+    paths: list[Path], make: Callable[[int, Path], None], workers: int, what: str
+) -> None:
+    """Have processes make the files that are not there; `make` gets a file's place in the list."""
+    missing = [(number, path) for number, path in enumerate(paths) if not path.is_file()]
+    if not missing:
+        return
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    spawn = multiprocessing.get_context("spawn")
+    count = min(workers or os.cpu_count() or 1, len(missing))
+    with ProcessPoolExecutor(count, spawn, settle_process) as pool:
+        done = pool.map(make, *zip(*missing, strict=True))
+        for _ in tqdm(done, what, len(missing), unit="file", disable=None):
+            pass
+
+
+def _render(config: StreamConfig, seed: int, number: int, path: Path) -> None:
+    save_prior(label_renders(render_take(config, seed, number)), path)
+
+
+def _read_poses(path: Path) -> Float32[np.ndarray, "moments 17 3"]:
+    try:
+        poses = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInputError(f"{path} is broken: delete it, and it is made again") from error
+    return poses
+
+
+def _make_poses(config: StreamConfig, seed: int, number: int, path: Path) -> None:
+    takes = range(number * _CHUNK, (number + 1) * _CHUNK)
+    moments = [random_moments(config.motion, seed, take) for take in takes]
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(moments))

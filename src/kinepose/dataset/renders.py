@@ -1,7 +1,7 @@
 """The labelled renders of L_prior, in memory and on disk (Sec. 3.2, 3.3, 4)."""
 
 import zipfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.geometry.devices import send
 from kinepose.geometry.image_transforms import zoom_image
+from kinepose.method.batches import LabelledBatch
 
 FORMAT_VERSION = 2
 
@@ -35,17 +36,6 @@ class PriorSet:
     """The extended camera that fits best."""
     camera_residual: Float[np.ndarray, " renders"]
     """Its root mean square distance from joints2d [half crop sides]."""
-
-
-@dataclass(frozen=True)
-class LabelledBatch:
-    """Pictures with labels, as the networks take them."""
-
-    images: Float[Tensor, "batch 3 size size"]
-    joints2d: Float[Tensor, "batch 17 2"]
-    """From -1 to 1 across the crop."""
-    joints3d: Float[Tensor, "batch 17 3"]
-    """[canonical]"""
 
 
 def save_prior(prior: PriorSet, path: Path) -> None:
@@ -71,6 +61,12 @@ def load_prior(path: Path) -> PriorSet:
             return PriorSet(**{field.name: arrays[field.name] for field in fields(PriorSet)})
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{path} is not a file of labelled renders, or is broken") from error
+
+
+def as_numbers(batch: LabelledBatch) -> LabelledBatch:
+    """Pictures and masks from 0 to 1, of bytes."""
+    mask = batch.mask if batch.mask is None else batch.mask.float() / 255
+    return replace(batch, images=batch.images.float() / 255, mask=mask)
 
 
 def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from tqdm import tqdm
 
-from kinepose.benchmarks.synthworld import TESTS, check_content, describe, read_synthworld
+from kinepose.benchmarks.synthworld import check_content, describe, read_synthworld
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.dataset.labels import ClipLabels, read_clip_labels
 from kinepose.dataset.pairs import ClipSet, load_images, read_clips
 from kinepose.dataset.renders import load_prior
@@ -85,8 +86,8 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     if unknown := [name for name in config.splits if name not in held]:
         raise BadInputError(f"{config.benchmark} has no {', '.join(unknown)}: {', '.join(held)}")
     scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
-    for name in config.splits or TESTS:
-        split = read_split(config.benchmark / name)
+    for name in config.splits or WORLDS[benchmark["version"]].tests:
+        split = read_split(config.benchmark / name, model.config.crop_margin)
         frames.append(score_frames(model, split, paints))
         examples.append(choose_examples(model, split, frames[-1]))
         scores[name] = score_split(frames[-1], split.labels, prior)
@@ -101,13 +102,13 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     return scores
 
 
-def read_split(folder: Path) -> Split:
-    """The clips and labels of a part of the benchmark.
+def read_split(folder: Path, margin: float) -> Split:
+    """The clips and labels of a part of the benchmark, crops with a margin as a model wants them.
 
     Raises:
         BadInputError: if there are none.
     """
-    clips = read_clips([folder / "clips"])
+    clips = read_clips([folder / "clips"], margin=margin)
     return Split(folder.name, clips, read_clip_labels([folder / "labels"], clips, 1.0, seed=0))
 
 

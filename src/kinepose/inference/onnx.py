@@ -1,8 +1,8 @@
 """What finds poses as an ONNX file, and ONNX Runtime in place of torch.
 
 The file holds E_P, T_fk and T_c: pictures in 0 to 1, RGB, go in as `images` (batch, 3, size, size);
-`parameters`, `camera`, `joints3d`, `joints2d` and, if E_P has them, `landmarks` come out, as
-model.Poses has them.
+`parameters`, `camera`, `joints3d`, `joints2d` come out, as model.Poses has them, and if E_P has
+heatmaps their peaks, `seen2d` and `certainty`.
 """
 
 import contextlib
@@ -10,7 +10,6 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,11 +24,13 @@ from kinepose.dataset.render_stream import render_prior_set
 from kinepose.errors import BadInputError
 from kinepose.files import check_file, replacing
 from kinepose.method.model import Model, Poses, load_model
+from kinepose.method.pose_encoder import Keypoints
 from kinepose.run_folder import model_sha256
 from kinepose.settings import ExportOnnxConfig
 from kinepose.synthetic.backgrounds import procedural_background
 
-OUTPUTS = tuple(field.name for field in fields(Poses))
+OUTPUTS = ("parameters", "camera", "joints3d", "joints2d")
+SEEN_OUTPUTS = ("seen2d", "certainty")
 _WEIGHTS = "kinepose.weights"
 """Under which the file says, by the hash of model.safetensors, what run it was made of."""
 _CALIBRATION_BATCHES, _CALIBRATION_BATCH = 8, 16
@@ -93,7 +94,9 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
 
     def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
         found = session.run(None, {"images": images.contiguous().numpy()})
-        return Poses(*(torch.from_numpy(numbers) for numbers in found))
+        numbers = [torch.from_numpy(array) for array in found]
+        poses, seen = numbers[: len(OUTPUTS)], numbers[len(OUTPUTS) :]
+        return Poses(*poses, Keypoints(seen[0], seen[1]) if seen else None)
 
     return estimate
 
@@ -107,8 +110,10 @@ class _Estimator(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 size size"]) -> tuple[Tensor, ...]:
         poses = self.model.predict(images)
-        found = (getattr(poses, name) for name in OUTPUTS)
-        return tuple(numbers for numbers in found if numbers is not None)
+        found = [getattr(poses, name) for name in OUTPUTS]
+        if (seen := poses.keypoints) is not None:
+            found += [seen.joints2d, seen.certainty]
+        return tuple(found)
 
 
 def _trace(model: Model, path: Path) -> None:
@@ -121,7 +126,7 @@ def _trace(model: Model, path: Path) -> None:
             (images,),
             path,
             input_names=["images"],
-            output_names=OUTPUTS if model.config.landmarks else OUTPUTS[:-1],
+            output_names=OUTPUTS + (SEEN_OUTPUTS if model.config.heatmaps else ()),
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             external_data=False,
             dynamo=True,

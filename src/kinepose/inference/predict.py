@@ -20,6 +20,7 @@ from kinepose.errors import BadInputError
 from kinepose.files import making, replacing
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
+from kinepose.inference.any_way_up import any_way_up
 from kinepose.inference.export import RANGES, check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.output_folder import check_output, claim, prediction_record
@@ -43,7 +44,7 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import check_people, people_in_film
+from kinepose.video.people import check_people, cropped_as, people_in_film
 from kinepose.video.pictures import is_pictures, picture_paths
 from kinepose.video.reading import Frame, film_info, read_frames
 from kinepose.video.writing import write_timed_video
@@ -77,6 +78,8 @@ def predict(config: PredictConfig) -> None:
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    if is_pictures(config.film):
+        estimate = any_way_up(estimate)
     record = prediction_record(config)
     used = (config.film, config.people.boxes, config.onnx)
     check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
@@ -101,8 +104,9 @@ def _predict_film(
 ) -> FilmPoses:
     """Find the people, and then their poses in the frames that were kept on the way."""
     info, size = film_info(config.film), model.config.image_size
-    with closing(KeptFrames(config.output, info, size, config.people, guess=True)) as kept:
-        survey = people_in_film(config.film, config.people, keep=kept.keep)
+    people = cropped_as(config.people, model.config)
+    with closing(KeptFrames(config.output, info, size, people, guess=True)) as kept:
+        survey = people_in_film(config.film, people, keep=kept.keep)
         rows = rows_of(survey)
         frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
@@ -139,7 +143,7 @@ def _predict_rows(
         targets = _to_tensor(images, device)
         poses = estimate(targets)
         found = [
-            crop_to_frame(poses.joints2d.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
         ]

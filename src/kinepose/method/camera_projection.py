@@ -20,6 +20,8 @@ HALF_SIDE = 0.7
 """Half the side of the crop at the depth of the pelvis [canonical]."""
 FOCAL_LENGTH = DISTANCE / HALF_SIDE
 """Of the fixed camera P, in halves of the crop's side."""
+OWN_CERTAINTY = 0.15
+"""In `refit_camera`, of where a camera that was found from all that is seen shows a joint."""
 NEAREST_DEPTH = 0.1
 """Depths are smoothly kept above this [canonical]."""
 
@@ -83,15 +85,42 @@ def fit_camera(
     Returns the camera and its residual, the root mean square distance [half crop sides].
     """
     angles = camera_from_rotation(rotation)
-    projected = project(joints, angles)
-    centre, target_centre = projected.mean(-2), joints2d.mean(-2)
-    spread, target_spread = projected - centre[..., None, :], joints2d - target_centre[..., None, :]
-    size = spread.square().sum((-1, -2)).clamp(min=1e-12)
-    scale = ((spread * target_spread).sum((-1, -2)) / size).clamp(min=1e-3)
-    shift = target_centre - scale[..., None] * centre
-    camera = torch.cat([angles, scale.log()[..., None], shift], dim=-1)
+    camera = _with_scale_and_shift(joints, angles, joints2d, torch.ones_like(joints[..., 0]))
     residual = (project(joints, camera) - joints2d).square().sum(-1).mean(-1).sqrt()
     return camera, residual
+
+
+def refit_camera(
+    joints: Float[Tensor, "*batch 17 3"],
+    camera: Float[Tensor, "*batch 9"],
+    joints2d: Float[Tensor, "*batch 17 2"],
+    certainty: Float[Tensor, "*batch 17"],
+) -> Float[Tensor, "*batch 9"]:
+    """The same view, with the scale and shift that show joints nearest to where they are seen.
+
+    Weighted least squares, by the square of the certainty; where the camera itself would show a
+    joint counts as seen with a certainty of OWN_CERTAINTY, which decides where little is seen.
+    """
+    seen, own = certainty.square()[..., None], OWN_CERTAINTY**2
+    target = (seen * joints2d + own * project(joints, camera)) / (seen + own)
+    return _with_scale_and_shift(joints, camera[..., :6], target, (seen + own).squeeze(-1))
+
+
+def _with_scale_and_shift(
+    joints: Float[Tensor, "*batch 17 3"],
+    angles: Float[Tensor, "*batch 6"],
+    joints2d: Float[Tensor, "*batch 17 2"],
+    weight: Float[Tensor, "*batch 17"],
+) -> Float[Tensor, "*batch 9"]:
+    """The extended camera of these angles whose scale and shift are the least-squares solution."""
+    share = (weight / weight.sum(-1, keepdim=True))[..., None]
+    projected = project(joints, angles)
+    centre, target_centre = ((share * points).sum(-2) for points in (projected, joints2d))
+    spread, target_spread = projected - centre[..., None, :], joints2d - target_centre[..., None, :]
+    size = (share * spread.square()).sum((-1, -2)).clamp(min=1e-12)
+    scale = ((share * spread * target_spread).sum((-1, -2)) / size).clamp(min=1e-3)
+    shift = target_centre - scale[..., None] * centre
+    return torch.cat([angles, scale.log()[..., None], shift], dim=-1)
 
 
 def _pairs(*angles: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch pairs"]:

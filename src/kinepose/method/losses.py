@@ -11,25 +11,25 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
-from kinepose.dataset.pairs import PairBatch
-from kinepose.dataset.renders import LabelledBatch
 from kinepose.geometry.image_transforms import (
     flip_image,
     flip_joints2d,
     rotate_image,
     rotate_joints2d,
 )
-from kinepose.method.heatmap_head import centres
+from kinepose.method.batches import LabelledBatch, PairBatch, PoseBatch
+from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.model import Model, Poses
 from kinepose.method.spatial_maps import heatmaps, pixel_centres
 
-LANDMARK_MAPS = 0.05
-"""Weight of the landmarks' maps: a cross-entropy of some 3 nats beside distances of some 0.1."""
+HEATMAP_SIGMA = 0.05
+"""Width of the Gaussian that a joint's heatmap is told to be [half crop sides]."""
 _FAR_OUTSIDE = 1e-4
 """Sum of a heatmap below which its joint counts as outside the picture: no map can show it."""
 
-LossName = Literal["prior", "paired", "unpaired", "joints2d", "joints3d"]
+LossName = Literal["prior", "lifting", "paired", "unpaired", "joints2d", "joints3d"]
 Terms = dict[str, Float[Tensor, ""]]
 
 
@@ -66,29 +66,67 @@ class ImageTransform:
 def prior_loss(model: Model, batch: LabelledBatch) -> Terms:
     """L_prior: supervision of p_3D and p_2D on the renders (Sec. 3.2, 3.3).
 
-    With labels of films in place of those of renders it is the loss of the variants 'semi' and
-    'full 3D'.
+    Where the batch knows the camera's axes also of R_c p_3D, which tells front from back, and
+    where E_P has heatmaps also of these (neither is in the paper). With labels of films in place of
+    those of renders it is the loss of the variants 'semi' and 'full 3D'.
     """
     poses = model.predict(batch.images)
-    difference = _difference(poses.joints3d, batch.joints3d)
-    return {"joints3d": difference, **_joints2d_terms(model, poses, batch.joints2d)}
+    return _joints3d_terms(poses, batch.joints3d, batch.camera) | _joints2d_terms(
+        poses, batch.joints2d, batch.mask
+    )
+
+
+def lifting_loss(model: Model, batch: PoseBatch) -> Terms:
+    """Supervision of what the branches say of 2D joints of poses that nobody rendered.
+
+    Not in the paper: poses without pictures are endless, and their 2D joints are disturbed as the
+    heatmaps' are.
+    """
+    poses = model.lift(batch.seen2d, batch.certainty)
+    terms = {"joints2d": _difference(poses.joints2d, batch.joints2d)}
+    return _joints3d_terms(poses, batch.joints3d, batch.camera) | terms
 
 
 def joints2d_loss(model: Model, batch: LabelledBatch) -> Terms:
     """Supervision of p_2D alone, of the variant 'weakly' (Sec. 4a)."""
-    return _joints2d_terms(model, model.predict(batch.images), batch.joints2d)
+    return _joints2d_terms(model.predict(batch.images), batch.joints2d, batch.mask)
 
 
-def _joints2d_terms(model: Model, poses: Poses, joints2d: Float[Tensor, "batch 17 2"]) -> Terms:
-    """Of p_2D, and of the landmarks of an E_P that has them: their maps and their centres."""
+def _joints3d_terms(
+    poses: Poses,
+    joints3d: Float[Tensor, "batch 17 3"],
+    camera: Float[Tensor, "batch 9"] | None,
+) -> Terms:
+    """Of p_3D [canonical], and of R_c p_3D where the camera is known."""
+    terms = {"joints3d": _difference(poses.joints3d, joints3d)}
+    if camera is not None:
+        said, wanted = (
+            joints @ rotation_camera_from_canonical(c).transpose(-1, -2)
+            for joints, c in ((poses.joints3d, poses.camera), (joints3d, camera))
+        )
+        terms["in_camera"] = _difference(said, wanted)
+    return terms
+
+
+def _joints2d_terms(
+    poses: Poses,
+    joints2d: Float[Tensor, "batch 17 2"],
+    mask: Float[Tensor, "batch 1 size size"] | None,
+) -> Terms:
+    """Of p_2D, and of the heatmaps of an E_P that has them."""
     terms = {"joints2d": _difference(poses.joints2d, joints2d)}
-    if poses.landmarks is not None:
-        places = pixel_centres(*poses.landmarks.shape[-2:], joints2d)
-        wanted = heatmaps(joints2d, places, model.config.sigma)
-        wanted = wanted / wanted.sum((-1, -2), keepdim=True).clamp(min=_FAR_OUTSIDE)
-        surprise = -(wanted * poses.landmarks).sum((-1, -2)).mean()
-        terms["landmarks"] = LANDMARK_MAPS * surprise
-        terms["centres"] = _difference(centres(poses.landmarks), joints2d)
+    if poses.keypoints is None or (maps := poses.keypoints.maps) is None:
+        return terms
+    log_maps = maps.joints
+    cells = pixel_centres(*log_maps.shape[-2:], joints2d)
+    wanted = heatmaps(joints2d, cells, HEATMAP_SIGMA)
+    total = wanted.sum((-1, -2), keepdim=True)
+    inside = total.flatten(1) > _FAR_OUTSIDE
+    cross_entropy = -(wanted / total.clamp(min=_FAR_OUTSIDE) * log_maps).sum((-1, -2))
+    terms["heatmaps"] = (cross_entropy * inside).sum() / inside.sum().clamp(min=1)
+    if mask is not None:
+        shown = functional.adaptive_avg_pool2d(mask, maps.mask.shape[-1]).squeeze(1)
+        terms["mask"] = functional.binary_cross_entropy_with_logits(maps.mask, shown)
     return terms
 
 
@@ -132,23 +170,27 @@ def unpaired_loss(
     }
 
 
-def trained_modules(model: Model, loss: LossName) -> list[nn.Module]:
+def trained_parameters(model: Model, loss: LossName) -> list[nn.Parameter]:
     """What a loss trains; all else keeps its parameters and buffers bit for bit.
 
     The convolutions from maps to f_2D belong to D_I. The networks that bypass T_fk or T_m in the
     ablations stand with their neighbours: the one with E_P, the other with D_I.
     """
-    pose = [model.pose_encoder, model.kinematics_network]
-    appearance = [model.appearance_encoder]
-    decoder = [model.decoder, model.maps_network]
-    chosen = {
+    pose = model.pose_encoder.trained_parameters() + _parameters(model.kinematics_network)
+    appearance = _parameters(model.appearance_encoder)
+    decoder = _parameters(model.decoder) + _parameters(model.maps_network)
+    return {
         "prior": pose,
+        "lifting": _parameters(model.pose_encoder.lifter),
         "joints2d": pose,
         "joints3d": pose,
         "paired": pose + appearance + decoder,
         "unpaired": pose + appearance,
     }[loss]
-    return [module for module in chosen if module is not None]
+
+
+def _parameters(module: nn.Module | None) -> list[nn.Parameter]:
+    return [] if module is None else list(module.parameters())
 
 
 @torch.no_grad()

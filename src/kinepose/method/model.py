@@ -21,13 +21,23 @@ from transformers import AutoConfig, PretrainedConfig
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.method.appearance_encoder import AppearanceEncoder
-from kinepose.method.camera_projection import project
+from kinepose.method.backbones import backbone_description, load_pretrained
+from kinepose.method.camera_projection import project, refit_camera
 from kinepose.method.decoder import Decoder
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.method.pose_encoder import PoseEncoder, backbone_config, load_pretrained
+from kinepose.method.pose_encoder import Keypoints, PoseEncoder
 from kinepose.method.spatial_maps import MAPS, spatial_maps
+from kinepose.ranges import check_ranges
 from kinepose.run_folder import FORMAT_VERSION, read_model_config, read_run_config, run_folder
 from kinepose.settings import ModelConfig
+
+SEEN = 0.1
+"""Certainty of a heatmap above which its peak is believed."""
+_RANGES = {
+    "heatmaps": (0.0, 4096.0),
+    "frozen_stages": (0.0, 64.0),
+    "crop_margin": (0.1, 10.0),
+}
 
 
 @dataclass(frozen=True)
@@ -42,15 +52,33 @@ class Poses:
     """p_3D [canonical]"""
     joints2d: Float[Tensor, "batch 17 2"]
     """p_2D, from -1 to 1 across the crop."""
-    landmarks: Float[Tensor, "batch 17 rows columns"] | None = None
-    """Log probability of where each joint is seen, if E_P has landmarks."""
+    keypoints: Keypoints | None = None
+    """What the heatmaps say, if E_P has them."""
+
+    @property
+    def in_picture(self) -> Float[Tensor, "batch 17 2"]:
+        """Where the picture shows 2D joints: at the heatmaps' peaks, or p_2D where they see none.
+
+        p_2D has bones of fixed lengths, which no person has exactly.
+        """
+        if self.keypoints is None:
+            return self.joints2d
+        seen = self.keypoints.certainty[..., None] > SEEN
+        return torch.where(seen, self.keypoints.joints2d, self.joints2d)
 
 
 class Model(nn.Module):
     """The paper's framework; which of its parts train is up to the losses."""
 
-    def __init__(self, config: ModelConfig, backbone: PretrainedConfig) -> None:
+    def __init__(self, config: ModelConfig, backbone: PretrainedConfig | None) -> None:
         super().__init__()
+        if config.heatmaps and not config.extended_camera:
+            raise BadInputError("--model.heatmaps needs --model.extended-camera")
+        if config.heatmaps and config.image_size % 32:
+            raise BadInputError(
+                f"--model.heatmaps needs crops of 32, 64, 96 ... px, not {config.image_size}"
+            )
+        check_ranges(config, _RANGES, "--model.")
         doubled = config.map_size * 2 ** (len(config.decoder_widths) - 1)
         if doubled != config.image_size:
             raise BadInputError(
@@ -71,13 +99,33 @@ class Model(nn.Module):
     def predict(self, images: Float[Tensor, "batch 3 size size"]) -> Poses:
         """E_P, T_fk and T_c: what pose and camera a picture shows."""
         with self._precision(images):
-            parameters, camera, landmarks = self.pose_encoder(images)
-        parameters, camera = parameters.float(), camera.float()
+            parameters, camera, keypoints = self.pose_encoder(images)
+        return self._transformed(parameters.float(), camera.float(), keypoints)
+
+    def lift(
+        self, joints2d: Float[Tensor, "batch 17 2"], certainty: Float[Tensor, "batch 17"]
+    ) -> Poses:
+        """The same from 2D joints in place of a picture, by an E_P with heatmaps."""
+        assert self.pose_encoder.lifter is not None
+        with self._precision(joints2d):
+            parameters, camera = self.pose_encoder.lifter(joints2d, certainty)
+        seen = Keypoints(joints2d, certainty)
+        return self._transformed(parameters.float(), camera.float(), seen)
+
+    def _transformed(
+        self,
+        parameters: Float[Tensor, "batch 40"],
+        camera: Float[Tensor, "batch camera"],
+        keypoints: Keypoints | None,
+    ) -> Poses:
+        """T_fk, or the network that bypasses it, and T_c; scale and shift as the peaks have it."""
         if self.kinematics_network is None:
             joints3d = forward_kinematics(parameters)
         else:
             joints3d = self.kinematics_network(parameters).unflatten(-1, (17, 3))
-        return Poses(parameters, camera, joints3d, project(joints3d, camera), landmarks)
+        if keypoints is not None:
+            camera = refit_camera(joints3d, camera, keypoints.joints2d, keypoints.certainty)
+        return Poses(parameters, camera, joints3d, project(joints3d, camera), keypoints)
 
     def maps(
         self, joints2d: Float[Tensor, "batch 17 2"]
@@ -119,9 +167,9 @@ def new_model(config: ModelConfig) -> Model:
     Raises:
         BadInputError: if the named architecture or weights cannot be had.
     """
-    model = Model(config, backbone_config(config))
+    model = Model(config, backbone_description(config))
     if config.pretrained is not None:
-        load_pretrained(model.pose_encoder, config.pretrained)
+        load_pretrained(model.pose_encoder.backbone, config)
     return model
 
 
@@ -130,7 +178,7 @@ def save_model(model: Model, folder: Path, **settings: dict[str, Any]) -> None:
     described = {
         "format_version": FORMAT_VERSION,
         "model": asdict(model.config),
-        "backbone": model.backbone_config.to_dict(),
+        "backbone": model.backbone_config and model.backbone_config.to_dict(),
         **settings,
     }
     save_tensors(model.state_dict(), folder / "model.safetensors")
@@ -189,7 +237,9 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
 
 
-def _rebuild_backbone_config(values: dict[str, Any]) -> PretrainedConfig:
+def _rebuild_backbone_config(values: dict[str, Any] | None) -> PretrainedConfig | None:
+    if values is None:
+        return None
     values = dict(values)
     return AutoConfig.for_model(values.pop("model_type"), **values)
 

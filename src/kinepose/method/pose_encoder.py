@@ -1,71 +1,82 @@
 """E_P, the pose encoder: a backbone and two branches, for v_k and for c (Sec. 3.1, 4)."""
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoBackbone, AutoConfig, PretrainedConfig, ResNetConfig
-from transformers.utils import logging
+from torch.nn import functional
+from transformers import PretrainedConfig
 
-from kinepose.errors import BadInputError
-from kinepose.geometry.devices import constant
+from kinepose.geometry.image_transforms import zoom_camera
 from kinepose.geometry.skeleton import STANDARD_SKELETON
-from kinepose.method.blocks import group_norm
-from kinepose.method.heatmap_head import JOINTS, Landmarks, centres
+from kinepose.method.backbones import new_backbone
+from kinepose.method.heatmap_head import JOINTS, HeatmapHead, Heatmaps, at_peaks, peaks
 from kinepose.settings import ModelConfig
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+DROPOUT = 0.1
+_REST = torch.cat([torch.zeros(1), torch.tensor(STANDARD_SKELETON.rest_directions).flatten()])
+_FRONT = torch.tensor([0.0, 1.0] * 3 + [0.0] * 3)
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """What an E_P with heatmaps sees in pictures, before its branches say how it hangs together."""
+
+    joints2d: Float[Tensor, "batch 17 2"]
+    """The peaks of the maps, from -1 to 1 across the crop."""
+    certainty: Float[Tensor, "batch 17"]
+    """Share of each map that lies about its peak, from 0 to 1."""
+    maps: Heatmaps | None = None
+    """What the losses need of them."""
 
 
 class PoseEncoder(nn.Module):
     """E_P: I -> v_k, c.
 
-    Batch norm keeps the statistics of the pretrained weights for ever; from noise it is replaced
-    by group norm. The branches start almost constant, at the rest pose seen from the front.
+    The paper's: features averaged over the picture, and two fully connected branches. With
+    heatmaps: the branches read the 2D joints that the maps' peaks say, with their certainty, and
+    what the backbone sees there. The branches start almost constant, at the rest pose seen from the
+    front.
     """
 
-    def __init__(self, config: ModelConfig, backbone: PretrainedConfig) -> None:
+    def __init__(self, config: ModelConfig, description: PretrainedConfig | None) -> None:
         super().__init__()
-        self.backbone = AutoBackbone.from_config(backbone)
-        if config.pretrained is None:
-            _replace_batch_norm(self.backbone)
-        features = self.backbone.channels[-1]
-        rest = torch.tensor(STANDARD_SKELETON.rest_directions).flatten()
-        front = torch.tensor([0.0, 1.0] * 3 + [0.0] * 3)[: 9 if config.extended_camera else 6]
+        self.backbone = new_backbone(config, description)
+        self.frozen = config.frozen_stages
+        self.heatmaps = self.lifter = None
+        if config.heatmaps:
+            self.heatmaps = HeatmapHead(self.backbone.channels, config.heatmaps)
+            self.lifter = Lifter(config)
+            return
         self.pool = nn.AdaptiveAvgPool2d(config.branch_cells)
-        inputs = features * config.branch_cells**2
-        self.landmarks = None
-        if config.landmarks:
-            self.landmarks = Landmarks(self.backbone.channels, config.landmarks)
-            inputs += 3 * JOINTS
-        self.parameters_branch = _branch(
-            inputs, config.branch_width, start=torch.cat([torch.zeros(1), rest])
-        )
+        inputs = self.backbone.channels[-1] * config.branch_cells**2
+        front = _FRONT if config.extended_camera else _FRONT[:6]
+        self.parameters_branch = _branch(inputs, config.branch_width, start=_REST)
         self.camera_branch = _branch(inputs, config.branch_width, start=front)
 
     def forward(
         self, images: Float[Tensor, "batch 3 size size"]
-    ) -> tuple[
-        Float[Tensor, "batch 40"],
-        Float[Tensor, "batch camera"],
-        Float[Tensor, "batch 17 rows columns"] | None,
-    ]:
-        """v_k and c of pictures in 0 to 1; and the maps of the landmarks, if it has them."""
-        mean = constant(IMAGENET_MEAN, images)[:, None, None]
-        std = constant(IMAGENET_STD, images)[:, None, None]
-        features = self.backbone(pixel_values=(images - mean) / std).feature_maps
-        seen, maps = self.pool(features[-1]).flatten(1), None
-        if self.landmarks is not None:
-            maps = self.landmarks(features)
-            certainty = maps.flatten(2).amax(-1).exp()
-            seen = torch.cat([seen, centres(maps).flatten(1), certainty], dim=1)
-        return self.parameters_branch(seen), self.camera_branch(seen), maps
+    ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch camera"], Keypoints | None]:
+        """v_k and c of pictures in 0 to 1; and what the heatmaps say, if it has them."""
+        features = self.backbone(images)
+        if self.heatmaps is None or self.lifter is None:
+            seen = self.pool(features[-1]).flatten(1)
+            return self.parameters_branch(seen), self.camera_branch(seen), None
+        maps, fine, coarse = self.heatmaps(features)
+        joints2d, certainty = peaks(maps.joints)
+        context = torch.cat([at_peaks(fine, joints2d).flatten(1), coarse.mean((-1, -2))], dim=1)
+        parameters, camera = self.lifter(joints2d, certainty, context)
+        return parameters, camera, Keypoints(joints2d, certainty, maps)
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """All but those of the frozen stages of the backbone."""
+        stages = self.backbone.stages()[: self.frozen]
+        kept = {id(parameter) for stage in stages for parameter in stage.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in kept]
 
     def train(self, mode: bool = True) -> "PoseEncoder":
-        """As for any module, but batch norm stays as it is in evaluation."""
+        """As for any module, but batch norm stays as it is in evaluation in the backbone."""
         super().train(mode)
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -73,75 +84,78 @@ class PoseEncoder(nn.Module):
         return self
 
 
-def backbone_config(config: ModelConfig) -> PretrainedConfig:
-    """The architecture of the backbone, in the terms of transformers.
+class Lifter(nn.Module):
+    """From 2D joints to v_k and c: the branches of an E_P with heatmaps.
 
-    Raises:
-        BadInputError: if the architecture of a named backbone cannot be had.
+    It sees 2D joints about their middle and in their own size, whatever the crop, and says the
+    camera of that view; both need no pictures to learn from. What the
+    backbone sees at the joints, which tells front from back, comes in besides where there is a
+    picture. Two residual blocks as in Martinez et al. 2017.
     """
-    if config.backbone != "resnet":
-        return _from_hub(AutoConfig.from_pretrained, config.backbone)
-    last = len(config.backbone_widths)
-    described: dict[str, Any] = {
-        "embedding_size": config.backbone_stem,
-        "hidden_sizes": list(config.backbone_widths),
-        "depths": list(config.backbone_depths),
-        "layer_type": config.backbone_block,
-        "out_features": [f"stage{n}" for n in range(1 if config.landmarks else last, last + 1)],
-    }
-    return ResNetConfig(**described)
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, channels = config.branch_width, config.heatmaps
+        self.joints = nn.Linear(3 * JOINTS, width)
+        self.context = nn.Linear(JOINTS * channels + 2 * channels, width)
+        nn.init.zeros_(self.context.weight)
+        nn.init.zeros_(self.context.bias)
+        self.blocks = nn.ModuleList(_block(width) for _ in range(2))
+        self.norm = nn.LayerNorm(width)
+        self.parameters_branch = _last(width, _REST)
+        self.camera_branch = _last(width, _FRONT)
+
+    def forward(
+        self,
+        joints2d: Float[Tensor, "batch 17 2"],
+        certainty: Float[Tensor, "batch 17"],
+        context: Float[Tensor, "batch features"] | None = None,
+    ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch 9"]]:
+        """v_k and the extended camera c of joints from -1 to 1 across a crop."""
+        local, middle, size = _about_their_middle(joints2d, certainty)
+        hidden = self.joints(torch.cat([local.flatten(1), certainty], dim=1))
+        if context is not None:
+            hidden = hidden + self.context(context)
+        for block in self.blocks:
+            hidden = hidden + block(hidden)
+        hidden = functional.relu(self.norm(hidden))
+        camera = self.camera_branch(hidden).float()
+        return self.parameters_branch(hidden), zoom_camera(camera, size.log(), middle)
 
 
-def load_pretrained(encoder: PoseEncoder, source: str) -> None:
-    """Fill the backbone with weights from the Hub or a folder; stages beyond its last are unused.
+def _about_their_middle(
+    joints2d: Float[Tensor, "batch 17 2"], certainty: Float[Tensor, "batch 17"]
+) -> tuple[Float[Tensor, "batch 17 2"], Float[Tensor, "batch 2"], Float[Tensor, " batch"]]:
+    """2D joints in the units of their own spread, their middle, their spread; by certainty.
 
-    Raises:
-        BadInputError: if the weights cannot be had, or lack some of the backbone's.
+    Where a joint of no certainty lies changes none of these.
     """
-    loaded, info = _from_hub(
-        type(encoder.backbone).from_pretrained,
-        source,
-        config=encoder.backbone.config,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        use_safetensors=True,
+    weight = certainty[..., None] / certainty.sum(1)[:, None, None].clamp(min=1e-6)
+    middle = (weight * joints2d).sum(1)
+    centred = joints2d - middle[:, None]
+    size = (weight * centred.square()).sum((1, 2)).clamp(min=1e-6).sqrt()
+    return certainty[..., None] * centred / size[:, None, None], middle, size
+
+
+def _block(width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.LayerNorm(width),
+        nn.Linear(width, width),
+        nn.ReLU(inplace=True),
+        nn.Dropout(DROPOUT),
+        nn.Linear(width, width),
+        nn.Dropout(DROPOUT),
     )
-    if info["missing_keys"] or info["mismatched_keys"]:
-        raise BadInputError(
-            f"the weights of {source!r} do not fit the backbone: "
-            f"{len(info['missing_keys'])} missing, {len(info['mismatched_keys'])} of another shape"
-        )
-    encoder.backbone.load_state_dict(loaded.state_dict())
-
-
-def _from_hub(load: Callable[..., Any], source: str, **options: Any) -> Any:
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # it would list the stages that are left out, on purpose
-    try:
-        return load(source, **options)
-    except (OSError, ValueError) as error:
-        raise BadInputError(
-            f"no weights or architecture {source!r} here or on the Hub "
-            f"({str(error).splitlines()[0]}): name a local folder of them with "
-            f"--model.pretrained FOLDER (or --model.backbone), set HF_ENDPOINT to a mirror, or "
-            f"start from noise with --model.pretrained None"
-        ) from error
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 def _branch(inputs: int, width: int, start: Float[Tensor, " outputs"]) -> nn.Sequential:
     """Two fully connected layers whose output is close to `start` at first."""
-    last = nn.Linear(width, len(start))
+    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(inplace=True), _last(width, start))
+
+
+def _last(width: int, start: Float[Tensor, " outputs"]) -> nn.Linear:
+    layer = nn.Linear(width, len(start))
     with torch.no_grad():
-        last.weight.mul_(0.01)
-        last.bias.copy_(start)
-    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(inplace=True), last)
-
-
-def _replace_batch_norm(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, group_norm(child.num_features))
-        else:
-            _replace_batch_norm(child)
+        layer.weight.mul_(0.01)
+        layer.bias.copy_(start)
+    return layer

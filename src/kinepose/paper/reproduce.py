@@ -53,7 +53,7 @@ def reproduce(config: ReproduceConfig) -> None:
         read_clips(config.more)  # only to say what is wrong with them before hours of work
     course = open_course(config)
     _claim(config, course)
-    renders = STREAM if PRESETS[config.preset].stream.pool else RENDERS
+    renders = STREAM if PRESETS[config.preset].stream.renders else RENDERS
     for seed in config.seeds:
         for name in names:
             path = config.output / "scores" / f"{name}_{seed}.json"

@@ -37,7 +37,7 @@ def procedural_background(
         scene[top:] = _floor(generator, height - top, width)
     for _ in range(generator.poisson(clutter)):
         _put_thing(generator, scene, 1.0 if floor_line is None else floor_line)
-    light = 1 + generator.uniform(0.1, 0.5) * _smooth_noise(generator, height, width, 2)
+    light = 1 + generator.uniform(0.1, 0.5) * smooth_noise(generator, height, width, 2)
     tint = generator.uniform(0.5, 1.15) * generator.normal(1, 0.05, 3)
     scene *= light[..., None]
     scene = cv2.transform(scene, np.diag(tint))
@@ -118,12 +118,19 @@ def random_crop(
     left = generator.integers(photograph.shape[1] - columns + 1)
     part = photograph[top : top + rows, left : left + columns]
     way = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
-    part = cv2.resize(part, (width, height), interpolation=way).astype(np.float32) / 255
+    part = cv2.resize(part, (width, height), interpolation=way)
     if generator.random() < 0.5:
-        part = part[:, ::-1]
-    part = part ** generator.uniform(0.7, 1.4) * generator.uniform(0.7, 1.1)
-    part = part * generator.normal(1, 0.08, 3)
-    return (np.clip(part, 0, 1) * 255).astype(np.uint8)
+        part = np.ascontiguousarray(part[:, ::-1])
+    return recolour(generator, part)
+
+
+def recolour(
+    generator: np.random.Generator, picture: UInt8[np.ndarray, "height width 3"]
+) -> UInt8[np.ndarray, "height width 3"]:
+    """As another camera may have it: contrast, brightness and tint."""
+    levels = (np.arange(256) / 255) ** generator.uniform(0.7, 1.4) * generator.uniform(0.7, 1.1)
+    table = 255 * levels[:, None] * generator.normal(1, 0.08, 3)
+    return cv2.LUT(picture, np.clip(table, 0, 255).astype(np.uint8)[None])
 
 
 def random_background(
@@ -150,7 +157,7 @@ def _surface(
         angle = generator.uniform(0, 2 * math.pi)
         share = 0.5 + 0.6 * (math.cos(angle) * (x - 0.5) + math.sin(angle) * (y - 0.5))
     elif kind == 1:
-        share = 0.5 + _smooth_noise(generator, height, width, int(generator.integers(3, 9)))
+        share = 0.5 + smooth_noise(generator, height, width, int(generator.integers(3, 9)))
     elif kind == 2:
         angle = (0.0, math.pi / 2, generator.uniform(0, math.pi))[generator.integers(3)]
         stripes = math.cos(angle) * x + math.sin(angle) * y
@@ -164,7 +171,7 @@ def _surface(
     else:
         share = np.zeros((height, width))
     share = np.clip(share, 0, 1).astype(np.float32)
-    texture = generator.uniform(0, 0.3) * _smooth_noise(generator, height, width, 16)
+    texture = generator.uniform(0, 0.3) * smooth_noise(generator, height, width, 16)
     layers = np.stack([share, texture, np.ones_like(share)], axis=-1)
     colours = np.stack([second - first, np.ones_like(first), first])
     return layers @ colours
@@ -219,7 +226,7 @@ def _put_thing(
             scene[top:bottom, left:right] = _surface(generator, bottom - top, right - left)
 
 
-def _smooth_noise(
+def smooth_noise(
     generator: np.random.Generator, height: int, width: int, cells: int
 ) -> Float[np.ndarray, "height width"]:
     """Noise of several octaves, the coarsest with about so many cells across; about -0.5 to 0.5.

@@ -75,6 +75,8 @@ class BodyModel:
     """Rotations, for each bone, from anny's reference pose to the rig's."""
     nose: int
     head_top: int
+    adult_coefficients: Float[Tensor, " shapes"]
+    """Of the template's shape."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def load_body(device: str = "cpu") -> BodyModel:
     )
     anny = Anny.from_model_data(data, pose_parameterization="local-ref", bone_orientation="cached")
     anny = anny.to(device)
-    template = anny(phenotype_kwargs=_phenotypes(Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5), anny))
+    adult = _phenotypes(Person(0.5, 0.67, 0.5, 0.5, 0.5, 0.5), anny)
+    template = anny(phenotype_kwargs=adult)
     rest = template["rest_vertices"][0]
     heads = template["rest_bone_heads"][0]
     weights, indices = anny.vertex_bone_weights, anny.vertex_bone_indices
@@ -135,6 +138,7 @@ def load_body(device: str = "cpu") -> BodyModel:
         alignments=_alignments(bones, heads),
         nose=int(upper_half[rest[upper_half, 1].argmin()]),
         head_top=int(head[rest[head, 2].argmax()]),
+        adult_coefficients=anny.get_phenotype_blendshape_coefficients(**adult)[0],
     )
 
 
@@ -155,15 +159,30 @@ def pose_body(
     body: BodyModel, person: Person, rotations: Float[Tensor, "frames 13 4"]
 ) -> tuple[Float[Tensor, "frames vertices 3"], Float[Tensor, "frames 17 3"]]:
     """Vertices and joints [m] of one person in many poses, the root of the rig at the origin."""
-    world = _bone_rotations(body, rotations)
-    relative = world.clone()
-    relative[:, 1:] = world[:, list(body.parents[1:])].transpose(-1, -2) @ world[:, 1:]
-    transforms = torch.zeros(*relative.shape[:2], 4, 4).to(relative)
-    transforms[..., :3, :3] = relative
-    transforms[..., 3, 3] = 1
-    posed = body.anny(pose_parameters=transforms, phenotype_kwargs=_phenotypes(person, body.anny))
+    vertices, joints, _ = pose_bones(body, person, rotations)
+    return vertices, joints
+
+
+def pose_bones(
+    body: BodyModel, person: Person, rotations: Float[Tensor, "frames 13 4"]
+) -> tuple[
+    Float[Tensor, "frames vertices 3"],
+    Float[Tensor, "frames 17 3"],
+    Float[Tensor, "frames bones 4 4"],
+]:
+    """As pose_body, and each bone's transform from where it is at rest."""
+    posed = body.anny(
+        pose_parameters=_pose_parameters(body, rotations),
+        phenotype_kwargs=_phenotypes(person, body.anny),
+    )
     heads, vertices = posed["bone_poses"][:, :, :3, 3], posed["vertices"]
-    return vertices, _joints(body, vertices, heads)
+    transforms = posed["bone_poses"] @ posed["rest_bone_poses"].inverse()
+    return vertices, _joints(body, vertices, heads), transforms
+
+
+def shape_coefficients(body: BodyModel, person: Person) -> Float[Tensor, " shapes"]:
+    """How much of each of the model's blend shapes a person has."""
+    return body.anny.get_phenotype_blendshape_coefficients(**_phenotypes(person, body.anny))[0]
 
 
 def world_rotations(rotations: Float[Tensor, "frames 13 4"]) -> Float[Tensor, "frames 13 3 3"]:
@@ -173,6 +192,19 @@ def world_rotations(rotations: Float[Tensor, "frames 13 4"]) -> Float[Tensor, "f
     for bone, parent in enumerate(RIG_PARENTS):
         world.append(local[:, bone] if parent < 0 else world[parent] @ local[:, bone])
     return torch.stack(world, dim=1)
+
+
+def _pose_parameters(
+    body: BodyModel, rotations: Float[Tensor, "frames 13 4"]
+) -> Float[Tensor, "frames bones 4 4"]:
+    """What anny takes: each bone's rotation from its reference, seen from its parent."""
+    world = _bone_rotations(body, rotations)
+    relative = world.clone()
+    relative[:, 1:] = world[:, list(body.parents[1:])].transpose(-1, -2) @ world[:, 1:]
+    transforms = torch.zeros(*relative.shape[:2], 4, 4).to(relative)
+    transforms[..., :3, :3] = relative
+    transforms[..., 3, 3] = 1
+    return transforms
 
 
 def _bone_rotations(

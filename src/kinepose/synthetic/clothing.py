@@ -63,6 +63,20 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Dye:
+    """How a material changes the colours of the texture that it lies on."""
+
+    share: float = 0.0
+    """Of the material's colour; the rest is the texture's."""
+    relief: float = 1.0
+    """How much the material's colour takes on of the texture's light and dark."""
+    brightness: float = 0.5
+    """Of the texture, on average."""
+    gain: Vector = (1.0, 1.0, 1.0)
+    """Factors on the texture's own colour."""
+
+
+@dataclass(frozen=True)
 class Cut:
     """Borders of the garments, as heights or lengths on the body at rest [m]."""
 

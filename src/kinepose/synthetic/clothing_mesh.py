@@ -47,7 +47,14 @@ def garb_of(faces: Int[Tensor, "faces 3"], places: Float[Tensor, "vertices 4"]) 
 
 def _places(body: BodyModel) -> Float[Tensor, "vertices 4"]:
     """Of each vertex: where it lies at rest [m], and how far along an arm."""
-    along = torch.full_like(body.rest[:, 0], TRUNK)
+    return arm_places(body, body.rest, body.dominant_bone)
+
+
+def arm_places(
+    body: BodyModel, rest: Float[Tensor, "vertices 3"], dominant_bone: Int[Tensor, " vertices"]
+) -> Float[Tensor, "vertices 4"]:
+    """Places [m] of any vertices on the adult at rest, and how far along an arm each lies."""
+    along = torch.full_like(rest[:, 0], TRUNK)
     for side in "LR":
         arm = [
             i
@@ -56,12 +63,12 @@ def _places(body: BodyModel) -> Float[Tensor, "vertices 4"]:
         ]
         chain = [f"{bone}.{side}" for bone in ("upperarm01", "lowerarm01", "wrist")]
         shoulder, elbow, wrist = (body.bone_heads[body.bones.index(bone)] for bone in chain)
-        on_arm = torch.isin(body.dominant_bone, torch.tensor(arm).to(body.dominant_bone))
-        at = body.rest[on_arm]
+        on_arm = torch.isin(dominant_bone, torch.tensor(arm).to(dominant_bone))
+        at = rest[on_arm]
         upper, lower = elbow - shoulder, wrist - elbow
         along_upper = (at - shoulder) @ upper / upper.square().sum()
         along_lower = (at - elbow) @ lower / lower.square().sum()
         along[on_arm] = torch.where(
             along_upper < 1, along_upper, 1 + along_lower.clamp(min=0)
         ).clamp(min=0.02)
-    return torch.cat([body.rest, along[:, None]], dim=-1)
+    return torch.cat([rest, along[:, None]], dim=-1)

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.settings import SynthesizeConfig
-from kinepose.synthetic.body import load_body
+from kinepose.settings import SceneConfig, SynthesizeConfig
+from kinepose.synthetic.body import load_body, shape_coefficients
 from kinepose.synthetic.clothing import Outfit, random_outfit
 from kinepose.synthetic.clothing_mesh import Garb, make_garb
 from kinepose.synthetic.lighting import Light, random_light
@@ -19,6 +19,8 @@ from kinepose.synthetic.mannequin import doll_vertices, random_doll, render_doll
 from kinepose.synthetic.renderer import Camera, Picture, map_frames, render
 from kinepose.synthetic.skirt import hang_skirt
 from kinepose.synthetic.stage import Actor, random_backdrop, random_occluder
+from kinepose.synthetic.styles import random_style
+from kinepose.synthetic.textured_renderer import dress, pose_mesh, render_dressed
 
 _CHUNK = 16
 """Frames rendered at once."""
@@ -55,18 +57,18 @@ def _pictures(
 ) -> Iterator[tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]]:
     """Pictures without blur and grain, and masks, of each moment that the film is exposed."""
     light = random_light(generator, config.look, config.scene)
-    vertices, paint = _painter(generator, config, actor, light)
+    moves, paint = _painter(generator, config, actor, light)
     if config.scene.shutter > 0:
         expose = partial(_moments, shutter=config.scene.shutter)
-        vertices, camera = expose(vertices), map_frames(camera, expose)
+        moves, camera = tuple(map(expose, moves)), map_frames(camera, expose)
     behind = random_backdrop(generator, camera, moving, config.scene).frames()
     before = None
     if generator.random() < config.scene.occluders:
         before = random_occluder(generator, camera, moving).frames()
-    for start in range(0, len(vertices), _CHUNK):
+    for start in range(0, len(moves[0]), _CHUNK):
         part = slice(start, start + _CHUNK)
         view = map_frames(camera, itemgetter(part))
-        picture = paint(vertices[part], camera=view)
+        picture = paint(*(each[part] for each in moves), camera=view)
         for frame, mask in enumerate(picture.mask.numpy()):
             image = _compose(picture, frame, next(behind), light.shadow)
             if before is not None:
@@ -74,16 +76,40 @@ def _pictures(
             yield image, mask
 
 
+Moves = tuple[Float[Tensor, "frames ..."], ...]
+
+
 def _painter(
     generator: np.random.Generator, config: SynthesizeConfig, actor: Actor, light: Light
-) -> tuple[Float[Tensor, "frames vertices 3"], Callable[..., Picture]]:
-    """The vertices of a film's person, and what paints some frames of them."""
+) -> tuple[Moves, Callable[..., Picture]]:
+    """What of a film's person changes with time, and what paints some frames of it."""
     if config.look == "foreign":
         doll = random_doll(generator)
-        return doll_vertices(actor, doll.girth), partial(render_doll, doll=doll, light=light)
+        return (doll_vertices(actor, doll.girth),), partial(render_doll, doll=doll, light=light)
+    if config.look == "dressed":
+        return dressed_painter(generator, actor, config.scene, light)
     outfit = random_outfit(generator, config.look, config.scene)
     garb, vertices = dressed(actor, outfit)
-    return vertices, partial(render, garb=garb, outfits=[outfit], lights=[light])
+    return (vertices,), partial(render, garb=garb, outfits=[outfit], lights=[light])
+
+
+def dressed_painter(
+    generator: np.random.Generator, actor: Actor, scene: SceneConfig, light: Light
+) -> tuple[Moves, Callable[..., Picture]]:
+    """The same of someone with textured skin, hair and clothes: bones, and where the head is.
+
+    Vertices are linear in them, so that what lies between two frames lies between these.
+    """
+    style = random_style(generator, actor.person, scene)
+    mesh = dress(style, shape_coefficients(load_body(), actor.person))
+    heads = torch.lerp(actor.joints[:, 8], actor.joints[:, 10], 0.62)
+
+    def paint(
+        bones: Float[Tensor, "frames bones 4 4"], heads: Float[Tensor, "frames 3"], camera: Camera
+    ) -> Picture:
+        return render_dressed(mesh, pose_mesh(mesh, bones), heads, style, light, camera)
+
+    return (actor.bones, heads), paint
 
 
 def dressed(actor: Actor, outfit: Outfit) -> tuple[Garb, Float[Tensor, "frames vertices 3"]]:

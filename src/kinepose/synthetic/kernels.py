@@ -12,7 +12,7 @@ from typing import Any, get_type_hints, no_type_check
 
 import warp as wp
 
-from kinepose.synthetic.clothing import Covering, Cut, Material, Pattern
+from kinepose.synthetic.clothing import Covering, Cut, Dye, Material, Pattern
 from kinepose.synthetic.lighting import Light, Vector
 
 wp.set_module_options({"enable_backward": False})
@@ -39,11 +39,18 @@ def _struct(data: type) -> Callable[[], Any]:
     return wp.struct(type(data.__name__, (), {"__annotations__": hints, **names}))
 
 
-_Material, _Cut, _Light = _struct(Material), _struct(Cut), _struct(Light)
-_TWINS: dict[type, Callable[[], Any]] = {Material: _Material, Cut: _Cut, Light: _Light}
+MaterialStruct, CutStruct, LightStruct, DyeStruct = map(_struct, (Material, Cut, Light, Dye))
+_TWINS: dict[type, Callable[[], Any]] = {
+    Material: MaterialStruct,
+    Cut: CutStruct,
+    Light: LightStruct,
+    Dye: DyeStruct,
+}
 
 
-def array_of(rows: Sequence[Material] | Sequence[Cut] | Sequence[Light], device: str) -> wp.array:
+def array_of(
+    rows: Sequence[Material] | Sequence[Cut] | Sequence[Light] | Sequence[Dye], device: str
+) -> wp.array:
     """Dataclasses of one kind as an array for kernels."""
     twin = _TWINS[type(rows[0])]
     copies = []
@@ -56,7 +63,7 @@ def array_of(rows: Sequence[Material] | Sequence[Cut] | Sequence[Light], device:
 
 @wp.func
 @no_type_check
-def _covering_at(place: wp.vec4, cut: _Cut) -> int:
+def covering_at(place: wp.vec4, cut: CutStruct) -> int:
     """What covers a place on the body at rest (x, y, z, part): see Garb.places."""
     if place[3] > SKIRT - 0.5:
         return int(wp.round(place[3] - SKIRT))
@@ -88,11 +95,13 @@ def _covering_at(place: wp.vec4, cut: _Cut) -> int:
 
 @wp.func
 @no_type_check
-def _thickness_at(place: wp.vec4, cut: _Cut, materials: wp.array(dtype=_Material)) -> float:
+def thickness_at(
+    place: wp.vec4, cut: CutStruct, materials: wp.array(dtype=MaterialStruct)
+) -> float:
     """How far what covers a place lies off the skin [m]."""
     if place[3] > SKIRT - 0.5:
         return 0.0
-    covering = _covering_at(place, cut)
+    covering = covering_at(place, cut)
     below = 0.0
     if covering == Covering.TOP and place[3] <= 0.0:
         below = cut.collar - place[2]
@@ -104,8 +113,8 @@ def _thickness_at(place: wp.vec4, cut: _Cut, materials: wp.array(dtype=_Material
 
 @wp.func
 @no_type_check
-def _colour_at(
-    material: _Material, place: wp.vec4, person: int, prints: wp.array3d(dtype=wp.vec3)
+def colour_at(
+    material: MaterialStruct, place: wp.vec4, person: int, prints: wp.array3d(dtype=wp.vec3)
 ) -> wp.vec3:
     """The material's colour at a place on the body at rest."""
     at = wp.vec3(place[0], place[1], place[2]) * material.frequency
@@ -138,8 +147,8 @@ def dress(
     around: wp.array(dtype=wp.int32),
     starts: wp.array(dtype=wp.int32),
     places: wp.array(dtype=wp.vec4),
-    cuts: wp.array(dtype=_Cut),
-    materials: wp.array2d(dtype=_Material),
+    cuts: wp.array(dtype=CutStruct),
+    materials: wp.array2d(dtype=MaterialStruct),
     worn: wp.array2d(dtype=wp.vec3),
     normals: wp.array2d(dtype=wp.vec3),
 ):
@@ -152,14 +161,15 @@ def dress(
         first = bare[frame, face[0]]
         normal += wp.cross(bare[frame, face[1]] - first, bare[frame, face[2]] - first)
     normal = wp.normalize(normal)
-    thickness = _thickness_at(places[vertex], cuts[person], materials[person])
+    thickness = thickness_at(places[vertex], cuts[person], materials[person])
     normals[frame, vertex] = normal
     worn[frame, vertex] = bare[frame, vertex] + normal * thickness
 
 
 @wp.func
 @no_type_check
-def _edge(a: wp.vec3, b: wp.vec3, x: float, y: float) -> float:
+def edge(a: wp.vec3, b: wp.vec3, x: float, y: float) -> float:
+    """Twice the area of a triangle of a, b and (x, y) in a picture, with a sign [px x px]."""
     return (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
 
 
@@ -181,7 +191,7 @@ def rasterise(
     c = corners[frame, corner[2]]
     if wp.min(wp.min(a[2], b[2]), c[2]) < NEAREST:
         return
-    area = _edge(a, b, c[0], c[1])
+    area = edge(a, b, c[0], c[1])
     if area >= 0.0:
         return
     left = wp.max(int(wp.ceil(wp.min(wp.min(a[0], b[0]), c[0]) - 0.5)), 0)
@@ -192,8 +202,8 @@ def rasterise(
         y = float(row) + 0.5
         for column in range(left, right + 1):
             x = float(column) + 0.5
-            u = _edge(b, c, x, y) / area
-            v = _edge(c, a, x, y) / area
+            u = edge(b, c, x, y) / area
+            v = edge(c, a, x, y) / area
             w = 1.0 - u - v
             if u >= 0.0 and v >= 0.0 and w >= 0.0:
                 depth = 1.0 / (u / a[2] + v / b[2] + w / c[2])
@@ -203,7 +213,7 @@ def rasterise(
 
 @wp.func
 @no_type_check
-def _sunlit(
+def sunlight(
     point: wp.vec3,
     frame: int,
     sun_frames: wp.array(dtype=wp.mat44),
@@ -233,10 +243,10 @@ def shade(
     worn: wp.array2d(dtype=wp.vec3),
     normals: wp.array2d(dtype=wp.vec3),
     places: wp.array(dtype=wp.vec4),
-    cuts: wp.array(dtype=_Cut),
-    materials: wp.array2d(dtype=_Material),
+    cuts: wp.array(dtype=CutStruct),
+    materials: wp.array2d(dtype=MaterialStruct),
     prints: wp.array3d(dtype=wp.vec3),
-    lights: wp.array(dtype=_Light),
+    lights: wp.array(dtype=LightStruct),
     sun_frames: wp.array(dtype=wp.mat44),
     eyes: wp.array(dtype=wp.vec3),
     picture: wp.array4d(dtype=wp.float32),
@@ -264,9 +274,9 @@ def shade(
                 a = corners[frame, corner[0]]
                 b = corners[frame, corner[1]]
                 c = corners[frame, corner[2]]
-                u = _edge(b, c, x, y) / a[2]
-                v = _edge(c, a, x, y) / b[2]
-                w = _edge(a, b, x, y) / c[2]
+                u = edge(b, c, x, y) / a[2]
+                v = edge(c, a, x, y) / b[2]
+                w = edge(a, b, x, y) / c[2]
                 total = u + v + w
                 u = u / total
                 v = v / total
@@ -282,11 +292,11 @@ def shade(
                     + normals[frame, corner[2]] * w
                 )
                 place = places[corner[0]] * u + places[corner[1]] * v + places[corner[2]] * w
-                material = materials[person, _covering_at(place, cuts[person])]
+                material = materials[person, covering_at(place, cuts[person])]
                 eye = wp.normalize(eyes[frame] - point)
-                sunlit = 1.0 - light.shadow * (1.0 - _sunlit(point, frame, sun_frames, sun_keys))
-                bare = _colour_at(material, place, person, prints)
-                sample = _lit(material, bare, place, normal, eye, light, sunlit)
+                sunlit = 1.0 - light.shadow * (1.0 - sunlight(point, frame, sun_frames, sun_keys))
+                bare = colour_at(material, place, person, prints)
+                sample = reflected(material, bare, place, normal, eye, light, sunlit)
                 shaded = face
             if key < EMPTY:
                 colour += weight * sample
@@ -302,13 +312,13 @@ def shade(
 
 @wp.func
 @no_type_check
-def _lit(
-    material: _Material,
+def reflected(
+    material: MaterialStruct,
     colour: wp.vec3,
     place: wp.vec4,
     smooth_normal: wp.vec3,
     eye: wp.vec3,
-    light: _Light,
+    light: LightStruct,
     sunlit: float,
 ) -> wp.vec3:
     """Lambert, a sky above and a ground below (hemisphere light), and a Blinn-Phong highlight."""

@@ -1,23 +1,19 @@
 """What people do: motion capture, multiplied; and procedural motion within anatomical limits.
 
-The package carries 15 clips, 33 s in all (assets/README.md), and users may bring more. They are
-mirrored, re-timed, strung together, their limbs are mixed, and they are perturbed; what they do not
-hold at all comes from smooth paths through random poses.
+The package carries clips (mocap_clips.py), and users may bring more. They are mirrored, re-timed,
+strung together, their limbs are mixed, and they are perturbed; what they do not hold at all comes
+from smooth paths through random poses.
 """
 
-import functools
 import math
 from dataclasses import replace
-from importlib.resources import files
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from kinepose.errors import BadInputError
 from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import RIG
 from kinepose.synthetic.joint_limits import (
@@ -26,15 +22,18 @@ from kinepose.synthetic.joint_limits import (
     from_swing_twist,
     to_swing_twist,
 )
+from kinepose.synthetic.mocap_clips import clips_named
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.synthetic.motion import CLIP_FPS, Motion, join, mirror, mix, part_of, resample, turn
 
 _ARMS = tuple(i for i, bone in enumerate(RIG) if "shoulder" in bone or "elbow" in bone)
 _UPPER_BODY = (RIG.index("chest"), RIG.index("neck"), *_ARMS)
 _RIGHT_ARM = (RIG.index("right_shoulder"), RIG.index("right_elbow"))
-_LOCOMOTION = ("walk", "run")
-_FLYING = ("backflip", "jump", "run", "spin", "spinkick")
-"""The clips in which both feet leave the ground."""
+_LOCOMOTION = (
+    *("walk", "run", "cmu_02_01", "cmu_02_02", "cmu_02_03", "cmu_05_01", "cmu_07", "cmu_12_01"),
+    *("cmu_content_female_walk", "cmu_content_walk"),
+)
+"""What the names of clips begin with in which people walk or run straight on."""
 
 
 def random_motion(
@@ -59,29 +58,9 @@ def random_motion(
     return turn(motion, generator.uniform(0, 2 * math.pi))
 
 
-@functools.cache
-def captured_clips() -> dict[str, Motion]:
-    """The package's own clips by name, at CLIP_FPS."""
-    path = str(files("kinepose.synthetic") / "assets" / "motions.safetensors")
-    with safe_open(path, framework="pt") as archive:
-        names = sorted({key.split(".")[0] for key in archive.keys()})  # noqa: SIM118
-        return {
-            name: Motion(
-                archive.get_tensor(f"{name}.rotations"),
-                root := archive.get_tensor(f"{name}.root"),
-                torch.full((len(root),), float(name in _FLYING)),
-            )
-            for name in names
-        }
-
-
 def _clips_of(config: MotionConfig) -> dict[str, Motion]:
     """The clips that may be seen: the package's and the user's own."""
-    own = captured_clips()
-    unknown = sorted(set(config.only) - set(own))
-    if unknown:
-        raise BadInputError(f"motion.only {unknown[0]}: the package has only {', '.join(own)}.")
-    clips = {name: own[name] for name in config.only or own}
+    clips = clips_named(config.only)
     return clips if config.clips is None else clips | clips_in(config.clips)
 
 

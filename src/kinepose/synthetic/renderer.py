@@ -110,10 +110,10 @@ def render(
 
     on_floor = worn - sun[:, None] * (worn[..., 2:] / sun[:, None, 2:])
     seen, shadow = seen_by_camera(camera, worn), seen_by_camera(camera, on_floor)
-    first, height, width = _window(camera, torch.cat([seen, shadow], dim=1))
+    first, height, width = window_of(camera, torch.cat([seen, shadow], dim=1))
     origin = torch.nn.functional.pad(first, (0, 1))[:, None].to(seen)
     seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
-    sunlit, sun_frame = _seen_by_the_sun(worn, sun)
+    sunlit, sun_frame = seen_by_the_sun(worn, sun)
     nearest = (
         nearest_faces(seen, garb, SAMPLES * height, SAMPLES * width),
         nearest_faces(sunlit, garb, SHADOW_MAP, SHADOW_MAP),
@@ -121,18 +121,26 @@ def render(
     )
     window = torch.empty(frames, height, width, 5).to(vertices)
     shape = (
-        _array(garb.faces, wp.vec3i),
-        *(_array(each, wp.vec3) for each in (seen, worn, normals)),
+        as_array(garb.faces, wp.vec3i),
+        *(as_array(each, wp.vec3) for each in (seen, worn, normals)),
     )
     prints = torch.tensor(np.stack([outfit.print for outfit in outfits])).to(vertices)
-    surface = (_array(garb.places, wp.vec4), *looks, _array(prints, wp.vec3))
-    sunlight = (array_of(lights, device), _array(sun_frame, wp.mat44))
-    sight = (*sunlight, _array(camera.position, wp.vec3), wp.from_torch(window))
+    surface = (as_array(garb.places, wp.vec4), *looks, as_array(prints, wp.vec3))
+    sunlight = (array_of(lights, device), as_array(sun_frame, wp.mat44))
+    sight = (*sunlight, as_array(camera.position, wp.vec3), wp.from_torch(window))
     keys = map(wp.from_torch, nearest)
-    _launch(shade, (frames, height, width), device, *keys, *shape, *surface, *sight)
+    launch(shade, (frames, height, width), device, *keys, *shape, *surface, *sight)
 
+    return paste(window, first, camera)
+
+
+def paste(
+    window: Float[Tensor, "frames height width 5"], first: Int[Tensor, "frames 2"], camera: Camera
+) -> Picture:
+    """Whole pictures from windows of them, whose left and top are given [px]."""
+    frames, height, width, _ = window.shape
     size = (frames, camera.height, camera.width)
-    picture = Picture(*(torch.zeros(*size, *more).to(vertices) for more in ((3,), (), ())))
+    picture = Picture(*(torch.zeros(*size, *more).to(window) for more in ((3,), (), ())))
     for frame, (left, top) in enumerate(first.tolist()):
         place = (frame, slice(top, top + height), slice(left, left + width))
         picture.colour[place] = window[frame, ..., :3]
@@ -146,12 +154,12 @@ def _dressed(
 ) -> tuple[Float[Tensor, "frames vertices 3"], Float[Tensor, "frames vertices 3"]]:
     """Vertices with cloth on them, given cuts and materials, and their normals."""
     worn, normals = torch.empty_like(vertices), torch.empty_like(vertices)
-    mesh = (_array(vertices, wp.vec3), _array(garb.faces, wp.vec3i))
-    around = (_array(garb.faces_of_vertices, wp.int32), _array(garb.starts, wp.int32))
-    surface = (_array(garb.places, wp.vec4), *looks)
-    results = (_array(worn, wp.vec3), _array(normals, wp.vec3))
+    mesh = (as_array(vertices, wp.vec3), as_array(garb.faces, wp.vec3i))
+    around = (as_array(garb.faces_of_vertices, wp.int32), as_array(garb.starts, wp.int32))
+    surface = (as_array(garb.places, wp.vec4), *looks)
+    results = (as_array(worn, wp.vec3), as_array(normals, wp.vec3))
     shape = (len(vertices), vertices.shape[1])
-    _launch(dress, shape, str(vertices.device), *mesh, *around, *surface, *results)
+    launch(dress, shape, str(vertices.device), *mesh, *around, *surface, *results)
     return worn, normals
 
 
@@ -166,12 +174,13 @@ def nearest_faces(
     keys = torch.full((len(corners), height, width), EMPTY.value, dtype=torch.int64).to(
         corners.device
     )
-    mesh = (_array(corners, wp.vec3), _array(garb.faces, wp.vec3i))
-    _launch(rasterise, shape, device, *mesh, wp.from_torch(keys))
+    mesh = (as_array(corners, wp.vec3), as_array(garb.faces, wp.vec3i))
+    launch(rasterise, shape, device, *mesh, wp.from_torch(keys))
     return keys
 
 
-def _launch(kernel: wp.Kernel, shape: tuple[int, ...], device: str, *arguments: object) -> None:
+def launch(kernel: wp.Kernel, shape: tuple[int, ...], device: str, *arguments: object) -> None:
+    """Runs a kernel for all indices of a shape."""
     wp.launch(kernel, dim=shape, inputs=list(arguments), device=device)
 
 
@@ -183,7 +192,7 @@ def seen_by_camera(
     return torch.cat([to_picture(camera, inside), inside[..., 2:]], dim=-1)
 
 
-def _window(
+def window_of(
     camera: Camera, corners: Float[Tensor, "frames points 3"]
 ) -> tuple[Int[Tensor, "frames 2"], int, int]:
     """Left and top of the smallest windows that show all corners, and their height and width [px].
@@ -200,7 +209,7 @@ def _window(
     return torch.minimum(low, size - extent).int(), height, width
 
 
-def _seen_by_the_sun(
+def seen_by_the_sun(
     points: Float[Tensor, "frames points 3"], sun: Float[Tensor, "frames 3"]
 ) -> tuple[Float[Tensor, "frames points 3"], Float[Tensor, "frames 4 4"]]:
     """Vertices in the sun's picture of each person, and the transform into it."""
@@ -217,5 +226,6 @@ def _seen_by_the_sun(
     return seen * sun.new_tensor([SHADOW_MAP, SHADOW_MAP, 1.0]), frame
 
 
-def _array(tensor: Tensor, dtype: type) -> wp.array:
+def as_array(tensor: Tensor, dtype: type) -> wp.array:
+    """A tensor as kernels take it, without a copy where it lies in one piece."""
     return wp.from_torch(tensor.contiguous(), dtype=dtype)

@@ -10,24 +10,27 @@ from torch import Tensor
 
 from kinepose.method.camera_projection import DISTANCE, FOCAL_LENGTH
 from kinepose.method.forward_kinematics import canonical_joints, stature
-from kinepose.settings import TRAINING_MOTIONS, MotionConfig, SceneConfig, StreamConfig
-from kinepose.synthetic.body import load_body, pose_body, random_person
+from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
+from kinepose.synthetic.body import (
+    load_body,
+    pose_body,
+    random_person,
+)
 from kinepose.synthetic.clothing import random_outfit
-from kinepose.synthetic.filming import dressed
-from kinepose.synthetic.lighting import random_light
+from kinepose.synthetic.filming import dressed, dressed_painter
+from kinepose.synthetic.lighting import Light, random_light
+from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import Camera, look_at, render, to_camera, to_picture
+from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
 from kinepose.synthetic.stage import Actor, place
 
 TAKE = 32
 """Pictures of one person in one set of clothes that the stream renders at once."""
-MARGIN = 1.3
-"""Side of a stream's picture, in sides of the crop that a person would have: room to turn it."""
+_MARGIN = 1.1
+"""Side of a stream's picture, in lengths of the bare body in it: clothes and hair stand out."""
 _TAKE_FPS = 2.5
 """Moments that far apart are different poses."""
-_CROP = 1.45
-"""Side of a crop, in lengths of a person."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ def render_take(config: StreamConfig, seed: int, number: int) -> Renders:
     moves = random_motion(generator, TAKE, _TAKE_FPS, config.motion)
     actor = place(moves, random_person(generator), _TAKE_FPS)
     camera = _portrait_cameras(generator, actor, config.size)
+    if generator.random() < config.dressed:
+        return _portray_dressed(generator, actor, camera, config.scene)
     look = "film" if generator.random() < config.film else "render"
     return _portray(generator, actor, camera, look, config.scene)
 
@@ -85,6 +90,19 @@ def _portray(
     outfit, light = random_outfit(generator, look, scene), random_light(generator, look, scene)
     garb, vertices = dressed(actor, outfit)
     picture = render(vertices, garb, [outfit], [light], camera)
+    return _renders(picture, actor, light, camera)
+
+
+def _portray_dressed(
+    generator: np.random.Generator, actor: Actor, camera: Camera, scene: SceneConfig
+) -> Renders:
+    """Someone with textured skin, hair and clothes."""
+    light = random_light(generator, "film", scene)
+    moves, paint = dressed_painter(generator, actor, scene, light)
+    return _renders(paint(*moves, camera=camera), actor, light, camera)
+
+
+def _renders(picture: Picture, actor: Actor, light: Light, camera: Camera) -> Renders:
     seen = to_camera(camera, actor.joints)
     return Renders(
         _bytes(picture.colour),
@@ -111,26 +129,20 @@ def _prior_camera(
 
 
 def _portrait_cameras(generator: np.random.Generator, actor: Actor, size: int) -> Camera:
-    """Cameras all around a person, near and far, that look at the middle of the joints.
-
-    The field of view suits the length of the body, or that of the pose, or anything between: the
-    boxes of some films follow each pose, and those of others the person.
-    """
+    """Cameras all around a person, near and far, that look at the middle of the joints."""
     count, lengths = len(actor.joints), stature(actor.joints)
     elevation = torch.from_numpy(generator.normal(8, 15, count).clip(-30, 70)).float().deg2rad()
     azimuth = torch.from_numpy(generator.uniform(0, 2 * math.pi, count)).float()
     distance = torch.from_numpy(np.exp(generator.uniform(np.log(2.2), np.log(7), count))).float()
-    across, share = elevation.cos(), torch.from_numpy(generator.uniform(0, 1, count)).float()
+    across = elevation.cos()
     towards = torch.stack([across * azimuth.cos(), across * azimuth.sin(), elevation.sin()], dim=-1)
     target = (actor.joints.amin(1) + actor.joints.amax(1)) / 2
     position = target + towards * (distance * lengths)[:, None]
     position[:, 2] = position[:, 2].clamp(min=0.05)
     rotation = look_at(position, target, torch.zeros(count))
-    seen = (actor.joints - position[:, None]) @ rotation.transpose(-1, -2)
+    seen = (actor.vertices - position[:, None]) @ rotation.transpose(-1, -2)
     sight = seen[..., :2] / seen[..., 2:].clamp(min=0.3)
-    pose_length = 1.04 * (sight.amax(1) - sight.amin(1)).amax(-1)
-    body_length = lengths / (position - target).norm(dim=-1)
-    side = MARGIN * _CROP * body_length.pow(share) * pose_length.pow(1 - share)
+    side = _MARGIN * (2 * sight.abs()).amax((1, 2))
     return Camera(rotation, position, size / side, size, size)
 
 
@@ -140,7 +152,7 @@ def _diverse_poses(generator: np.random.Generator, count: int) -> Float[Tensor, 
     The strangest tenth of all poses, those farthest from their neighbours, is left out, so that
     the few chosen are not all outliers.
     """
-    habits = MotionConfig(only=TRAINING_MOTIONS)
+    habits = MotionConfig(only=DEEPMIMIC_TRAINING)
     motions = [random_motion(generator, 20, 5.0, habits) for _ in range(60)]
     rotations = torch.cat([motion.rotations for motion in motions])
     _, joints = pose_body(load_body(), random_person(generator), rotations)

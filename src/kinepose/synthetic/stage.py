@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from kinepose.settings import SceneConfig
@@ -18,9 +19,11 @@ from kinepose.synthetic.backgrounds import (
     random_crop,
     random_object,
     read_photographs,
+    recolour,
 )
-from kinepose.synthetic.body import Person, load_body, pose_body
+from kinepose.synthetic.body import Person, load_body, pose_bones
 from kinepose.synthetic.motion import STEP_LEG, Motion, heights_above_floor
+from kinepose.synthetic.places import test_places, training_places, view_of
 from kinepose.synthetic.renderer import Camera, look_at
 
 _PANORAMA = 2.0
@@ -39,17 +42,21 @@ class Actor:
 
     vertices: Float[Tensor, "frames vertices 3"]
     joints: Float[Tensor, "frames 17 3"]
+    bones: Float[Tensor, "frames bones 4 4"]
+    """Each bone's transform from where it is on the person's body at rest."""
+    person: Person
 
 
 def place(motion: Motion, person: Person, fps: float) -> Actor:
     """A person on the floor, taking steps that suit the length of the body."""
-    vertices, joints = pose_body(load_body(), person, motion.rotations)
+    vertices, joints, bones = pose_bones(load_body(), person, motion.rotations)
     thigh, shin = joints[0, 2] - joints[0, 1], joints[0, 3] - joints[0, 2]
     path = motion.root * ((thigh.norm() + shin.norm()) / STEP_LEG)
     lowest = vertices[..., 2].amin(1)
     height = heights_above_floor(lowest + path[:, 2], motion.flight, fps) - lowest
     path = torch.cat([path[:, :2], height[:, None]], dim=-1)
-    return Actor(vertices + path[:, None], joints + path[:, None])
+    bones[:, :, :3, 3] += path[:, None]
+    return Actor(vertices + path[:, None], joints + path[:, None], bones, person)
 
 
 def film_camera(
@@ -137,12 +144,19 @@ class Backdrop:
 def random_backdrop(
     generator: np.random.Generator, camera: Camera, moving: bool, scene: SceneConfig
 ) -> Backdrop:
-    """A photograph of the folder; or a made-up scene whose floor ends near the horizon."""
+    """A photograph of the folder; a place; or a made-up scene whose floor ends near the horizon."""
     side = _panorama(camera, moving)
     if scene.backgrounds is not None:
         photographs = read_photographs(scene.backgrounds)
         photograph = photographs[generator.integers(len(photographs))]
         return Backdrop(camera, random_crop(generator, photograph, side, side))
+    if scene.places != "procedural":
+        places = training_places() if scene.places == "training" else test_places()
+        place = places[generator.integers(len(places))]
+        turn = Rotation.from_euler("z", generator.uniform(-180, 180), degrees=True)
+        rotation = turn.as_matrix() @ camera.rotation[0].double().numpy().T
+        view = view_of(place, rotation, float(camera.focal[0]), side, side)
+        return Backdrop(camera, recolour(generator, view))
     up = float(camera.rotation[0, 2, 2])
     horizon = up / max(math.sqrt(1 - up**2), 0.1) * float(camera.focal[0])
     floor_line = 0.5 + (horizon + generator.uniform(0.02, 0.12) * camera.height) / side

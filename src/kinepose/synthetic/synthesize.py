@@ -25,8 +25,9 @@ from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import check_motion, check_scene
 from kinepose.synthetic.filming import detect, shoot
+from kinepose.synthetic.mocap_clips import training_clips
 from kinepose.synthetic.motion import roam
-from kinepose.synthetic.motion_sampling import captured_clips, random_motion
+from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import to_camera, to_picture
 from kinepose.synthetic.stage import film_camera, place
 
@@ -127,7 +128,7 @@ def _alone(config: SynthesizeConfig, index: int) -> tuple[SynthesizeConfig, str]
     """The settings and the name of one film, which shows one motion only if motions are apart."""
     if not config.motion.apart:
         return config, f"{config.name}_{index:04d}"
-    names = config.motion.only or tuple(sorted(captured_clips()))
+    names = config.motion.only or training_clips()
     name = names[index % len(names)]
     motion = replace(config.motion, clips=None, only=(name,))
     motion = replace(motion, captured=1.0, mixed=0.0, procedural=0.0)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.dataset.pairs import PairBatch
 from kinepose.files import replacing
+from kinepose.method.batches import PairBatch
 from kinepose.method.model import Model
 
 TRANSFER_POSES, TRANSFER_APPEARANCES, TRANSFER_BACKGROUNDS = 4, 3, 2

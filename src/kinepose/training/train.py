@@ -8,7 +8,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,29 +27,44 @@ from kinepose.dataset.backgrounds import (
     open_backgrounds,
 )
 from kinepose.dataset.labels import ClipLabels, draw_labelled, read_clip_labels
-from kinepose.dataset.pairs import ClipSet, PairBatch, draw_pairs, long_enough, read_clips
-from kinepose.dataset.render_stream import Stream, opened, render_prior_set
-from kinepose.dataset.renders import LabelledBatch, PriorSet, load_prior, plain_batch, save_prior
+from kinepose.dataset.pairs import ClipSet, draw_pairs, long_enough, read_clips
+from kinepose.dataset.pose_pairs import draw_poses
+from kinepose.dataset.render_stream import (
+    RenderBatches,
+    batches_from,
+    check_stream,
+    poses_ahead,
+    render_ahead,
+    render_prior_set,
+)
+from kinepose.dataset.renders import (
+    PriorSet,
+    as_numbers,
+    load_prior,
+    plain_batch,
+    save_prior,
+)
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.files import check_folder
 from kinepose.geometry.devices import send
+from kinepose.method.batches import LabelledBatch, PairBatch, PoseBatch
 from kinepose.method.losses import (
     ImageTransform,
     LossName,
     Terms,
     Weights,
     joints2d_loss,
+    lifting_loss,
     paired_loss,
     prior_loss,
-    trained_modules,
+    trained_parameters,
     unpaired_loss,
 )
 from kinepose.method.model import Model, choose_device, load_model, new_model
 from kinepose.ranges import check_ranges
 from kinepose.run_folder import paints_people, read_log, read_run_config
 from kinepose.settings import TrainConfig
-from kinepose.synthetic.single_images import MARGIN
-from kinepose.training.checkpoint import Run, holds_run, restore, save
+from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
 from kinepose.training.distributed import average, joined, number, rank, share, wait
 from kinepose.training.snapshots import save_pictures
 
@@ -60,6 +75,8 @@ _RANGES = {
     "batch_size": (1.0, math.inf),
     "seed": (0.0, 2.0**31),
     "learning_rate": (0.0, math.inf),
+    "rise": (0.0, math.inf),
+    "average": (0.0, 1.0),
     "cooldown": (0.0, 1.0),
     "gradient_clip": (0.0, math.inf),
     "smallest_gap": (0.0, math.inf),
@@ -74,7 +91,10 @@ _RANGES = {
 }
 Watch = Callable[[Run], bool]
 """Whether training goes on."""
-Batch = TypeVar("Batch", LabelledBatch, PairBatch, ImageTransform)
+Batch = TypeVar("Batch", LabelledBatch, PairBatch, PoseBatch, ImageTransform)
+WEIGHT_DECAY = 0.02
+_OF_FILMS = ("paired", "unpaired", "joints2d", "joints3d")
+"""Losses in which E_P's batch norm keeps the statistics of the renders."""
 READ_EVERY = 20
 """Iterations after which their losses are fetched from the device, which till then runs on alone; a
 loss that is not finite is noticed then."""
@@ -88,7 +108,10 @@ class Materials:
     backgrounds: BackgroundSource
     clips: ClipSet | None
     labels: ClipLabels | None
-    stream: Stream | None = None
+    renders: RenderBatches | None = None
+    """Crops of a long training, in place of the prior's."""
+    poses: Float[Tensor, "moments 17 3"] | None = None
+    """Without pictures, in the world [m]."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +142,6 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
     check_ranges(config, _RANGES)
     if config.threads:
         torch.set_num_threads(config.threads)
-    streaming = opened(config.stream, config.prior_seed) if config.stream.pool else nullcontext()
     with joined(choose_device(config.device)) as device:
         _check_settings(config)
         if not rank():  # the others would clear away what it tries
@@ -127,8 +149,7 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
         if config.compile:
             _check_compiler(device)
         resumed = holds_run(config)
-        with streaming as stream:
-            _train(config, replace(_gather(config, device), stream=stream), device, resumed, watch)
+        _train(config, _gather(config, device), device, resumed, watch)
 
 
 def _train(
@@ -141,7 +162,7 @@ def _train(
     schedule = _schedule(config, materials)
     torch.manual_seed(config.seed)
     model = _first_model(config).to(device)
-    model.half_precision = config.bfloat16
+    model.half_precision = _half_precision(config, device)
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     if config.compile:
         for network in model.children():
@@ -149,10 +170,10 @@ def _train(
     warm_up: list[LossName] = ["prior"] if config.warm_up else []
     optimisers = {loss: _optimiser(config, model, loss) for loss in [*warm_up, *schedule]}
     run = Run(config, model, optimisers)
+    if config.start is not None:
+        run.turns.update(read_run_config(config.start).get("turns", {}))
     if resumed:
         restore(run)
-    elif materials.stream is not None:
-        materials.stream.at(0)  # before anything is written: a clip may be no human's
     wait()  # all have read what is there
     with TemporaryDirectory() if rank() else nullcontext(config.output) as folder:
         run.config = replace(config, output=Path(folder))
@@ -162,6 +183,12 @@ def _train(
             save_prior(materials.prior, run.config.output / "prior.npz")
             save(run)
         _loop(run, materials, schedule, watch)
+
+
+def _half_precision(config: TrainConfig, device: torch.device) -> bool:
+    if config.bfloat16 is not None:
+        return config.bfloat16
+    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
 
 
 def _first_model(config: TrainConfig) -> Model:
@@ -186,10 +213,14 @@ def _loop(run: Run, materials: Materials, schedule: list[LossName], watch: Watch
         disable=rank() > 0 or None,
     )
     unread: list[Outcome] = []
+    crops = None
+    if materials.renders is not None:
+        drawn = sum(_turn(config, schedule, step) == "prior" for step in range(run.step))
+        crops = batches_from(materials.renders, drawn, config.stream.loaders)
     with (folder / "log.jsonl").open("a") as log, progress:
         while run.step < config.iterations and run.seconds < limit:
             loss = _turn(config, schedule, run.step)
-            terms, norm = _train_step(run, materials, loss)
+            terms, norm = _train_step(run, materials, loss, crops)
             run.step, run.seconds = run.step + 1, time.monotonic() - started
             unread.append(Outcome(run.step, loss, terms, norm, round(run.seconds, 3)))
             progress.update()
@@ -251,7 +282,9 @@ def _read(run: Run, outcomes: list[Outcome], log: TextIO) -> None:
     outcomes.clear()
 
 
-def _train_step(run: Run, materials: Materials, loss: LossName) -> tuple[Terms, Float[Tensor, ""]]:
+def _train_step(
+    run: Run, materials: Materials, loss: LossName, crops: Iterator[LabelledBatch] | None
+) -> tuple[Terms, Float[Tensor, ""]]:
     """One iteration of one loss; returns its terms and the norm of their gradient."""
     config, model = run.config, run.model
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
@@ -263,23 +296,40 @@ def _train_step(run: Run, materials: Materials, loss: LossName) -> tuple[Terms, 
         parameter.requires_grad_(True)
     if _only_paints(config, run.step):
         model.pose_encoder.requires_grad_(False)
-    terms = _terms(run, materials, loss, generator)
+    if loss in _OF_FILMS:
+        model.pose_encoder.eval()
+    terms = _terms(run, materials, loss, generator, crops)
     torch.stack(list(terms.values())).sum().backward()
     gradients = [p.grad for p in parameters if p.grad is not None]
-    average([*gradients, *terms.values()])
+    statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    average([*gradients, *terms.values(), *statistics])
+    run.turns[loss] += 1
     for group in optimiser.param_groups:
-        group["lr"] = _learning_rate(config, loss, _progress(run))
+        group["lr"] = _learning_rate(config, loss, _progress(run), run.step)
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip or math.inf)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
+    follow(run)
     return {name: term.detach() for name, term in terms.items()}, norm
 
 
-def _terms(run: Run, materials: Materials, loss: LossName, generator: torch.Generator) -> Terms:
+def _terms(
+    run: Run,
+    materials: Materials,
+    loss: LossName,
+    generator: torch.Generator,
+    crops: Iterator[LabelledBatch] | None,
+) -> Terms:
     config, model, clips = run.config, run.model, materials.clips
     size, count = config.model.image_size, config.batch_size
+    if loss == "prior" and crops is not None:
+        return prior_loss(model, as_numbers(_on(model, next(crops))))
     if loss == "prior":
         return prior_loss(model, _on(model, share(_prior_batch(run, materials, generator))))
+    if loss == "lifting":
+        assert materials.poses is not None
+        poses = draw_poses(materials.poses, config.stream.pose_batch, generator)
+        return lifting_loss(model, _on(model, share(poses)))
     assert clips is not None
     if loss in ("joints2d", "joints3d"):
         assert materials.labels is not None
@@ -307,13 +357,7 @@ def _prior_batch(run: Run, materials: Materials, generator: torch.Generator) -> 
         return plain_batch(materials.prior, size)
     backgrounds = draw_random_backgrounds(materials.backgrounds, config.batch_size, size, generator)
     augmentation = Augmentation(math.radians(config.rotation), config.crop_jitter)
-    if materials.stream is None:
-        return draw_renders(materials.prior, backgrounds, augmentation, generator)
-    look = config.stream
-    augmentation = replace(
-        augmentation, margin=MARGIN, hidden=look.hidden, noise=look.noise, blur=look.blur
-    )
-    return draw_renders(materials.stream.at(run.step), backgrounds, augmentation, generator)
+    return draw_renders(materials.prior, backgrounds, augmentation, generator)
 
 
 def _gather(config: TrainConfig, device: torch.device) -> Materials:
@@ -329,7 +373,7 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
             )
     else:
         prior = render_prior_set(count, config.prior_seed, size)
-    clips = read_clips(config.clips, device) if config.clips else None
+    clips = read_clips(config.clips, device, config.model.crop_margin) if config.clips else None
     labels = None
     if config.variant in ("weakly", "semi", "full") and not config.overfit:
         if clips is None or not config.labels:
@@ -339,7 +383,25 @@ def _gather(config: TrainConfig, device: torch.device) -> Materials:
     backgrounds = open_backgrounds(
         config.backgrounds, clips, config.model.image_size, config.prior_seed, device
     )
-    return Materials(prior, backgrounds, clips, labels)
+    renders = poses = None
+    if config.stream.renders and not config.overfit:
+        folder = config.stream.folder or config.output / "renders"
+        paths = render_ahead(config.stream, config.prior_seed, folder)
+        places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
+        size = config.model.image_size
+        renders = RenderBatches(
+            config.stream,
+            paths,
+            places,
+            config.batch_size,
+            size,
+            config.prior_seed,
+            rank(),
+            number(),
+        )
+        if config.stream.poses and config.model.heatmaps:
+            poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
+    return Materials(prior, backgrounds, clips, labels, renders, poses)
 
 
 def _check_settings(config: TrainConfig) -> None:
@@ -350,8 +412,9 @@ def _check_settings(config: TrainConfig) -> None:
         raise BadInputError("several processes need --iterations: their clocks differ")
     if config.crop_jitter and not config.model.extended_camera:
         raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
-    if config.stream.pool and not config.model.extended_camera:
-        raise BadInputError("--stream.pool needs --model.extended-camera: crops fit the pose")
+    check_stream(config.stream)
+    if config.stream.renders and not config.model.extended_camera:
+        raise BadInputError("--stream.renders needs --model.extended-camera: crops fit the pose")
 
 
 def _check_compiler(device: torch.device) -> None:
@@ -367,12 +430,14 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
     """The losses that take turns after the warm-up."""
     clips = materials.clips
     if config.overfit or config.variant == "prior":
-        return ["prior"]
+        return ["prior", "lifting"] if materials.poses is not None else ["prior"]
     if config.variant == "full":
         return ["joints3d"]
     if clips is None:
         raise BadInputError(f"the variant {config.variant!r} needs --clips")
     schedule: list[LossName] = ["prior"]
+    if materials.poses is not None:
+        schedule.append("lifting")
     if len(clips.paired):
         schedule.append("paired")
     elif not (config.unpaired and config.start and paints_people(read_run_config(config.start))):
@@ -405,8 +470,10 @@ def _only_paints(config: TrainConfig, step: int) -> bool:
 
 
 def _optimiser(config: TrainConfig, model: Model, loss: LossName) -> torch.optim.Optimizer:
-    parameters = [p for module in trained_modules(model, loss) for p in module.parameters()]
-    rate = _learning_rate(config, loss, progress=0.0)
+    parameters = trained_parameters(model, loss)
+    rate = config.learning_rate
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, rate, weight_decay=WEIGHT_DECAY, fused=True)
     kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
     return kind(parameters, rate)
 
@@ -417,9 +484,11 @@ def _progress(run: Run) -> float:
     return min(1.0, max(run.step / run.config.iterations, minutes))
 
 
-def _learning_rate(config: TrainConfig, loss: LossName, progress: float) -> float:
-    """Constant, until it falls linearly over the last iterations if `cooldown` says so."""
+def _learning_rate(config: TrainConfig, loss: LossName, progress: float, step: int) -> float:
+    """Rises over the first steps, is constant, falls linearly over the `cooldown`."""
     rate = config.learning_rate * (config.unpaired_rate if loss == "unpaired" else 1.0)
+    if config.rise:
+        rate *= min(1.0, (step + 1) / config.rise)
     if not config.cooldown:
         return rate
     return rate * min(1.0, (1 - progress) / config.cooldown)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 from kinepose.errors import BadInputError
 from kinepose.ranges import check_ranges
-from kinepose.settings import PeopleConfig
+from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_place, read_boxes
@@ -86,6 +86,15 @@ def check_people(config: PeopleConfig) -> None:
     check_ranges(config, _RANGES)
 
 
+def cropped_as(people: PeopleConfig, model: ModelConfig) -> PeopleConfig:
+    """The same, with crops as a model wants them where the settings do not say how."""
+    return replace(
+        people,
+        margin=model.crop_margin if people.margin is None else people.margin,
+        side=people.side or model.crop_side,
+    )
+
+
 def people_in_film(
     film: Path,
     config: PeopleConfig,
@@ -143,6 +152,7 @@ def crops_around(
     else:
         stature = smooth(longer[:, None], times, _SIDE_SMOOTHING * config.smoothing)[:, 0]
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert config.margin is not None, "cropped_as"
     return np.concatenate([middles, config.margin * stature[:, None]], axis=-1)
 
 

@@ -1,0 +1,238 @@
+"""Crops of rendered people before pictures of places: what L_prior learns from in a long training.
+
+Composed by OpenCV in 8 bits, in processes beside the one that trains, which would wait for them
+otherwise. A batch is decided by the seed and its number alone.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+
+from kinepose.dataset.renders import PriorSet
+from kinepose.geometry.image_transforms import (
+    flip_camera,
+    flip_joints2d,
+    flip_joints3d,
+    rotate_camera,
+    rotate_joints2d,
+    zoom_camera,
+    zoom_joints2d,
+)
+from kinepose.method.batches import LabelledBatch
+from kinepose.settings import CompositionConfig
+
+
+@dataclass(frozen=True)
+class RenderPool:
+    """Renders as they are composed: in the memory of one process."""
+
+    layers: UInt8[np.ndarray, "renders side side 4"]
+    """The person on black, and how much of each pixel she covers."""
+    shadow: UInt8[np.ndarray, "renders side side"]
+    joints2d: Float32[np.ndarray, "renders 17 2"]
+    joints3d: Float32[np.ndarray, "renders 17 3"]
+    camera: Float32[np.ndarray, "renders 9"]
+
+
+def pool_of(prior: PriorSet) -> RenderPool:
+    """The renders of a file."""
+    layers = np.concatenate([prior.image, prior.mask[..., None]], axis=-1)
+    return RenderPool(layers, prior.shadow, prior.joints2d, prior.joints3d, prior.camera)
+
+
+Placement = tuple[float, float, Float32[np.ndarray, " 2"]]
+"""Of a render in a crop: turned about its middle [rad], enlarged (log), shifted [half sides]."""
+_FLESH = 1.08
+"""Length of what a person covers, in lengths of what the joints span."""
+
+
+def compose_batch(
+    renders: RenderPool,
+    backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+    numbers: range,
+    size: int,
+    composition: CompositionConfig,
+    seed: int,
+) -> LabelledBatch:
+    """Random renders as crops of `size` px, each before a background of its own.
+
+    The seed and its number decide what a picture shows. Pictures come as bytes, channels last, as
+    networks on a processor take them; `as_numbers` makes numbers from 0 to 1 of them.
+    """
+    count = len(numbers)
+    images = np.empty((count, size, size, 3), np.uint8)
+    masks = np.empty((count, size, size, 1), np.uint8)
+    rows, placements, flipped = [], [], torch.zeros(count, dtype=torch.bool)
+    for place, number in enumerate(numbers):
+        generator = np.random.default_rng([seed, number])
+        rows.append(int(generator.integers(len(renders.layers))))
+        placements.append(_placement(renders.joints2d[rows[-1]], composition, generator))
+        image, mask = _compose(
+            renders, rows[-1], placements[-1], backgrounds, size, composition, generator
+        )
+        if generator.random() < 0.5:
+            flipped[place], image, mask = True, cv2.flip(image, 1), cv2.flip(mask, 1)
+        images[place], masks[place, ..., 0] = image, mask
+    angle, log_scale = (
+        torch.tensor([placement[part] for placement in placements]) for part in (0, 1)
+    )
+    shift = torch.from_numpy(np.stack([placement[2] for placement in placements]))
+    joints2d, joints3d, camera = (
+        torch.from_numpy(labels[rows])
+        for labels in (renders.joints2d, renders.joints3d, renders.camera)
+    )
+    joints2d = zoom_joints2d(rotate_joints2d(joints2d, angle), log_scale, shift)
+    camera = zoom_camera(rotate_camera(camera, angle), log_scale, shift)
+    return LabelledBatch(
+        torch.from_numpy(images).permute(0, 3, 1, 2),
+        torch.where(flipped[:, None, None], flip_joints2d(joints2d), joints2d),
+        torch.where(flipped[:, None, None], flip_joints3d(joints3d), joints3d),
+        torch.where(flipped[:, None], flip_camera(camera), camera),
+        torch.from_numpy(masks).permute(0, 3, 1, 2),
+    )
+
+
+def _placement(
+    joints2d: Float32[np.ndarray, "17 2"],
+    composition: CompositionConfig,
+    generator: np.random.Generator,
+) -> Placement:
+    """How a render lies in its crop: its length and its middle are those of the person's box."""
+    angle = math.radians(composition.roll) * generator.normal()
+    if generator.random() < composition.any_way:
+        angle = generator.uniform(-math.pi, math.pi)
+    turned = joints2d @ _turn(angle).T
+    low, high = turned.min(0), turned.max(0)
+    scale = 2 * generator.uniform(*composition.length) / (_FLESH * float((high - low).max()))
+    shift = generator.normal(0, composition.shift, 2) - scale * (low + high) / 2
+    return angle, math.log(scale), shift.astype(np.float32)
+
+
+def _compose(
+    renders: RenderPool,
+    row: int,
+    placement: Placement,
+    backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+    size: int,
+    composition: CompositionConfig,
+    generator: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size"]]:
+    """One crop, and how much of each of its pixels shows the person."""
+    picture = _part_of(backgrounds, size, generator)
+    for _ in range(generator.poisson(composition.others)):
+        picture, _ = _put(picture, renders, *_elsewhere(renders, generator), generator)
+    picture, mask = _put(picture, renders, row, placement, generator)
+    if generator.random() < composition.in_front:
+        picture, other = _put(picture, renders, *_elsewhere(renders, generator), generator)
+        mask = cv2.multiply(mask, 255 - other, scale=1 / 255)
+    if generator.random() < composition.hidden:
+        low = generator.integers(-size // 4, size, 2)
+        length = generator.integers(min(15, size // 4), size // 3, 2)
+        part = np.s_[max(low[1], 0) : sum((low[1], length[1])), max(low[0], 0) : low[0] + length[0]]
+        picture[part] = _part_of(backgrounds, size, generator)[part]
+        mask[part] = 0
+    return _photographed(picture, composition, generator), mask
+
+
+def _part_of(
+    backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+    size: int,
+    generator: np.random.Generator,
+) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """A random part of a random picture, perhaps mirrored."""
+    picture = backgrounds[generator.integers(len(backgrounds))]
+    side = int(len(picture) * generator.uniform(0.4, 1.0))
+    top, left = generator.integers(len(picture) - side + 1, size=2)
+    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    part = picture[top : top + side, left : left + side]
+    part = cv2.resize(part, (size, size), interpolation=way)
+    return cv2.flip(part, 1) if generator.random() < 0.5 else part
+
+
+def _elsewhere(renders: RenderPool, generator: np.random.Generator) -> tuple[int, Placement]:
+    """Another person, of any size, anywhere."""
+    row = int(generator.integers(len(renders.layers)))
+    joints2d = renders.joints2d[row]
+    length = float(np.ptp(joints2d, axis=0).max()) / 2
+    scale = math.exp(generator.uniform(math.log(0.2), math.log(1.3))) / length
+    middle = (joints2d.min(0) + joints2d.max(0)) / 2
+    shift = generator.uniform(-1.3, 1.3, 2) - scale * middle
+    return row, (math.radians(generator.normal(0, 12)), math.log(scale), shift.astype(np.float32))
+
+
+def _put(
+    picture: UInt8[np.ndarray, "size size 3"],
+    renders: RenderPool,
+    row: int,
+    placement: Placement,
+    generator: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size"]]:
+    """A person and her shadow before a picture, her colours shifted; and what she covers."""
+    side, size = renders.shadow.shape[1], len(picture)
+    matrix = _render_to_crop(placement, side, size)
+    layers, shadow = renders.layers[row], renders.shadow[row]
+    shrink = float(np.linalg.norm(matrix[:, 0]))
+    if shrink < 0.7:  # what a pixel covers, not what lies at its middle
+        layers = cv2.GaussianBlur(layers, (0, 0), 0.4 / shrink)
+    layers = cv2.warpAffine(layers, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    shadow = cv2.warpAffine(shadow, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    gains, offset = np.ones(3), 0.0
+    if generator.random() < 0.6:
+        gains, offset = generator.uniform(0.65, 1.35, 3), generator.uniform(-0.1, 0.1)
+    person = cv2.transform(layers, np.column_stack([np.diag(gains), np.full(3, offset)]))
+    mask = layers[..., 3].copy()
+    left = cv2.multiply(255 - mask, 255 - shadow, scale=1 / 255)
+    behind = cv2.multiply(picture, cv2.merge([left, left, left]), scale=1 / 255)
+    return cv2.add(behind, person), mask
+
+
+def _render_to_crop(placement: Placement, side: int, size: int) -> Float[np.ndarray, "2 3"]:
+    """For OpenCV, whose pixels have their centres at whole numbers."""
+    angle, log_scale, shift = placement
+    scale = math.exp(log_scale)
+    turn = scale * _turn(angle)
+    linear = turn * size / side
+    offset = size / 2 * (1 + shift - turn.sum(1))
+    return np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
+
+
+def _turn(angle: float) -> Float[np.ndarray, "2 2"]:
+    """Clockwise on the screen, as y points down."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def _photographed(
+    picture: UInt8[np.ndarray, "size size 3"],
+    composition: CompositionConfig,
+    generator: np.random.Generator,
+) -> UInt8[np.ndarray, "size size 3"]:
+    """As a camera would have it: exposure, no colour, focus, resolution, noise, compression."""
+    size = len(picture)
+    gamma = generator.uniform(0.6, 1.6)
+    picture = cv2.LUT(picture, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
+    if generator.random() < composition.grey:
+        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if generator.random() < composition.blur:
+        picture = cv2.GaussianBlur(picture, (0, 0), generator.uniform(0.3, 1.3))
+    elif generator.random() < composition.coarse:
+        fewer = round(size * generator.uniform(0.35, 0.8))
+        picture = cv2.resize(picture, (fewer, fewer), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
+    strength = generator.uniform(0, composition.noise)
+    start = generator.integers(len(_NOISE) - picture.size)
+    noise = _NOISE[start : start + picture.size].reshape(picture.shape)
+    picture = cv2.addWeighted(picture, 1.0, noise, strength, 0.0, dtype=cv2.CV_8U)
+    if generator.random() < composition.jpeg:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(generator.integers(25, 95))]
+        compressed = cv2.imencode(".jpg", picture, quality)[1]
+        picture = np.asarray(cv2.imdecode(compressed, cv2.IMREAD_COLOR))
+    return picture
+
+
+_NOISE = np.random.default_rng(0).normal(size=1 << 20).astype(np.float32)
+"""Drawn once, as drawing it for each picture takes longer than all else together."""

@@ -1,0 +1,192 @@
+"""Crops composed of renders: what happens to the picture happens to mask and labels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
+from kinepose.dataset.render_stream import label_renders
+from kinepose.dataset.renders import as_numbers
+from kinepose.geometry.image_transforms import flip_joints3d
+from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
+from kinepose.method.batches import LabelledBatch
+from kinepose.method.camera_projection import project
+from kinepose.settings import CompositionConfig, StreamConfig
+from kinepose.synthetic.single_images import TAKE, render_take
+
+_NONE = ("others", "in_front", "hidden", "grey", "blur", "coarse", "noise", "jpeg")
+PLAIN = CompositionConfig(**dict.fromkeys(_NONE, 0.0))
+"""Turned, enlarged, shifted, mirrored, and nothing besides."""
+SIZE = 72
+
+
+@pytest.fixture(scope="module")
+def pool() -> RenderPool:
+    """A take of the stream that casts no shadow, and whom the crops show in full."""
+    return pool_of(label_renders(render_take(StreamConfig(size=96, film=0.0), seed=1, number=0)))
+
+
+def draw(
+    pool: RenderPool,
+    composition: CompositionConfig = PLAIN,
+    count: int = 24,
+    seed: int = 0,
+    grey: int = 0,
+) -> LabelledBatch:
+    backgrounds = np.full((1, 100, 100, 3), grey, np.uint8)
+    generator = np.random.default_rng(seed)
+    return compose_batch(pool, backgrounds, count, SIZE, composition, generator)
+
+
+def spotted(pool: RenderPool, joint: int, row: int) -> RenderPool:
+    """One render, in which there is a red spot at one joint and nothing else."""
+    side = pool.shadow.shape[1]
+    at = (pool.joints2d[row, joint] + 1) / 2 * side - 0.5
+    x, y = np.meshgrid(np.arange(side) - at[0], np.arange(side) - at[1])
+    spot = np.round(255 * np.exp(-(x**2 + y**2) / (2 * 2.0**2))).astype(np.uint8)
+    one = {name: array[row : row + 1] for name, array in vars(pool).items()}
+    layers = np.zeros_like(one["layers"])
+    layers[0, ..., 0] = layers[0, ..., 3] = spot
+    return RenderPool(**one | {"layers": layers, "shadow": 0 * one["shadow"]})
+
+
+def middles(pictures: torch.Tensor) -> torch.Tensor:
+    """Where their light is, from -1 to 1."""
+    centres = torch.linspace(-1, 1, 2 * SIZE + 1)[1::2].double()
+    weight = pictures.double()
+    return (
+        torch.stack([weight.sum(axis) @ centres for axis in (1, 2)], -1)
+        / weight.sum((1, 2))[:, None]
+    )
+
+
+@pytest.mark.parametrize("name", ["left_wrist", "right_ankle", "nose"])
+def test_a_spot_at_a_joint_stays_at_that_joint(pool, name):
+    """Mirrored, the left wrist's spot is where the other person's right wrist is."""
+    joint, row = JOINT_NAMES.index(name), 3
+    composition = replace(PLAIN, any_way=0.3, length=(0.5, 1.2))
+    drawn = draw(spotted(pool, joint, row), composition)
+    one = torch.from_numpy(pool.joints3d[row])
+    mirrored = (drawn.joints3d - one).abs().amax((1, 2)) > 1e-3
+    assert 5 < mirrored.sum() < 19
+    torch.testing.assert_close(
+        drawn.joints3d[mirrored], flip_joints3d(one).expand(int(mirrored.sum()), -1, -1)
+    )
+    expected = torch.where(
+        mirrored[:, None], drawn.joints2d[:, MIRRORED[joint]], drawn.joints2d[:, joint]
+    )
+    inside = (expected.abs() < 0.8).all(-1)
+    assert inside.sum() > 8
+    for seen in (drawn.images[:, 0], drawn.mask[:, 0]):
+        away = (middles(seen[inside]) - expected[inside]) * SIZE / 2
+        assert away.abs().max() < 0.5, "[px]"
+    assert not drawn.images[:, 1:].any() or drawn.images[:, 0].sum() > drawn.images[:, 1].sum()
+
+
+def test_people_are_as_large_turned_and_far_off_as_the_settings_say(pool):
+    composition = replace(PLAIN, length=(0.7, 0.7), shift=0.1, roll=30.0, any_way=0.0)
+    drawn = draw(pool, composition, count=400)
+    low, high = drawn.joints2d.amin(1), drawn.joints2d.amax(1)
+    length = 1.08 * (high - low).amax(-1) / 2
+    torch.testing.assert_close(length, torch.full_like(length, 0.7), atol=1e-4, rtol=0)
+    middle = (low + high) / 2
+    assert middle.std(0).sub(0.1).abs().max() < 0.015
+    assert middle.mean(0).abs().max() < 0.02
+
+
+def test_the_camera_shows_the_joints_where_they_are(pool):
+    """As well as it did in the renders: the residual grows with the picture."""
+    drawn = draw(pool, replace(PLAIN, any_way=0.5), count=96)
+    away = (project(drawn.joints3d, drawn.camera) - drawn.joints2d).square().sum(-1).mean(-1).sqrt()
+    joints3d, camera = torch.from_numpy(pool.joints3d), torch.from_numpy(pool.camera)
+    before = project(joints3d, camera).numpy() - pool.joints2d
+    before = np.sqrt((before**2).sum(-1).mean(-1))
+    assert 0.001 < before.max() < 0.06, "it is not exact, for people's lengths differ"
+    grown = [np.ptp(joints2d, axis=0).max() for joints2d in pool.joints2d]
+    largest = (before * 1.42 * 2 * 0.95 / 1.08 / np.array(grown)).max()
+    assert away.max() < largest
+
+
+def test_the_mask_says_where_the_person_is(pool):
+    """Before black and before white the person looks alike, and all else does not."""
+    dark, bright = draw(pool), draw(pool, grey=255)
+    assert torch.equal(dark.mask, bright.mask) and torch.equal(dark.joints2d, bright.joints2d)
+    nobody, someone = dark.mask[:, 0] == 0, dark.mask[:, 0] == 255
+    assert 0.03 < someone.float().mean() < 0.5 < nobody.float().mean()
+    for channel in range(3):
+        assert (dark.images[:, channel][nobody] == 0).all()
+        assert (bright.images[:, channel][nobody] == 255).all()
+        apart = bright.images[:, channel].int() - dark.images[:, channel].int()
+        assert apart[someone].abs().max() <= 1
+    pixels = ((dark.joints2d + 1) / 2 * SIZE).floor().long().clamp(0, SIZE - 1)
+    grown = torch.nn.functional.max_pool2d(dark.mask.float(), 3, 1, 1)[:, 0]
+    on_it = grown[torch.arange(24)[:, None], pixels[..., 1], pixels[..., 0]] > 80
+    assert on_it.float().mean() > 0.97, "joints lie on the person"
+
+
+@pytest.mark.parametrize("change", [{"in_front": 1.0}, {"hidden": 1.0}])
+def test_what_is_hidden_leaves_the_mask(pool, change):
+    lost = []
+    for seed in range(16):  # of one picture each, so that luck is alike until it is hidden
+        plain = draw(pool, count=1, seed=seed)
+        covered = draw(pool, replace(PLAIN, **change), count=1, seed=seed)
+        dark, bright = (
+            draw(pool, replace(PLAIN, **change), count=1, seed=seed, grey=grey) for grey in (0, 255)
+        )
+        assert torch.equal(plain.joints2d, covered.joints2d)
+        gone = plain.mask.int() - covered.mask.int()
+        assert gone.min() >= 0
+        lost.append(float((gone > 128).sum() / (plain.mask > 128).sum()))
+        if "hidden" in change:  # what hides is a part of a background
+            hidden = (gone > 0).expand(-1, 3, -1, -1)
+            assert (dark.images[hidden] == 0).all() and (bright.images[hidden] == 255).all()
+            assert not covered.mask[gone > 0].any()
+    assert max(lost) > 0.1 and sum(share > 0 for share in lost) >= 5
+
+
+def test_people_behind_are_no_part_of_the_mask(pool):
+    """As they are painted first, they show where the person is not."""
+    drawn = draw(pool, replace(PLAIN, others=3.0))
+    nobody = (drawn.mask == 0).expand(-1, 3, -1, -1)
+    assert (drawn.images[nobody] > 0).float().mean() > 0.05
+
+
+def test_what_a_camera_does_leaves_labels_alone(pool):
+    bad = {"grey": 1.0, "blur": 1.0, "noise": 30.0, "jpeg": 1.0}
+    plain, worse = (
+        draw(pool, replace(PLAIN, **change), count=1, seed=4, grey=90) for change in ({}, bad)
+    )
+    assert not torch.equal(plain.images, worse.images)
+    for name in ("mask", "joints2d", "joints3d", "camera"):
+        assert torch.equal(getattr(plain, name), getattr(worse, name)), name
+
+
+def test_the_same_seed_composes_the_same_bytes_and_another_does_not(pool):
+    first, again, other = (draw(pool, CompositionConfig(), seed=seed) for seed in (0, 0, 1))
+    for name, value in vars(first).items():
+        assert torch.equal(value, getattr(again, name)), name
+        assert not torch.equal(value, getattr(other, name)), name
+    assert first.images.dtype == torch.uint8
+    assert first.images.is_contiguous(memory_format=torch.channels_last)
+    numbers = as_numbers(first)
+    torch.testing.assert_close(numbers.images * 255, first.images.float())
+    torch.testing.assert_close(numbers.mask * 255, first.mask.float())
+
+
+@pytest.mark.parametrize("size", [32, 48, 224])
+def test_crops_of_any_size_can_be_composed(pool, size):
+    busy = replace(CompositionConfig(), hidden=1.0, coarse=1.0, blur=0.0)
+    backgrounds = np.full((2, 64, 64, 3), 99, np.uint8)
+    drawn = compose_batch(pool, backgrounds, 4, size, busy, np.random.default_rng(0))
+    assert drawn.images.shape == (4, 3, size, size) and drawn.mask.shape == (4, 1, size, size)
+
+
+def test_a_pool_is_the_renders_of_a_file():
+    prior = label_renders(render_take(StreamConfig(size=32), seed=1, number=0))
+    pool = pool_of(prior)
+    assert pool.layers.shape == (TAKE, 32, 32, 4)
+    assert np.array_equal(pool.layers[..., :3], prior.image)
+    assert np.array_equal(pool.layers[..., 3], prior.mask)
+    assert np.array_equal(pool.camera, prior.camera)
