@@ -117,7 +117,7 @@ def test_a_wrong_file_is_one_line(run, exported, tmp_path):
     broken.write_bytes(exported.read_bytes()[:1000])
     for path, folder, reason in [
         (exported, other, "not made of the run"),
-        (broken, run, "not an ONNX file"),
+        (broken, run, "no ONNX file"),
         (tmp_path / "none.onnx", run, "no such file"),
         (run, run, "is a folder"),
     ]:

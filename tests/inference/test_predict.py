@@ -237,14 +237,17 @@ def test_nobody_is_one_clear_line(run, tmp_path):
     [
         ({"batch_size": 0}, "--batch-size"),
         ({"energy_gap": float("nan")}, "--energy-gap"),
-        ({"people": PeopleConfig(longest_gap=-1.0)}, "--longest-gap"),
-        ({"people": PeopleConfig(detector_threshold=7.0)}, "--detector-threshold"),
+        ({"people": {"longest_gap": -1.0}}, "--longest-gap"),
+        ({"people": {"detector_threshold": 7.0}}, "--detector-threshold"),
         ({"onnx": Path("none.onnx")}, r"no such file: none\.onnx"),
     ],
 )
 def test_settings_are_refused_before_the_film_is_read(settings, says, run, tmp_path):
+    settings = dict(settings)
     with pytest.raises(BadInputError, match=says):
-        predict(PredictConfig(tmp_path / "none.mp4", tmp_path / "out", run, **settings))
+        people = PeopleConfig(**settings.pop("people", {}))
+        film, output = tmp_path / "none.mp4", tmp_path / "out"
+        predict(PredictConfig(film, output, run, people, **settings))
     assert not (tmp_path / "out").exists()
 
 

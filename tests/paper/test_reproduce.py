@@ -47,7 +47,7 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     assert [line["loss"] for line in unsup] == ["prior", "paired", "prior"]
     assert len(base) + len(unsup) == len(read_log(runs / "prior" / "3")) == 9
     assert len(base) == round(9 * BASE_SHARE)
-    assert read_run_config(runs / "unsup" / "3")["train"]["start"] == str(runs / "base" / "3")
+    assert read_run_config(runs / "unsup" / "3").train.start == runs / "base" / "3"
 
     head, *rows = table(tmp_path / "tables.md", "# synthworld 2 tiny")
     assert head[3:] == [

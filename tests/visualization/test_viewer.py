@@ -294,7 +294,7 @@ def test_of_a_long_film_the_page_holds_the_beginning(tmp_path):
 
 def test_without_poses_or_film_there_is_no_page(tmp_path):
     film = write_film(tmp_path / "film.mp4", frames=2)
-    with pytest.raises(BadInputError, match="no file of poses"):
+    with pytest.raises(BadInputError, match="no such file"):
         write_viewer(film, tmp_path)
     write_people(tmp_path, frames=2)
     with pytest.raises(BadInputError, match="no such file"):

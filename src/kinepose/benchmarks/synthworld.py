@@ -1,19 +1,29 @@
 """`synthworld`: the benchmark that everyone can make. A fixed recipe, a version, a content hash."""
 
 import hashlib
-import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from kinepose.benchmarks.synthworld_recipes import PRIOR_SEED, SIZES, WORLDS, Split
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import save_prior
 from kinepose.errors import BadInputError
-from kinepose.files import check_folder, replacing
+from kinepose.files import check_folder, regular_file
+from kinepose.schema import read_json, write_json
 from kinepose.settings import PeopleConfig, PrepareConfig, SynthesizeConfig, SynthworldConfig
 from kinepose.synthetic.synthesize import synthesize
+
+
+@dataclass(frozen=True)
+class Description:
+    """synthworld.json: which benchmark lies in a folder."""
+
+    version: int
+    size: Literal["tiny", "small", "full"]
+    content: str | None
+    """content_hash of what was made; none while it is not finished."""
 
 
 def make_synthworld(config: SynthworldConfig) -> None:
@@ -41,45 +51,44 @@ def make_synthworld(config: SynthworldConfig) -> None:
     print(describe(_write_description(config, content)))
 
 
-def read_synthworld(benchmark: Path) -> dict[str, Any]:
+def read_synthworld(benchmark: Path) -> Description:
     """Version, size and content hash of a benchmark on disk.
 
     Raises:
         BadInputError: if there is none, it was not finished, or is of an unknown version.
     """
     held = _read_description(benchmark)
-    if held["content"] is None:
+    if held.content is None:
         raise BadInputError(f"{benchmark} is not finished; `kinepose synthworld` goes on with it")
-    if held["version"] not in WORLDS:
-        raise BadInputError(f"{benchmark} holds synthworld {held['version']}, unknown to kinepose")
+    if held.version not in WORLDS:
+        raise BadInputError(f"{benchmark} holds synthworld {held.version}, unknown to kinepose")
     return held
 
 
-def check_content(benchmark: Path, held: dict[str, Any]) -> None:
+def check_content(benchmark: Path, held: Description) -> None:
     """Make sure that films, labels and boxes are still those whose hash the description has.
 
     Raises:
         BadInputError: if one is missing or was changed: figures would be of something else.
     """
-    found = content_hash(benchmark, held["version"])
-    if found != held["content"]:
+    found = content_hash(benchmark, held.version)
+    if found != held.content:
         raise BadInputError(
             f"{benchmark} has changed since it was made: its content is {found}, not "
-            f"{held['content']}; make it again in another folder"
+            f"{held.content}; make it again in another folder"
         )
 
 
-def describe(held: dict[str, Any]) -> str:
+def describe(held: Description) -> str:
     """One line that says which benchmark figures were made on."""
-    published = WORLDS[held["version"]].content.get(held["size"])
+    published = WORLDS[held.version].content.get(held.size)
     if published is None:
         standing = "no bytes of this size are published"
-    elif held["content"] == published:
+    elif held.content == published:
         standing = "as published"
     else:
         standing = "not the published bytes; say so beside figures"
-    name = f"synthworld {held['version']} {held['size']}"
-    return f"{name}, content {held['content']} ({standing})"
+    return f"synthworld {held.version} {held.size}, content {held.content} ({standing})"
 
 
 def holds_synthworld(folder: Path, version: int, size: str) -> bool:
@@ -88,37 +97,35 @@ def holds_synthworld(folder: Path, version: int, size: str) -> bool:
         held = _read_description(folder)
     except BadInputError:
         return False
-    return (held["version"], held["size"]) == (version, size) and held["content"] is not None
+    return (held.version, held.size) == (version, size) and held.content is not None
 
 
 def _claim(config: SynthworldConfig) -> None:
     """Say at once which benchmark a folder is for, so that what is unfinished is not mixed."""
-    if not (config.output / "synthworld.json").is_file():
+    if not (config.output / "synthworld.json").exists():
         _write_description(config, None)
         return
     held = _read_description(config.output)
-    if (held["version"], held["size"]) != (config.version, config.size):
+    if (held.version, held.size) != (config.version, config.size):
         raise BadInputError(
-            f"{config.output} holds synthworld {held['version']} {held['size']}: name another "
+            f"{config.output} holds synthworld {held.version} {held.size}: name another "
             f"folder, or that version and size"
         )
 
 
-def _write_description(config: SynthworldConfig, content: str | None) -> dict[str, Any]:
-    described = {"version": config.version, "size": config.size, "content": content}
-    with replacing(config.output / "synthworld.json") as temporary:
-        temporary.write_text(json.dumps(described, indent=1) + "\n")
+def _write_description(config: SynthworldConfig, content: str | None) -> Description:
+    described = Description(config.version, config.size, content)
+    write_json(config.output / "synthworld.json", described)
     return described
 
 
-def _read_description(benchmark: Path) -> dict[str, Any]:
-    try:
-        held = json.loads((benchmark / "synthworld.json").read_text())
-        return {name: held[name] for name in ("version", "size", "content")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+def _read_description(benchmark: Path) -> Description:
+    path = benchmark / "synthworld.json"
+    if not path.exists():
         raise BadInputError(
             f"{benchmark} holds no synthworld; `kinepose synthworld --output {benchmark}` makes it"
-        ) from error
+        )
+    return read_json(path, Description)
 
 
 def _recipe(split: Split, config: SynthworldConfig, folder: Path) -> SynthesizeConfig:
@@ -145,6 +152,6 @@ def content_hash(benchmark: Path, version: int) -> str:
     for split in WORLDS[version].splits:
         paths = [*benchmark.glob(f"{split}/films/*.mp4"), *benchmark.glob(f"{split}/labels/*.npz")]
         for path in [*sorted(paths), *benchmark.glob(f"{split}/boxes.csv")]:
-            digest.update(str(path.relative_to(benchmark)).encode())
-            digest.update(path.read_bytes())
+            digest.update(str(path.relative_to(benchmark)).encode(errors="surrogateescape"))
+            digest.update(regular_file(path).read_bytes())
     return digest.hexdigest()[:16]

@@ -8,7 +8,9 @@ import csv
 import itertools
 import json
 import math
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -169,7 +171,9 @@ def write_c3d(path: Path, motion: FilmMotion) -> None:
     c3d["data"]["points"] = points
     c3d["data"]["meta_points"]["residuals"] = np.where(invalid, -1.0, 0.0)[None]
     with replacing(path) as temporary:
-        c3d.write(str(temporary))
+        with TemporaryDirectory() as place:  # ezc3d knows names in UTF-8 only
+            c3d.write(f"{place}/points.c3d")
+            shutil.move(f"{place}/points.c3d", temporary)
         # ezc3d says nothing of a full disk; the 17th and 18th byte name the first block of data.
         with temporary.open("rb") as file:
             start = 512 * (int.from_bytes(file.read(18)[16:], "little") - 1)

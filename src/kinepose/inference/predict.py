@@ -4,7 +4,6 @@ The film is decoded once to find the people, and what of its frames was then kep
 predict their poses; to draw them it is decoded again. Memory does not grow with its length.
 """
 
-import math
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 
@@ -29,7 +28,6 @@ from kinepose.method.forward_kinematics import stature
 from kinepose.method.losses import energy
 from kinepose.method.model import Model, Poses, choose_device, load_model
 from kinepose.pose_files import FilmPoses
-from kinepose.ranges import check_ranges
 from kinepose.run_folder import model_sha256
 from kinepose.settings import PredictConfig
 from kinepose.threads import ahead, in_order, pictures_in_one_thread
@@ -42,17 +40,9 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import check_people, cropped_as, people_in_film
+from kinepose.video.people import cropped_as, people_in_film
 from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
 from kinepose.visualization.skeletons import overlay_frame
-
-_RANGES = {
-    "height": (1.0, 1e6),
-    "focal": (1.0, 1e6),
-    "pose_smoothing": (0.0, 10.0),
-    "energy_gap": (0.0, math.inf),
-    "batch_size": (1.0, math.inf),
-}
 
 
 def predict(config: PredictConfig) -> None:
@@ -66,8 +56,6 @@ def predict(config: PredictConfig) -> None:
         BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
             of range.
     """
-    check_ranges(config, _RANGES)
-    check_people(config.people)
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
     device = choose_device(config.device)
@@ -195,8 +183,14 @@ def _in_film(
 
 
 def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]:
-    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`."""
+    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`.
+
+    Raises:
+        BadInputError: if a number of the poses is not finite.
+    """
     rotation = rotation_camera_from_canonical(poses.camera)
+    if not (torch.isfinite(poses.joints3d).all() and torch.isfinite(poses.joints2d).all()):
+        raise BadInputError("the run's model finds poses that are not finite numbers: it is broken")
     joints = poses.joints3d - poses.joints3d[:, :1]
     scale = height / stature(joints).clamp(min=1e-6)
     return scale[:, None, None] * joints @ rotation.transpose(-1, -2)

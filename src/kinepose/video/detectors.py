@@ -4,6 +4,7 @@ import csv
 import functools
 import itertools
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from kinepose.errors import BadInputError
+from kinepose.files import regular_file
 from kinepose.video.background import STILL_CAMERA, masked_median
 from kinepose.video.reading import Picture
 from kinepose.video.shots import Boxes
@@ -19,6 +21,7 @@ from kinepose.video.shots import Boxes
 FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
 """By track, then by frame."""
 _COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
+_WHOLE = re.compile(r" *[+-]?[0-9]{1,20} *")
 
 _LARGEST_NUMBER = 2**31 - 1
 _FARTHEST = 1e5
@@ -99,7 +102,7 @@ def read_boxes(path: Path, only: str | None = None) -> dict[str, FileBoxes]:
     """
     films: dict[str, FileBoxes] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with regular_file(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
             missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
@@ -114,12 +117,13 @@ def read_boxes(path: Path, only: str | None = None) -> dict[str, FileBoxes]:
                     frames = tracks.setdefault(track, {})
                     if frame in frames:
                         raise ValueError(f"a second box of track {track} in frame {frame}")
-                except (TypeError, ValueError) as error:
+                except ValueError as error:
                     raise BadInputError(f"{path}, line {reader.line_num}: {error}") from error
                 frames[frame] = box
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInputError(f"cannot read boxes from {path}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path} is no text in UTF-8") from error
+    except csv.Error as error:
+        raise BadInputError(f"{path} is no CSV: {error}") from error
     if not films:
         raise BadInputError(f"{path} holds no boxes")
     return films
@@ -142,7 +146,12 @@ def moving_people(thumbnails: Thumbnails, fps: float, camera_motion: float) -> l
     return [_blobs(moving[max(0, i - reach) : i + reach + 1].max(0)) for i in range(len(moving))]
 
 
-def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
+def _parse_row(row: dict) -> tuple[int, int, Float[np.ndarray, " 4"]]:
+    if None in row or None in row.values():
+        raise ValueError("it has other columns than the first line")
+    for name in ("frame", "track"):
+        if not _WHOLE.fullmatch(row[name]):
+            raise ValueError(f"{name} {row[name][:20]!r} is no whole number")
     frame, track = int(row["frame"]), int(row["track"])
     box = np.array([float(row[name]) for name in _COLUMNS[2:]])
     if frame < 0:

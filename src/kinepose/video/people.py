@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from kinepose.errors import BadInputError
-from kinepose.ranges import check_ranges
 from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
@@ -30,12 +29,6 @@ _SHORTEST_TRACK = 0.5
 Boxes of a file are all believed."""
 _MOST = 0.8
 """Share of the film, from the first find to the last."""
-_RANGES = {
-    "detector_threshold": (0.0, 1.0),
-    "margin": (0.1, 10.0),
-    "smoothing": (0.0, 60.0),
-    "longest_gap": (0.0, 3600.0),
-}
 _SIDE_SMOOTHING = 5.0
 """With side = 'frame', sides are smoothed this many times as much as centres."""
 
@@ -78,15 +71,6 @@ class Survey:
     tracks: tuple[Track, ...]
     fps: float
     """Frames read a second, on average; 0 for pictures."""
-
-
-def check_people(config: PeopleConfig) -> None:
-    """Before a film is read.
-
-    Raises:
-        BadInputError: if a setting is out of range.
-    """
-    check_ranges(config, _RANGES)
 
 
 def cropped_as(people: PeopleConfig, model: ModelConfig) -> PeopleConfig:

@@ -15,7 +15,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import UInt8
 
 from kinepose.errors import BadInputError, BrokenFilmWarning
-from kinepose.files import PICTURE_SUFFIXES, replacing
+from kinepose.files import LONGEST_NAME, PICTURE_SUFFIXES, decoding, regular_file, replacing
 from kinepose.threads import ahead
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -84,12 +84,15 @@ def check_name(film: Path) -> None:
     """That what is made of a film can be called like it.
 
     Raises:
-        BadInputError: if its name is not UTF-8, in which poses, clips and pages are written.
+        BadInputError: if its name is not UTF-8, in which poses, clips and pages are written, or
+            leaves no room for a suffix.
     """
     try:
         film.name.encode()
     except UnicodeEncodeError as error:
         raise BadInputError(f"the name {film.name!r} is not UTF-8: rename the film") from error
+    if len(film.stem.encode()) > LONGEST_NAME:
+        raise BadInputError(f"the name {film.name} is too long: rename the film")
 
 
 def film_info(path: Path) -> FilmInfo:
@@ -163,9 +166,11 @@ def write_video(
 
 def _read_pictures(path: Path) -> Generator[Frame]:
     for index, picture in enumerate(picture_paths(path)):
-        image = cv2.imread(str(picture), cv2.IMREAD_COLOR_RGB)
+        with decoding(picture, "picture"):  # its name may be any bytes, which imread cannot take
+            encoded = np.frombuffer(regular_file(picture).read_bytes(), np.uint8)
+            image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
         if image is None:
-            raise BadInputError(f"cannot read the picture {picture}: broken, or of another format")
+            raise BadInputError(f"{picture} is no picture, or is broken")
         developed = partial(_shrunk, image.astype(np.uint8, copy=False))
         yield Frame(index, float(index), developed)
 
@@ -277,8 +282,7 @@ def _opened(
     path: Path,
 ) -> Generator[tuple[av.container.InputContainer, av.VideoStream]]:
     """A film's container and its first stream of video, decoded by several threads."""
-    if not path.is_file():
-        raise BadInputError(f"no such file: {path}")
+    regular_file(path)
     check_name(path)
     try:
         container = av.open(str(path))
