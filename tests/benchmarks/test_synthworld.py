@@ -168,6 +168,9 @@ def test_the_recipe_of_a_version_never_changes(version, expected):
         (1, "train_moving", (264.2, -163.1, 4429.2), (8.50, 10.60), 100.8),
         (1, "unseen_motion", (107.9, -6.3, 6318.6), (9.05, 10.04), 60.6),
         (1, "foreign_look", (32.0, 88.1, 4507.4), (10.07, 9.69), 178.9),
+        (2, "train_moving", (-307.4, -184.2, 5443.4), (4.77, 9.29), 25.6),
+        (2, "unseen_motion", (113.6, -7.6, 6368.6), (8.73, 9.53), 79.1),
+        (2, "foreign_look", (75.2, 57.4, 6105.7), (11.46, 9.40), 105.0),
     ],
 )
 def test_the_films_of_a_version_never_change(synthworlds, version, split, pelvis, spread, level):
