@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import os
+import re
 import sys
 import warnings
 from collections.abc import Generator
@@ -14,7 +15,8 @@ from typing import Any
 import tyro
 
 from kinepose.detection.config import TrainDetectorConfig
-from kinepose.errors import BadInputError, FilmWarning, KineposeError
+from kinepose.errors import BadInputError, FilmWarning, KineposeError, SettingError
+from kinepose.places import check_places
 from kinepose.settings import (
     PRESETS,
     AdaptConfig,
@@ -36,6 +38,11 @@ from kinepose.settings import (
     SynthworldConfig,
     TrainConfig,
 )
+
+BUG = 70
+"""Exit status where we are to blame: sysexits' EX_SOFTWARE."""
+LONGEST_LINE = 600
+"""Letters of what is said of an error; of more, which only names can cause, the ends."""
 
 
 def synthesize(config: SynthesizeConfig) -> None:
@@ -221,6 +228,8 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command of sys.argv; what the user did wrong is one line and status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files are bytes
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # no bars in files; the app wants them, and says
     words = sys.argv[1:]
@@ -232,14 +241,22 @@ def main() -> None:
     function, settings = COMMANDS[words[0]]
     try:
         with _warnings_in_one_line():
-            function(_parse(words[0], settings, words[1:]))
+            config = _parse(words[0], settings, words[1:])
+            check_places(config)
+            function(config)
     except KineposeError as error:
         _fail(str(error))
     except OSError as error:
         where = error.filename2 or error.filename  # of two, the one that was wanted
-        _fail(f"{error.strerror or error}{f': {where}' if where else ''}")
+        _fail(f"{error.strerror or error}{f': {os.fsdecode(where)}' if where else ''}")
     except KeyboardInterrupt:
         _fail("interrupted")
+    except MemoryError:
+        _fail(f"{words[0]}: there is not enough memory for this")
+    except Exception:
+        from kinepose.bug_report import write_bug_report
+
+        _fail(f"this is a bug; please send its developers {write_bug_report(words)}", BUG)
 
 
 @contextlib.contextmanager
@@ -273,12 +290,23 @@ def _parse(command: str, settings: type, words: list[str]) -> Any:
         if stop.code:
             _fail(f"{_first_paragraph(complaint.getvalue())} (kinepose {command} --help)")
         raise
+    except SettingError as error:
+        option = _option(error.setting, words)
+        _fail(f"{option} {error.reason} (kinepose {command} --help)")
+
+
+def _option(setting: str, words: list[str]) -> str:
+    """The option of a setting, with what stands before its name if it was given so."""
+    name = setting.split(".")[0].replace("_", "-")
+    given = (word.partition("=")[0] for word in words if word.startswith("--"))
+    return next((option for option in given if option.endswith(f".{name}")), f"--{name}")
 
 
 def _first_paragraph(box: str) -> str:
-    """What tyro says above the first rule of its box."""
+    """What tyro says above the first rule of its box, without the types of Python."""
     lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()[1:]]
-    return " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
+    text = " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
+    return re.sub(r" into tuple type .*", "", text)
 
 
 def _defaults(words: list[str]) -> TrainConfig:
@@ -289,9 +317,9 @@ def _defaults(words: list[str]) -> TrainConfig:
     defaults = PRESETS[preset]
     if start is None:
         return defaults
-    from kinepose.run_folder import read_model_config
+    from kinepose.run_folder import read_run_config
 
-    return replace(defaults, model=read_model_config(Path(start)))
+    return replace(defaults, model=read_run_config(Path(start)).model)
 
 
 def _named(words: list[str], option: str) -> str | None:
@@ -312,6 +340,9 @@ def _usage() -> str:
     return "\n".join(lines)
 
 
-def _fail(message: str) -> None:
-    print(f"kinepose: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(2)
+def _fail(message: str, status: int = 2) -> None:
+    line = " ".join(message.split())
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
+    print(f"kinepose: {line}", file=sys.stderr)
+    raise SystemExit(status)

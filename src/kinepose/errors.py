@@ -9,6 +9,14 @@ class BadInputError(KineposeError):
     """Something that the user gave cannot be used."""
 
 
+class SettingError(BadInputError):
+    """A setting has another type, or is out of its range."""
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"--{setting.replace('_', '-')} {reason}")
+        self.setting, self.reason = setting, reason
+
+
 class TrainingError(KineposeError):
     """A run cannot go on: a loss is not finite, or all poses have become one."""
 

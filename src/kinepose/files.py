@@ -1,18 +1,73 @@
-"""Files appear whole or not at all; what is only read may lie elsewhere; which are pictures."""
+"""Files appear whole or not at all; what is read is a file; what is broken is said in a line."""
 
+import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from fsspec import AbstractFileSystem
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
-
-from kinepose.errors import BadInputError
+from kinepose.errors import BadInputError, KineposeError
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+LONGEST_NAME = 240
+"""Of what others are named after [bytes]: file systems allow 255, suffixes and all."""
+
+
+def kind_of(path: Path) -> str:
+    """What there is under a path, in words: nothing, a file, a folder, a pipe, a device."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # a link to itself, a name that cannot be
+        return "nothing"
+    kinds = {stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}
+    return kinds.get(stat.S_IFMT(mode), "a socket" if stat.S_ISSOCK(mode) else "a device")
+
+
+def regular_file(path: Path) -> Path:
+    """The path itself, if there is a file to read: a pipe would wait for ever, a device not end.
+
+    Raises:
+        BadInputError: if there is none.
+    """
+    kind = kind_of(path)
+    if kind == "nothing":
+        raise BadInputError(f"no such file: {path}")
+    if kind != "a file":
+        raise BadInputError(f"{path} is {kind}, not a file")
+    return path
+
+
+@contextmanager
+def decoding(path: Path | str, what: str) -> Generator[None]:
+    """What others' code raises on a broken file, whatever that is, becomes one line.
+
+    Raises:
+        BadInputError: if the block raises anything but errors of ours.
+    """
+    try:
+        yield
+    except KineposeError:
+        raise
+    except MemoryError as error:
+        raise BadInputError(f"{path} has no room in memory") from error
+    except Exception as error:
+        raise BadInputError(f"{path} is no {what}, or is broken") from error
+
+
+def check_memory(where: str, size: int) -> None:
+    """That so many bytes have room in this machine's memory at all.
+
+    Raises:
+        BadInputError: if they do not.
+    """
+    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > room:
+        raise BadInputError(
+            f"{where} needs {size / 1e9:.3g} GB of memory, where there are {room / 1e9:.3g}"
+        )
 
 
 def check_folder(folder: Path) -> None:
@@ -76,16 +131,22 @@ def replacing(path: Path) -> Generator[Path]:
 
 def unfinished(path: Path) -> Path:
     """Where `replacing` writes meanwhile: what a process leaves that was killed."""
-    return path.with_name(f".{path.stem}.part{path.suffix}")
+    stem = path.stem
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        stem = hashlib.sha256(os.fsencode(stem)).hexdigest()
+    return path.with_name(f".{stem}.part{path.suffix}")
 
 
 @contextmanager
-def reading(folder: Path | str) -> Generator[tuple[AbstractFileSystem, str]]:
+def reading(folder: Path | str) -> Generator[tuple[Any, str]]:
     """The file system of a folder or of an address, and the folder's place in it.
 
     Raises:
         BadInputError: if the block fails on what cannot be read.
     """
+    from fsspec.core import url_to_fs  # only here: half of all commands need none
+    from fsspec.implementations.local import LocalFileSystem
+
     try:
         if isinstance(folder, Path):
             yield LocalFileSystem(), str(folder.absolute())
@@ -94,5 +155,7 @@ def reading(folder: Path | str) -> Generator[tuple[AbstractFileSystem, str]]:
     except BadInputError:
         raise
     except Exception as error:  # each protocol has errors of its own
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise BadInputError(f"cannot read {folder}: {first}") from error
+        first = (
+            getattr(error, "strerror", None) or str(error) or type(error).__name__
+        ).splitlines()
+        raise BadInputError(f"cannot read {folder}: {first[0]}") from error

@@ -3,16 +3,16 @@
 Both are npz files of plain arrays, one row a person and frame; no pickle is ever loaded.
 """
 
-import zipfile
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int64, Shaped
 
+from kinepose.array_files import UNKNOWN, read_arrays, schema_of, write_npz
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
 
 POSES = "poses.npz"
@@ -23,6 +23,11 @@ there are film, confidence and model_sha256; since 4 time, of each frame itself,
 ones are refused: their times were taken to be even."""
 FORMAT_VERSION = 1
 """Of labels."""
+MOST_FRAMES = 2**24
+"""Of a film: a week at 25 a second."""
+
+Frames = Annotated[Int64[np.ndarray, " rows"], Interval(ge=0, le=MOST_FRAMES)]
+Tracks = Annotated[Int64[np.ndarray, " rows"], Interval(ge=-(2**31), le=2**31 - 1)]
 
 
 @dataclass(frozen=True)
@@ -31,28 +36,28 @@ class FilmPoses:
 
     film: Shaped[np.ndarray, ""]
     """Its file name."""
-    frame: Int64[np.ndarray, " rows"]
-    time: Float64[np.ndarray, " rows"]
+    frame: Frames
+    time: Annotated[Float64[np.ndarray, " rows"], UNKNOWN]
     """When the frame is shown, by the film's own clock, from its first frame on [s]; nan for
     pictures."""
     image: Shaped[np.ndarray, " rows"]
     """File name of the picture; empty for films."""
-    track: Int64[np.ndarray, " rows"]
+    track: Tracks
     box: Float32[np.ndarray, "rows 4"]
     """Of the person: x0, y0, x1, y1 [px]."""
     joints2d: Float32[np.ndarray, "rows 17 2"]
     """[px] of the film."""
     joints3d: Float32[np.ndarray, "rows 17 3"]
     """[mm] in the film camera's axes (x right, y down, z away), pelvis at 0."""
-    confidence: Float32[np.ndarray, "rows 17"]
+    confidence: Annotated[Float32[np.ndarray, "rows 17"], Interval(ge=0.0, le=1.0)]
     """How sure the model is of each joint in 2D, from 0 to 1: see kinepose.method.confidence."""
     root: Float32[np.ndarray, "rows 3"]
     """The pelvis in the film camera's frame [mm], the camera at the origin: an estimate."""
-    focal: Float32[np.ndarray, " rows"]
+    focal: Annotated[Float32[np.ndarray, " rows"], Interval(gt=0.0)]
     """Of the camera, as given or assumed [px]; rows differ where pictures differ in size."""
-    energy: Float32[np.ndarray, " rows"]
+    energy: Annotated[Float32[np.ndarray, " rows"], UNKNOWN]
     """L_UNP's disagreement; nan where it was not asked for."""
-    fps: Float32[np.ndarray, ""]
+    fps: Annotated[Float32[np.ndarray, ""], Interval(ge=0.0)]
     """Frames a second, on average if they come unevenly; 0 for pictures."""
     model_sha256: Shaped[np.ndarray, ""] = field(default_factory=lambda: np.array(""))
     """Of the model's weights, model.safetensors; empty if no model of ours said so."""
@@ -62,25 +67,25 @@ class FilmPoses:
 class FilmLabels:
     """What is known of the people in a film."""
 
-    frame: Int64[np.ndarray, " rows"]
-    track: Int64[np.ndarray, " rows"]
+    frame: Frames
+    track: Tracks
     joints2d: Float32[np.ndarray, "rows 17 2"]
     """[px] of the film."""
     joints3d: Float32[np.ndarray, "rows 17 3"]
     """[mm] in the film camera's frame (x right, y down, z away), the camera at the origin."""
-    focal: Float32[np.ndarray, ""]
+    focal: Annotated[Float32[np.ndarray, ""], Interval(gt=0.0)]
     """[px]"""
-    fps: Float32[np.ndarray, ""]
+    fps: Annotated[Float32[np.ndarray, ""], Interval(ge=0.0)]
 
 
 def write_poses(path: Path, poses: FilmPoses) -> None:
     """Write poses.npz."""
-    write_arrays(path, _arrays(poses), POSES_VERSION)
+    write_npz(path, vars(poses), schema_of(FilmPoses), fixed_arrays(POSES_VERSION))
 
 
 def write_labels(path: Path, labels: FilmLabels) -> None:
     """Write a label file."""
-    write_arrays(path, _arrays(labels), FORMAT_VERSION)
+    write_npz(path, vars(labels), schema_of(FilmLabels), fixed_arrays(FORMAT_VERSION))
 
 
 def read_poses(path: Path) -> FilmPoses:
@@ -90,12 +95,9 @@ def read_poses(path: Path) -> FilmPoses:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
     path = path / POSES if path.is_dir() else path
-    names = [field.name for field in fields(FilmPoses)]
-    poses = FilmPoses(**read_arrays(path, names, "poses", POSES_VERSION))
-    if not (np.isfinite(poses.root).all() and (poses.focal > 0).all()):
-        raise BadInputError(f"{path} holds a root or a focal length that cannot be")
-    if not ((poses.confidence >= 0) & (poses.confidence <= 1)).all():
-        raise BadInputError(f"{path} holds a confidence that is not from 0 to 1")
+    poses = read_arrays(path, FilmPoses, "poses", fixed_arrays(POSES_VERSION))
+    if not (poses.box[:, :2] < poses.box[:, 2:]).all():
+        raise BadInputError(f"{path}: box holds an empty one")
     if poses.fps > 0 and not np.isfinite(poses.time).all():
         raise BadInputError(f"{path} holds a frame of a film without a time")
     return poses
@@ -107,8 +109,12 @@ def read_labels(path: Path) -> FilmLabels:
     Raises:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
-    names = [field.name for field in fields(FilmLabels)]
-    return FilmLabels(**read_arrays(path, names, "labels", FORMAT_VERSION))
+    return read_arrays(path, FilmLabels, "labels", fixed_arrays(FORMAT_VERSION))
+
+
+def fixed_arrays(version: int) -> dict[str, np.ndarray]:
+    """What every file of joints says beside: of which version it is, and whose joints they are."""
+    return {"format_version": np.array(version), "joint_names": np.array(JOINT_NAMES)}
 
 
 def describe_poses(path: Path) -> str:
@@ -135,59 +141,3 @@ def describe_poses(path: Path) -> str:
         low, middle, high = np.nanquantile(rows.energy, [0.05, 0.5, 0.95])
         lines.append(f"  energy {middle:.3f} (5 % below {low:.3f}, 5 % above {high:.3f})")
     return "\n".join(lines)
-
-
-def _arrays(rows: FilmPoses | FilmLabels) -> dict[str, Any]:
-    return {field.name: getattr(rows, field.name) for field in fields(rows)}
-
-
-def write_arrays(path: Path, arrays: dict[str, Any], version: int) -> None:
-    """Write arrays with joints among them, and whose joints and of which version they are."""
-    with replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            joint_names=np.array(JOINT_NAMES),
-            format_version=np.int64(version),
-            **arrays,
-        )
-
-
-def read_arrays(path: Path, names: list[str], kind: str, version: int) -> dict[str, np.ndarray]:
-    """The arrays of these names, joints2d and joints3d among them; `kind` says what is missed.
-
-    Raises:
-        BadInputError: if they are not there, or of another version or skeleton, or not finite.
-    """
-    if not path.is_file():
-        raise BadInputError(f"no file of {kind} at {path}")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            held = set(archive.files) if isinstance(archive, np.lib.npyio.NpzFile) else set()
-            if kind == "labels" and "energy" in held:
-                raise BadInputError(f"{path} holds poses, not labels")
-            if kind == "poses" and {"energy", "format_version"} <= held:
-                _check_version(path, archive["format_version"], version)
-            missing = {*names, "joint_names", "format_version"} - held
-            if missing:
-                listed = ", ".join(sorted(missing))
-                raise BadInputError(
-                    f"{path} does not hold {kind}: no {listed} (format version {version})"
-                )
-            arrays = {name: archive[name] for name in (*names, "joint_names", "format_version")}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInputError(f"{path} is no npz file of {kind}, or is broken") from error
-    held_version, joint_names = arrays.pop("format_version"), arrays.pop("joint_names")
-    _check_version(path, held_version, version)
-    if tuple(joint_names.tolist()) != JOINT_NAMES:
-        raise BadInputError(f"{path} names other joints than Human3.6M's 17: {joint_names}")
-    if not (np.isfinite(arrays["joints2d"]).all() and np.isfinite(arrays["joints3d"]).all()):
-        raise BadInputError(f"{path} holds joints that are not finite numbers")
-    return arrays
-
-
-def _check_version(path: Path, held: np.ndarray, version: int) -> None:
-    if held.item() != version:
-        again = " (poses: run predict again)" if held.item() < version else ""
-        raise BadInputError(
-            f"{path} has format version {held}; this kinepose reads {version}{again}"
-        )

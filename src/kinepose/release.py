@@ -5,19 +5,18 @@ comes from files: the logs and settings of the run and of those it started from,
 wrote. figures.json keeps them beside the card.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from kinepose.benchmarks.synthworld import TESTS, describe
+from kinepose.benchmarks.synthworld import Description, describe
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.errors import BadInputError
-from kinepose.evaluation.score import scores_table
+from kinepose.evaluation.score import read_scores, scores_table
 from kinepose.files import check_folder, replacing
 from kinepose.method.model import load_model, save_tensors
 from kinepose.run_folder import (
@@ -28,7 +27,9 @@ from kinepose.run_folder import (
     read_run_config,
     run_folder,
 )
+from kinepose.schema import as_json, write_json
 from kinepose.settings import ShipConfig
+from kinepose.tensor_files import read_tensors
 
 LARGEST = 30_000_000
 """Of model.safetensors [bytes]."""
@@ -54,10 +55,10 @@ def ship(config: ShipConfig) -> None:
     folder = config.output or WEIGHTS
     check_folder(folder)
     load_model(config.run)
-    scores = [read_scores(path) for path in config.scores]
+    scores = [as_json(read_scores(path)) for path in config.scores]
     _check_scores(scores, model_sha256(config.run))
-    halves = half_precision(load_file(run_folder(config.run) / "model.safetensors"))
-    described = _without_places(read_run_config(config.run))
+    halves = half_precision(read_tensors(run_folder(config.run) / "model.safetensors"))
+    described = _without_places(as_json(read_run_config(config.run)))
     stages = _stages(config.run)
 
     save_tensors(halves, folder / "model.safetensors")
@@ -71,13 +72,10 @@ def ship(config: ShipConfig) -> None:
         "scores": scores,
     }
     card = model_card(figures)
-    for name, text in (
-        ("config.json", json.dumps(described, indent=2) + "\n"),
-        ("figures.json", json.dumps(figures, indent=1) + "\n"),
-        ("MODEL_CARD.md", card),
-    ):
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_json(folder / "config.json", described)
+    write_json(folder / "figures.json", figures)
+    with replacing(folder / "MODEL_CARD.md") as temporary:
+        temporary.write_text(card, encoding="utf-8")
     print(f"{config.run} -> {folder} ({figures['bytes'] / 1e6:.1f} MB)")
 
 
@@ -107,32 +105,21 @@ def model_card(figures: dict[str, Any]) -> str:
     return _TEMPLATES.get_template("model_card.md").render(
         **figures,
         labelled=[s for s in figures["stages"] if s["variant"] not in ("prior", "unsupervised")],
-        tables=[(describe(s["benchmark"]), scores_table(s["splits"])) for s in figures["scores"]],
+        tables=[
+            (describe(Description(**s["benchmark"])), scores_table(s["splits"]))
+            for s in figures["scores"]
+        ],
         no_better=_no_better_than_a_constant(figures["scores"]),
     )
 
 
-def read_scores(path: Path) -> dict[str, Any]:
-    """What `score` wrote.
-
-    Raises:
-        BadInputError: if it did not.
-    """
-    try:
-        held = json.loads(path.read_text())
-        describe(held["benchmark"])
-        scores_table(held["splits"])
-        return {name: held[name] for name in ("benchmark", "model_sha256", "splits")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"{path} does not hold what `kinepose score` writes") from error
-
-
 def _check_scores(scores: list[dict[str, Any]], sha256: str) -> None:
     for held in scores:
-        name = f"synthworld {held['benchmark']['size']}"
+        version, size = held["benchmark"]["version"], held["benchmark"]["size"]
+        name = f"synthworld {version} {size}"
         if held["model_sha256"] != sha256:
             raise BadInputError(f"the scores on {name} are another model's: score this run")
-        if missing := [test for test in TESTS if test not in held["splits"]]:
+        if missing := [test for test in WORLDS[version].tests if test not in held["splits"]]:
             raise BadInputError(f"the scores on {name} lack {', '.join(missing)}")
     sizes = {held["benchmark"]["size"] for held in scores}
     if "tiny" not in sizes or len(sizes) < 2:
@@ -142,12 +129,12 @@ def _check_scores(scores: list[dict[str, Any]], sha256: str) -> None:
         )
 
 
-def _stages(run: Path) -> list[dict[str, Any]]:
+def _stages(run: Path, after: tuple[Path, ...] = ()) -> list[dict[str, Any]]:
     """What was trained to make a run: itself, and before it what it started from."""
-    train = _without_places(read_run_config(run).get("train", {}))
-    log = read_log(run)
-    if not train or not log:
+    settings, log = read_run_config(run).train, read_log(run)
+    if settings is None or not log:
         raise BadInputError(f"{run} does not say how it was trained: no settings, or no log.jsonl")
+    train = _without_places(as_json(settings))
     stage = {
         "preset": train["preset"],
         "variant": train["variant"],
@@ -159,9 +146,9 @@ def _stages(run: Path) -> list[dict[str, Any]]:
         "renders": _renders(train),
         "start": train["start"],
     }
-    start = read_run_config(run)["train"]["start"]
-    if start is not None and (Path(start) / "log.jsonl").is_file():
-        return [*_stages(Path(start)), stage]
+    start = settings.start
+    if start is not None and (start / "log.jsonl").is_file() and start.resolve() not in after:
+        return [*_stages(start, (*after, start.resolve())), stage]
     return [stage]
 
 

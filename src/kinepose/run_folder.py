@@ -1,15 +1,23 @@
 """The folder of a run, read as files: no model is needed to look into it."""
 
 import hashlib
-import json
+import math
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from annotated_types import Interval
+from jaxtyping import Float32, UInt8
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kinepose.array_files import read_arrays
 from kinepose.errors import BadInputError
-from kinepose.settings import SHIPPED, ModelConfig
+from kinepose.files import regular_file
+from kinepose.schema import STRICT, read_json
+from kinepose.settings import SHIPPED, Count, ModelConfig, TrainConfig
+from kinepose.tensor_files import read_heads
 
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).parent / "weights"
@@ -36,84 +44,95 @@ def model_sha256(run: Path) -> str:
         BadInputError: if there is none.
     """
     path = run_folder(run) / "model.safetensors"
-    if not path.is_file():
+    if not path.exists():
         raise BadInputError(f"{run} is not a run: it has no model.safetensors")
-    with path.open("rb") as file:
+    with regular_file(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_run_config(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunDescription:
+    """config.json of a run."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
+    model: ModelConfig
+    backbone: dict[str, Any] | None = None
+    """In the terms of transformers, of which other versions may say other things."""
+    train: TrainConfig | None = None
+    """What of its settings this version knows as well."""
+    turns: dict[str, Count] = field(default_factory=dict)
+    """How many iterations each loss had, those of the run it started from included."""
+
+
+class LogLine(BaseModel):
+    """One iteration; further keys are the terms of its loss."""
+
+    model_config = STRICT | ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float]  # ty: ignore[incompatible-mutable-override]
+
+    step: Annotated[int, Interval(ge=0)]
+    loss: str
+    total: float
+    seconds: Annotated[float, Interval(ge=0.0)]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The arrays that training leaves for pictures, RGB from 0 to 255 but for the joints."""
+
+    source: UInt8[np.ndarray, "pairs size size 3"]
+    target: UInt8[np.ndarray, "pairs size size 3"]
+    background: UInt8[np.ndarray, "pairs size size 3"]
+    reconstruction: UInt8[np.ndarray, "pairs size size 3"]
+    maps: UInt8[np.ndarray, "pairs 33 map_size map_size"]
+    joints2d: Float32[np.ndarray, "pairs 17 2"]
+    """From -1 to 1 across the crop."""
+    pose_images: UInt8[np.ndarray, "poses size size 3"]
+    appearance_images: UInt8[np.ndarray, "people size size 3"]
+    background_images: UInt8[np.ndarray, "places size size 3"]
+    transfers: UInt8[np.ndarray, "poses people places size size 3"]
+
+
+def read_run_config(folder: Path) -> RunDescription:
     """config.json of a run.
 
     Raises:
-        BadInputError: if there is none, or of another version.
+        BadInputError: if there is none, or of another version, or with settings that cannot be.
     """
     path = run_folder(folder) / "config.json"
-    if not path.is_file():
+    if not path.exists():
         raise BadInputError(f"{folder} is not a run: it has no config.json")
-    try:
-        described = json.loads(path.read_text())
-    except ValueError as error:
-        raise BadInputError(f"{path} is not JSON: {error}") from error
-    version = described.get("format_version") if isinstance(described, dict) else None
-    if version != FORMAT_VERSION:
-        raise BadInputError(
-            f"{path} has format version {version}; this kinepose reads {FORMAT_VERSION}"
-        )
-    if not isinstance(described.get("model"), dict):
-        raise BadInputError(f"{folder} is not a run: its config.json describes no model")
-    if not isinstance(described.get("train", {}), dict):
-        raise BadInputError(f"{folder}: config.json: its settings of training are none")
-    return described
+    return read_json(path, RunDescription)
 
 
-def read_model_config(folder: Path) -> ModelConfig:
-    """The networks of a run, as config.json describes them.
-
-    Raises:
-        BadInputError: if it does not.
-    """
-    values = read_run_config(folder)["model"]
-    read: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    try:
-        return ModelConfig(**read)
-    except TypeError as error:
-        raise BadInputError(f"{folder}: config.json: {error}") from error
-
-
-def paints_people(described: dict[str, Any]) -> bool:
+def paints_people(described: RunDescription) -> bool:
     """Whether a run's config.json says that L_P had turns: no other loss trains D_I."""
-    return described.get("turns", {}).get("paired", 0) > 0
+    return described.turns.get("paired", 0) > 0
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log.jsonl; one that was cut short, or is none, is passed over."""
     path = folder / "log.jsonl"
     lines = []
-    for text in path.read_text(errors="replace").splitlines() if path.is_file() else []:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and line.keys() >= {"step", "loss", "total", "seconds"}:
-            lines.append(line)
+    for text in regular_file(path).read_bytes().splitlines() if path.exists() else []:
+        with suppress(ValidationError):
+            lines.append(LogLine.model_validate_json(text).model_dump())
     return lines
 
 
-def read_last_pictures(folder: Path) -> dict[str, np.ndarray] | None:
-    """The newest arrays that training left for pictures, if it left any.
+def read_last_pictures(folder: Path) -> tuple[int, Pictures] | None:
+    """The newest arrays that training left for pictures, if it left any, and their step.
 
     Raises:
         BadInputError: if the file is broken.
     """
-    paths = sorted((folder / "pictures").glob("step_*.npz"))
+    paths = sorted((folder / "pictures").glob("step_[0-9]*[0-9].npz"))
     if not paths:
         return None
-    try:
-        with np.load(paths[-1], allow_pickle=False) as arrays:
-            return {"step": np.array(int(paths[-1].stem.split("_")[1])), **arrays}
-    except (OSError, ValueError, EOFError) as error:
-        raise BadInputError(f"{paths[-1]} is broken: {error}") from error
+    step = "".join(filter(str.isdigit, paths[-1].stem))
+    return int(step), read_arrays(paths[-1], Pictures, "pictures of a run", {})
 
 
 def count_parameters(folder: Path) -> int:
@@ -122,10 +141,5 @@ def count_parameters(folder: Path) -> int:
     Raises:
         BadInputError: if it is missing or broken.
     """
-    path = run_folder(folder) / "model.safetensors"
-    try:
-        with safe_open(path, "numpy") as weights:
-            names = list(weights.keys())
-            return sum(int(np.prod(weights.get_slice(name).get_shape())) for name in names)
-    except (OSError, SafetensorError) as error:
-        raise BadInputError(f"{path} cannot be read: {error}") from error
+    heads, _ = read_heads(run_folder(folder) / "model.safetensors")
+    return sum(math.prod(head.shape) for head in heads.values())

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -38,7 +39,7 @@ from kinepose.run_folder import read_log, read_run_config
 from kinepose.settings import AdaptConfig, PeopleConfig
 from kinepose.training.checkpoint import Run
 
-PAINTS = {"variant": "unsupervised", "iterations": 10, "warm_up": 2, "pose_consistency": 0.2}
+PAINTS = {"output": Path("run"), "iterations": 10, "warm_up": 2, "pose_consistency": 0.2}
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def lively(tiny_model):
 
 @pytest.fixture
 def start(lively, tmp_path):
-    save_model(lively, tmp_path / "start", train=PAINTS)
+    save_model(lively, tmp_path / "start", train=PAINTS, turns={"paired": 8})
     return tmp_path / "start"
 
 
@@ -92,7 +93,7 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, films, start, cap
     before = hashes(films, start)
     adapt(config)
     assert hashes(films, start) == before
-    assert read_run_config(config.output)["train"]["pose_consistency"] == 0.2
+    assert read_run_config(config.output).train.pose_consistency == 0.2
     held = json.loads((config.output / "adaptation.json").read_text())
     assert held["finished"] and held["iterations"] == 6
     assert {line["loss"] for line in read_log(config.output / "training")} == {
@@ -105,9 +106,9 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, films, start, cap
     finished = hashes(config.output)
     adapt(config)
     assert capsys.readouterr().out.splitlines()[-1] == printed
-    with pytest.raises(BadInputError, match="other iterations"):
+    with pytest.raises(BadInputError, match="iterations 6, not 8"):
         adapt(replace(config, iterations=8))
-    with pytest.raises(BadInputError, match="other films"):
+    with pytest.raises(BadInputError, match="adaptation with films "):
         adapt(replace(config, films=config.films[:1]))
     assert hashes(config.output) == finished
 
@@ -290,7 +291,7 @@ def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
         '{"step": 90, "films": {"a.mp4": {"agreement": "x", "jitter": 1, "fit": 1}}}',
     ):
         (tmp_path / "looks.jsonl").write_text(f"{lines[0]}\n{broken}\n")
-        with pytest.raises(BadInputError, match=r"looks\.jsonl, line 2 is broken"):
+        with pytest.raises(BadInputError, match=r"looks\.jsonl"):
             _read_looks(tmp_path, before)
 
 
@@ -300,7 +301,7 @@ def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
 def test_a_broken_state_is_one_line(config, held):
     config.output.mkdir()
     (config.output / "adaptation.json").write_text(held)
-    with pytest.raises(BadInputError, match=r"cannot use .*adaptation\.json"):
+    with pytest.raises(BadInputError, match=r"adaptation\.json"):
         adapt(config)
 
 
@@ -325,15 +326,15 @@ def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, mon
         adapt(config)
     cut = hashes(config.output / "clips")
     assert len(cut) == 3
-    with pytest.raises(BadInputError, match="other films"):
+    with pytest.raises(BadInputError, match="adaptation with films "):
         adapt(replace(config, films=config.films[:1]))
     adapt(replace(config, iterations=config.iterations))
     assert hashes(config.output / "clips") == cut
 
 
 def test_bad_input_is_one_line(config, films, tiny_model, tmp_path):
-    save_model(tiny_model, tmp_path / "renders", train={"variant": "prior"})
-    save_model(tiny_model, tmp_path / "taken", train=PAINTS)
+    save_model(tiny_model, tmp_path / "renders", train={"output": "run", "variant": "prior"})
+    save_model(tiny_model, tmp_path / "taken", train=PAINTS, turns={"paired": 8})
     films = tmp_path / "prepared"
     (films / "clips").mkdir(parents=True)
     for changes, says in [

@@ -198,7 +198,7 @@ def test_what_holds_no_clips_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="does not hold clips"):
         read_clips([tmp_path])
     (tmp_path / "other.parquet").write_bytes(b"no table")
-    with pytest.raises(BadInputError, match="does not hold clips"):
+    with pytest.raises(BadInputError, match="is no file of clips"):
         read_clips([tmp_path])
 
 
@@ -234,7 +234,7 @@ def test_addresses_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPa
         "nonsense://clips": "cannot read nonsense://clips: Protocol not known",
         "s3://bucket/clips": "cannot read s3://bucket/clips: Install s3fs",
         "zip://::/nowhere.zip": "cannot read zip://::/nowhere.zip: .*No such file",
-        "memory://broken": "memory://broken/a.parquet does not hold clips",
+        "memory://broken": "memory://broken/a.parquet is no file of clips",
     }
     for address, complaint in complaints.items():
         with pytest.raises(BadInputError, match=complaint) as caught:

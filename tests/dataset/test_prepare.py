@@ -203,11 +203,12 @@ def test_bad_input_is_one_clear_line(films: Path, tmp_path: Path) -> None:
     for changes, says in [
         ({"fps": -1.0}, "--fps"),
         ({"crop_size": 0}, "--crop-size"),
-        ({"people": PeopleConfig(margin=np.nan)}, "--margin"),
-        ({"people": PeopleConfig(smoothing=np.nan)}, "--smoothing"),
+        ({"people": {"margin": np.nan}}, "--margin"),
+        ({"people": {"smoothing": np.nan}}, "--smoothing"),
     ]:
         with pytest.raises(BadInputError, match=says):
-            prepare(replace(config(films, tmp_path / "clips", "walker"), **changes))
+            made = {n: PeopleConfig(**v) if n == "people" else v for n, v in changes.items()}
+            prepare(replace(config(films, tmp_path / "clips", "walker"), **made))
     with pytest.raises(BadInputError, match="--shortest-clip"):
         prepare(replace(config(films, tmp_path / "clips", "walker"), shortest_clip=5.0))
     at_the_border = write_boxes(tmp_path / "border.csv", np.tile([0.0, 9, 20, 60], (30, 1)))
@@ -228,5 +229,5 @@ def test_bad_input_is_one_clear_line(films: Path, tmp_path: Path) -> None:
 
 def test_a_list_of_another_version_is_refused(films: Path, tmp_path: Path) -> None:
     (tmp_path / "_films.json").write_text(json.dumps({"format_version": 99, "films": {}}))
-    with pytest.raises(BadInputError, match="format version 99"):
+    with pytest.raises(BadInputError, match="format_version 99"):
         prepare(config(films, tmp_path, "walker"))

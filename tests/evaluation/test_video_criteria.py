@@ -125,7 +125,7 @@ def test_bad_input_is_one_clear_line(clips, tmp_path):
         (("good", "fast"), "pace"),
         (("good", "pictures"), "pictures"),
         (("good", "later"), "nobody"),
-        (("good", "none"), "no file of poses"),
+        (("good", "none"), "no such file"),
         (("good", "fast", "good"), r"good\.npz is named twice"),
     ]:
         config = CriteriaConfig(tuple(tmp_path / f"{name}.npz" for name in names), views=True)

@@ -187,12 +187,12 @@ def test_a_server_that_cannot_be_is_one_line(run, tmp_path, address):
     from kinepose.inference.app import serve
 
     taken = int(address.rsplit(":", 1)[1].strip("/"))
-    for config, reason in [
-        (AppConfig(tmp_path), "not a run"),
-        (AppConfig(run, port=taken), "no server"),
-        (AppConfig(run, port=70000), "no server"),
-        (AppConfig(run, largest=0), "--largest"),
+    for given, settings, reason in [
+        ((tmp_path,), {}, "not a run"),
+        ((run,), {"port": taken}, "no server"),
+        ((run,), {"port": 70000}, "--port"),
+        ((run,), {"largest": 0}, "--largest"),
     ]:
         with pytest.raises(BadInputError, match=reason) as caught:
-            serve(config)
+            serve(AppConfig(*given, **settings))
         assert "\n" not in str(caught.value)

@@ -61,9 +61,9 @@ def edit(path, change):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda d: d.update(format_version=99), "format version 99; this kinepose reads 1"),
+        (lambda d: d.update(format_version=99), "format_version 99: must be at most 1"),
         (lambda d: d["model"].update(surprise=1), "surprise"),
-        (lambda d: d["model"].update(pose_feature_width=16), "size mismatch|load"),
+        (lambda d: d["model"].update(pose_feature_width=16), r"does not fit config\.json: .*, not"),
         (lambda d: d.pop("model"), "model"),
     ],
 )

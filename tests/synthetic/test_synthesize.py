@@ -255,33 +255,35 @@ def test_renders_come_back_with_their_seed(renders):
     ("changes", "message"),
     [
         ({"clips": 0}, "--clips 0"),
-        ({"seconds": 0.0}, "less than one frame"),
-        ({"seconds": 0.04}, "less than one frame"),
-        ({"seconds": -1.0}, "--seconds -1.0: it must be at least 0"),
+        ({"seconds": 0.0}, "less than a frame"),
+        ({"seconds": 0.04}, "less than a frame"),
+        ({"seconds": -1.0}, "--seconds -1.0: must be at least 0"),
         ({"seconds": float("nan")}, "--seconds nan"),
         ({"seconds": float("inf")}, "--seconds inf"),
-        ({"fps": 0}, "--fps 0: it must be at least 1"),
+        ({"fps": 0}, "--fps 0: must be at least 1"),
         ({"size": 33}, "--size 33"),
         ({"size": 16}, "--size 16"),
         ({"size": -2}, "--size -2"),
         ({"seed": -1}, "--seed -1"),
         ({"workers": -1}, "--workers -1"),
-        ({"motion": MotionConfig(captured=0.0, mixed=0.0, procedural=0.0)}, "--motion"),
-        ({"motion": MotionConfig(mixed=-0.1)}, "--motion.mixed -0.1"),
-        ({"motion": MotionConfig(speed=0.5)}, "--motion.speed 0.5"),
-        ({"motion": MotionConfig(standing=1.5)}, "--motion.standing 1.5"),
-        ({"motion": MotionConfig(longest_stay=0.0)}, "--motion.longest-stay 0.0"),
-        ({"motion": MotionConfig(longest_stay=float("inf"))}, "--motion.longest-stay inf"),
-        ({"motion": MotionConfig(only=("fly",))}, "motion.only fly"),
-        ({"scene": SceneConfig(shutter=2.0)}, "--shutter 2.0"),
-        ({"scene": SceneConfig(distance=(6.0, 4.0))}, "--distance.*the smaller one first"),
-        ({"scene": SceneConfig(exposure=(float("nan"), 1.0))}, "--exposure"),
+        ({"motion": {"captured": 0.0, "mixed": 0.0, "procedural": 0.0}}, "--captured"),
+        ({"motion": {"mixed": -0.1}}, "--mixed -0.1"),
+        ({"motion": {"speed": 0.5}}, "--speed 0.5"),
+        ({"motion": {"standing": 1.5}}, "--standing 1.5"),
+        ({"motion": {"longest_stay": 0.0}}, "--longest-stay 0.0"),
+        ({"motion": {"longest_stay": float("inf")}}, "--longest-stay inf"),
+        ({"motion": {"only": ("fly",)}}, "motion.only fly"),
+        ({"scene": {"shutter": 2.0}}, "--shutter 2.0"),
+        ({"scene": {"distance": (6.0, 4.0)}}, "--distance.*the smaller one first"),
+        ({"scene": {"exposure": (float("nan"), 1.0)}}, "--exposure"),
     ],
 )
 def test_bad_settings_are_named_and_nothing_is_left(tmp_path, changes, message):
     output = tmp_path / "films"
+    kinds = {"motion": MotionConfig, "scene": SceneConfig}
     with pytest.raises(BadInputError, match=message) as caught:
-        synthesize(replace(TINY, output=output, **changes))
+        made = {n: kinds[n](**v) if n in kinds else v for n, v in changes.items()}
+        synthesize(replace(TINY, output=output, **made))
     assert "\n" not in str(caught.value)
     assert not output.exists()
 

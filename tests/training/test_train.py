@@ -298,7 +298,7 @@ def test_pictures_hold_what_the_report_draws(config):
 
 def test_a_loss_that_is_not_finite_stops_the_run_in_one_line(config):
     with pytest.raises(TrainingError, match="not finite") as caught:
-        train(replace(config, learning_rate=1e30, gradient_clip=0.0, iterations=50))
+        train(replace(config, learning_rate=100.0, gradient_clip=0.0, iterations=50))
     assert "\n" not in str(caught.value)
     load_model(config.output)
 
@@ -316,7 +316,7 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"variant": "full"}, "--labels"),
         ({"variant": "full", "labels": (Path("nowhere"),)}, "nowhere"),
         ({"crop_jitter": 0.1, "model": replace(TINY_MODEL, extended_camera=False)}, "extended"),
-        ({"device": "tpu"}, "tpu"),
+        ({"device": "tpu"}, "--device tpu"),
         ({"batch_size": 0}, "--batch-size"),
         ({"picture_every": 0}, "--picture-every"),
         ({"threads": -1}, "--threads"),
@@ -356,7 +356,7 @@ def test_a_batch_of_one_trains(config, tmp_path):
 def test_a_broken_state_is_one_line(config):
     train(config)
     (config.output / "state.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(BadInputError, match="cannot go on"):
+    with pytest.raises(BadInputError, match=r"state\.safetensors is no file of safetensors"):
         train(replace(config, iterations=12))
 
 

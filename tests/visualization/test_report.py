@@ -35,7 +35,7 @@ def write_run(folder, pictures=True, **changes):
     config = {
         "format_version": FORMAT_VERSION,
         "model": {"image_size": 64, "map_size": 16, "decoder_widths": [64, 48]},
-        "train": {"variant": "unsupervised", "preset": "cpu", "iterations": 90, "clips": ["a<b"]},
+        "train": {"output": "run", "preset": "cpu", "iterations": 90, "clips": ["a<b"]},
     }
     (folder / "config.json").write_text(json.dumps(config | changes))
     save_file({"a": np.zeros((10, 7)), "b": np.zeros(30)}, folder / "model.safetensors")
@@ -193,11 +193,11 @@ def test_bad_input_gets_one_clear_line_and_no_page(tmp_path):
     for folder, poses, says in [
         (empty, None, "is not a run"),
         (tmp_path / "none", None, "is not a run"),
-        (other, None, "format version 99"),
+        (other, None, "format_version 99"),
         (broken, None, "model.safetensors"),
-        (untrained, None, "settings of training"),
-        (run, empty, "no file of poses"),
-        (run, badly_scored, "scores"),
+        (untrained, None, "train 3"),
+        (run, empty, "no such file"),
+        (run, badly_scored, r"METRICS\.json: labels is missing"),
     ]:
         with pytest.raises(BadInputError, match=says) as caught:
             write_report(ReportConfig(folder, tmp_path / "out" / "page.html", poses))
@@ -226,7 +226,7 @@ def test_runs_are_read_as_files(tmp_path):
         log.write('[1]\n{"a": 1}\n{"step": 13')
     assert len(read_log(run)) == 12
     pictures = read_last_pictures(run)
-    assert pictures is not None and pictures["step"] == 10
+    assert pictures is not None and pictures[0] == 10
     assert read_last_pictures(write_run(tmp_path / "other", pictures=False)) is None
     (run / "pictures" / "step_00000011.npz").write_text("cut short")
     with pytest.raises(BadInputError, match="is broken"):

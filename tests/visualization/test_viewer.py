@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from kinepose.errors import BadInputError
 from kinepose.pose_files import FilmPoses, read_poses, write_poses
-from kinepose.video.writing import write_video
+from kinepose.video.writing import write_timed_video, write_video
 from kinepose.visualization.viewer import LONGEST, write_viewer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -264,7 +265,7 @@ def test_pictures_of_several_sizes_are_a_film(opened, tmp_path):
     poses = write_people(tmp_path, frames=3, fps=0.0, energy=False)
     write_viewer(pictures, tmp_path)
     page = opened(tmp_path / "viewer.html")
-    assert page.locator("#time").text_content() == "picture 1 of 3"
+    assert page.locator("#time").text_content() == "picture 1 of 3: 0.png"
     assert page.evaluate("[video.videoWidth, video.videoHeight]") == [400, 300]
     for picture, scale in [(2, 10.0), (1, 0.5)]:
         page.locator("#slider").fill(str(picture))
@@ -273,6 +274,35 @@ def test_pictures_of_several_sizes_are_a_film(opened, tmp_path):
         assert abs(at - scale * poses.joints2d[picture, 0, 0]) < 0.13
     assert not page.locator("#energy").is_visible()
     assert page.get_by_label("Person").locator("option").count() == 1
+
+
+def test_film_and_skeleton_are_together_where_frames_come_unevenly(opened, tmp_path):
+    """At 20, 4 and 20 frames a second, at rest and while it plays."""
+    times = np.concatenate(
+        [np.arange(0, 0.8, 0.05), np.arange(0.8, 2.8, 0.25), 2.8 + np.arange(16) / 20]
+    )
+    stills = [np.full((HEIGHT, WIDTH, 3), grey(i), np.uint8) for i in range(len(times))]
+    film = tmp_path / "film.mp4"
+    write_timed_video(film, zip(times.tolist(), stills, strict=True), 10.0)
+    poses = write_people(tmp_path, frames=len(times), fps=11.0)
+    write_poses(tmp_path / "poses.npz", replace(poses, time=times[poses.frame]))
+    write_viewer(film, tmp_path)
+    page = opened(tmp_path / "viewer.html")
+    for frame in (17, 3, 22, len(times) - 1):
+        page.locator("#slider").fill(str(frame))
+        assert abs(shown_frame(page) - frame) < 0.4
+        assert page.evaluate("frame") == frame
+        assert page.locator("#time").text_content().startswith(f"{times[frame]:.2f} s")
+    page.locator("#slider").fill("0")
+    page.get_by_role("button", name="Play").click()
+    for after in (3, 18, 30):
+        until(page, f"frame >= {after}")
+        presented, drawn = page.evaluate(
+            "new Promise((done) => video.requestVideoFrameCallback("
+            "(_, { mediaTime }) => done([mediaTime, frame])))"
+        )
+        assert abs(presented - times[drawn]) < 2e-3
+    page.get_by_role("button", name="Pause").click()
 
 
 def test_nothing_in_the_page_is_an_address(folder):
@@ -296,7 +326,7 @@ def test_of_a_long_film_the_page_holds_the_beginning(tmp_path):
 
 def test_without_poses_or_film_there_is_no_page(tmp_path):
     film = write_film(tmp_path / "film.mp4", frames=2)
-    with pytest.raises(BadInputError, match="no file of poses"):
+    with pytest.raises(BadInputError, match="no such file"):
         write_viewer(film, tmp_path)
     write_people(tmp_path, frames=2)
     with pytest.raises(BadInputError, match="no such file"):

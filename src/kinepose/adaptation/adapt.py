@@ -9,25 +9,26 @@ import json
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int
+from pydantic import ConfigDict
 from tqdm import tqdm
 
 from kinepose.adaptation.acceptance import Verdict, change, judge
 from kinepose.dataset.pairs import ClipSet, read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError, TrainingError
-from kinepose.files import check_folder, making, replacing
+from kinepose.files import check_folder, making, regular_file, replacing
 from kinepose.method.model import Model, choose_device, load_model, save_model
-from kinepose.ranges import check_ranges
-from kinepose.run_folder import model_sha256, paints_people, read_model_config, read_run_config
-from kinepose.settings import PRESETS, AdaptConfig, PrepareConfig, TrainConfig
+from kinepose.run_folder import model_sha256, paints_people, read_run_config
+from kinepose.schema import STRICT, as_json, differences, from_json, read_json, write_json
+from kinepose.settings import PRESETS, AdaptConfig, Count, PrepareConfig, TrainConfig
 from kinepose.training.checkpoint import Run
 from kinepose.training.train import train
 from kinepose.video.people import cropped_as
@@ -46,19 +47,56 @@ _AS_BEFORE = (
     *("rotation", "crop_jitter", "smallest_gap"),
 )
 """Settings that the run has from the one it starts from."""
-_RANGES = {
-    "iterations": (1.0, math.inf),
-    "check_every": (1.0, math.inf),
-    "patience": (1.0, math.inf),
-    "batch_size": (1.0, math.inf),
-    "learning_rate": (0.0, math.inf),
-    "renders": (0.0, math.inf),
-    "seed": (0.0, 2.0**31),
-    "threads": (0.0, 1024.0),
-}
+_NEVER = 1e6
+"""[min]"""
 _MADE = ("clips", "training", "held_back")
 """Folders within the output."""
 _MAY_CHANGE = ("output", "device", "threads", "workers")
+
+
+Told = float | Literal["constant"] | None
+
+
+@dataclass(frozen=True)
+class ToldVerdict:
+    """A verdict in JSON."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    agreement: Told
+    jitter: Told
+    fit: Told
+
+
+@dataclass(frozen=True)
+class ToldLook:
+    """A line of looks.jsonl."""
+
+    step: Count
+    films: dict[str, ToldVerdict]
+
+
+@dataclass(frozen=True)
+class FilmChange:
+    """What became of the verdict on a film."""
+
+    before: ToldVerdict
+    after: ToldVerdict
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """adaptation.json: whether it is finished, by which settings, and if so what it gained."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    finished: bool
+    settings: dict[str, Any]
+    ended: str = ""
+    iterations: Count = 0
+    kept: Count = 0
+    change: Told = None
+    films: dict[str, FilmChange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -226,7 +264,8 @@ def is_held_back(clock: Float[np.ndarray, " rows"], share: float) -> Bool[np.nda
 
 def _settings(config: AdaptConfig) -> TrainConfig:
     """Those of `train`, with losses weighted as in the run it starts from."""
-    before, model = read_run_config(config.start)["train"], read_model_config(config.start)
+    described = read_run_config(config.start)
+    before, model = described.train, described.model
     stream = replace(
         PRESETS["kinepose"].stream,
         renders=config.renders if model.extended_camera else 0,
@@ -246,21 +285,18 @@ def _settings(config: AdaptConfig) -> TrainConfig:
         cooldown=0.0,
         average=0.0,
         rise=0,
-        checkpoint_minutes=math.inf,
+        checkpoint_minutes=_NEVER,
         picture_every=config.check_every,
         stream=stream,
         seed=config.seed,
         device=config.device,
         threads=config.threads,
         model=model,
-        **{name: before[name] for name in _AS_BEFORE if name in before},
+        **{name: getattr(before, name) for name in _AS_BEFORE},
     )
 
 
 def _check_settings(config: AdaptConfig) -> None:
-    check_ranges(config, _RANGES)
-    if not 0 < config.held_back <= 0.5:
-        raise BadInputError(f"--held-back must be above 0 and at most 0.5, not {config.held_back}")
     check_folder(config.output)
     if not paints_people(read_run_config(config.start)):
         raise BadInputError(
@@ -290,27 +326,26 @@ def _finished(config: AdaptConfig) -> bool:
             )
         return False
     held, wanted = read_adaptation(config.output), _described(config)
-    for name, value in wanted.items():
-        if held["settings"].get(name) != value:
-            raise BadInputError(
-                f"{config.output} holds an adaptation with other {name}: name another --output, or "
-                "the same settings to go on with it"
-            )
-    return bool(held["finished"])
+    if differs := differences(held.settings, wanted):
+        raise BadInputError(
+            f"{config.output} holds an adaptation with {differs[0]}: name another --output, or the "
+            "same settings to go on with it"
+        )
+    return held.finished
 
 
 def _described(config: AdaptConfig) -> dict[str, Any]:
     """What decides the outcome: settings, films with their sizes, and the model before."""
-    settings = {name: value for name, value in asdict(config).items() if name not in _MAY_CHANGE}
-    films = [[path.name, path.stat().st_size if path.is_file() else 0] for path in config.films]
-    settings |= {"films": films, "start_sha256": model_sha256(config.start)}
-    return json.loads(json.dumps(settings, default=str))
+    settings = {n: value for n, value in as_json(config).items() if n not in _MAY_CHANGE}
+    films = [
+        [as_json(Path(path.name)), path.stat().st_size if path.is_file() else 0]
+        for path in config.films
+    ]
+    return settings | {"films": films, "start_sha256": model_sha256(config.start)}
 
 
 def _write_state(config: AdaptConfig, state: dict[str, Any]) -> None:
-    with replacing(config.output / "adaptation.json") as temporary:
-        held = state | {"settings": _described(config)}
-        temporary.write_text(json.dumps(held, indent=1) + "\n")
+    write_json(config.output / "adaptation.json", state | {"settings": _described(config)})
 
 
 def _summary(looks: list[Look]) -> dict[str, Any]:
@@ -318,42 +353,35 @@ def _summary(looks: list[Look]) -> dict[str, Any]:
     return {
         "iterations": looks[-1].step,
         "kept": best.step,
-        "change": overall_change(best, looks[0]),
+        "change": _told(overall_change(best, looks[0])),
         "films": {
             film: {
-                "before": _plain(looks[0].films[film]),
-                "after": _plain(best.films[film]),
-                "change": change(best.films[film], looks[0].films[film]),
+                "before": _told_verdict(looks[0].films[film]),
+                "after": _told_verdict(best.films[film]),
+                "change": _told(change(best.films[film], looks[0].films[film])),
             }
             for film in sorted(looks[0].films)
         },
     }
 
 
-def _plain(verdict: Verdict) -> dict[str, float | str | None]:
+def _told(number: float) -> Told:
     """As JSON has it: null where a film says nothing, and `constant` for poses that are one."""
-    told = {name: None if math.isnan(v) else v for name, v in asdict(verdict).items()}
-    return {name: "constant" if v == math.inf else v for name, v in told.items()}
+    return None if math.isnan(number) else "constant" if math.isinf(number) else number
 
 
-def _verdict(plain: dict[str, Any]) -> Verdict:
-    """The inverse of _plain."""
-    other = {None: math.nan, "constant": math.inf}
-    return Verdict(**{name: float(other.get(value, value)) for name, value in plain.items()})
+def _number(told: Told) -> float:
+    """The inverse of _told."""
+    return math.nan if told is None else math.inf if told == "constant" else float(told)
 
 
-def read_adaptation(run: Path) -> dict[str, Any]:
+def read_adaptation(run: Path) -> Adaptation:
     """adaptation.json of a run.
 
     Raises:
         BadInputError: if it is broken.
     """
-    path = run / "adaptation.json"
-    try:
-        held = json.loads(path.read_text())
-        return held | {"finished": held["finished"], "settings": dict(held["settings"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInputError(f"cannot use {path}: {error}; name another --output") from error
+    return read_json(run / "adaptation.json", Adaptation)
 
 
 def describe_adaptation(run: Path) -> str:
@@ -361,23 +389,24 @@ def describe_adaptation(run: Path) -> str:
     held = read_adaptation(run)
     lines = ["| film | | mirror images disagree | jitter / spread | joints on the person |"]
     lines.append("|---" * 5 + "|")
-    for film, verdicts in held["films"].items():
-        for when in ("before", "after"):
-            values = " | ".join(_cell(value) for value in verdicts[when].values())
+    for film, verdicts in held.films.items():
+        for when, verdict in (("before", verdicts.before), ("after", verdicts.after)):
+            values = " | ".join(_cell(value) for value in vars(verdict).values())
             lines.append(f"| {film} | {when} | {values} |")
-    if held["kept"]:
-        gain = f"{1 - held['change']:.1%} better by these criteria after {held['kept']} iterations"
+    if held.kept:
+        share = f"{1 - _number(held.change):.1%}"
+        gain = f"{share} better by these criteria after {held.kept} iterations"
     else:
-        gain = f"no better after {held['iterations']} iterations: the model stays as it was"
-    return "\n".join([*lines, f"{run}: {gain} ({held['ended']})"])
+        gain = f"no better after {held.iterations} iterations: the model stays as it was"
+    return "\n".join([*lines, f"{run}: {gain} ({held.ended})"])
 
 
-def _cell(value: float | str | None) -> str:
-    return value if isinstance(value, str) else "-" if value is None else f"{value:.3f}"
+def _cell(told: Told) -> str:
+    return told if isinstance(told, str) else "-" if told is None else f"{told:.3f}"
 
 
 def _keep(model: Model, folder: Path, settings: TrainConfig) -> None:
-    save_model(model, folder, train=asdict(settings))
+    save_model(model, folder, train=settings)
 
 
 def _read_looks(folder: Path, before: Look) -> list[Look]:
@@ -388,20 +417,24 @@ def _read_looks(folder: Path, before: Look) -> list[Look]:
     """
     path = folder / "looks.jsonl"
     looks = []
-    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
-        try:
-            held = json.loads(line)
-            films = {film: _verdict(held["films"][film]) for film in before.films}
-            looks.append(Look(int(held["step"]), films))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadInputError(
-                f"{path}, line {number} is broken: name another --output"
-            ) from error
+    for text in regular_file(path).read_bytes().splitlines() if path.exists() else ():
+        told = from_json(text, ToldLook, str(path))
+        if missing := before.films.keys() - told.films.keys():
+            raise BadInputError(f"{path} says nothing of {min(missing)}: name another --output")
+        looks.append(Look(told.step, {f: _verdict(told.films[f]) for f in before.films}))
     return looks
+
+
+def _verdict(told: ToldVerdict) -> Verdict:
+    return Verdict(**{name: _number(value) for name, value in vars(told).items()})
+
+
+def _told_verdict(verdict: Verdict) -> dict[str, Told]:
+    return {name: _told(value) for name, value in vars(verdict).items()}
 
 
 def _write_looks(folder: Path, looks: list[Look]) -> None:
     with replacing(folder / "looks.jsonl") as temporary, temporary.open("w") as file:
         for look in looks:
-            films = {film: _plain(verdict) for film, verdict in look.films.items()}
+            films = {film: _told_verdict(verdict) for film, verdict in look.films.items()}
             file.write(json.dumps({"step": look.step, "films": films}, allow_nan=False) + "\n")

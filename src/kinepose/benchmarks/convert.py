@@ -6,6 +6,7 @@ a film; what is scored stays the pictures that it is, a folder of links a record
 
 import csv
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from kinepose.pose_files import write_labels
 from kinepose.settings import Benchmark, ConvertConfig
 from kinepose.video.reading import read_frames
 from kinepose.video.writing import write_video
+
+_OURS = re.compile(r"\d{6,}\.\w+")
+"""Names of the pictures that are linked."""
 
 
 def convert(config: ConvertConfig) -> None:
@@ -112,8 +116,10 @@ def _link_pictures(pictures: tuple[Path, ...], folder: Path) -> None:
     Links of an earlier call go: another protocol has other pictures.
     """
     for link in folder.glob("*"):
-        if link.is_symlink():
-            link.unlink()
+        if not (link.is_symlink() and _OURS.fullmatch(link.name)):
+            raise BadInputError(f"{link} is not of an earlier call: name another --output")
+    for link in folder.glob("*"):
+        link.unlink()
     for number, picture in enumerate(pictures):
         _link(picture, folder / f"{number:06d}{picture.suffix}")
 
@@ -124,6 +130,8 @@ def _link(target: Path, link: Path) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_symlink():
         link.unlink()
+    elif link.exists():
+        raise BadInputError(f"{link} is not of an earlier call: name another --output")
     os.symlink(target.resolve(), link)
 
 

@@ -5,15 +5,18 @@ named SUBJECT_ACTION_CAMERA, the action as its files spell it, with the number o
 """
 
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from annotated_types import Interval
+from jaxtyping import Float32, Float64, Int, Int64, Shaped
 
-from kinepose.benchmarks.recording import Recording, Shape, read_hdf5, select, with_shapes
+from kinepose.array_files import Schema, read_npz
+from kinepose.benchmarks.recording import FARTHEST, Recording, read_hdf5, select
 from kinepose.errors import BadInputError
+from kinepose.pose_files import MOST_FRAMES
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
@@ -29,13 +32,17 @@ _CORRUPT = {"S11_Directions-2", "S11_Directions"}
 """One take by h36m-fetch's name and by mmpose's, of which ..."""
 _CORRUPT_CAMERA = "54138969"
 """... this camera's film is broken."""
-_FETCH_SHAPES: dict[str, Shape] = {
-    "camera": (None,),
-    "frame": (None,),
-    "pose/2d": (None, 32, 2),
-    "pose/3d": (None, 32, 3),
+_FETCH: Schema = {
+    "camera": Annotated[Int[np.ndarray, " rows"], Interval(ge=0)],
+    "frame": Annotated[Int[np.ndarray, " rows"], Interval(ge=1, le=MOST_FRAMES)],
+    "pose/2d": Annotated[Float32[np.ndarray, "rows 32 2"], FARTHEST],
+    "pose/3d": Annotated[Float32[np.ndarray, "rows 32 3"], FARTHEST],
 }
-_MMPOSE_SHAPES: dict[str, Shape] = {"imgname": (None,), "part": (None, 17, 3), "S": (None, 17, 4)}
+_MMPOSE: Schema = {
+    "imgname": Shaped[np.ndarray, " rows"],
+    "part": Annotated[Float32[np.ndarray, "rows 17 3"], FARTHEST],
+    "S": Annotated[Float64[np.ndarray, "rows 17 4"], FARTHEST],
+}
 _MMPOSE_FOLDERS = "annotation_body3d/fps[0-9]*"
 _MMPOSE_TABLES = {"h36m_train.npz": TRAIN_SUBJECTS, "h36m_test.npz": TEST_SUBJECTS}
 _MMPOSE_PICTURE = re.compile(r".*/(S\d+)_([A-Za-z]+)(?:_(\d+))?\.(\d+)_(\d+)\.jpg")
@@ -94,7 +101,7 @@ def _read_fetch(paths: list[Path], subjects: tuple[str, ...]) -> Iterator[Record
         folder = path.parent
         if folder.parent.name not in subjects:
             continue
-        cameras, frames, joints2d, joints3d = read_hdf5(path, _FETCH_SHAPES)
+        cameras, frames, joints2d, joints3d = read_hdf5(path, _FETCH).values()
         for camera in np.unique(cameras):
             rows = np.flatnonzero(cameras == camera)
             numbers = frames[rows].astype(np.int64)
@@ -104,8 +111,8 @@ def _read_fetch(paths: list[Path], subjects: tuple[str, ...]) -> Iterator[Record
                 folder.name,
                 str(camera),
                 numbers - 1,
-                joints2d[rows][:, JOINTS].astype(np.float32),
-                joints3d[rows][:, JOINTS].astype(np.float32),
+                joints2d[rows][:, JOINTS],
+                joints3d[rows][:, JOINTS],
                 tuple(pictures / f"img_{number:06d}.jpg" for number in numbers),
             )
 
@@ -151,14 +158,8 @@ def _read_table(
     Float32[np.ndarray, "rows 17 3"],
 ]:
     """Names of pictures, 2D [px] and 3D [mm]. The last numbers are visibilities, all 1."""
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in _MMPOSE_SHAPES if name in held}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInputError(f"{path} is not mmpose's, or is broken: {error}") from error
-    names, part, joints = with_shapes(path, arrays, _MMPOSE_SHAPES)
-    metres = joints[..., :3]
-    return names.astype(str), part[..., :2].astype(np.float32), (1000 * metres).astype(np.float32)
+    names, part, joints = read_npz(path, _MMPOSE, "mmpose's annotations").values()
+    return names, part[..., :2], (1000 * joints[..., :3]).astype(np.float32)
 
 
 def _take(recording: Recording) -> str:
@@ -174,6 +175,8 @@ def _recording(
     joints3d: Float32[np.ndarray, "frames 17 3"],
     pictures: tuple[Path, ...],
 ) -> Recording:
+    if (np.diff(frame) <= 0).any():
+        raise BadInputError(f"{subject} {sequence}: the numbers of camera {camera} do not ascend")
     action = sequence.partition("-")[0]
     return Recording(
         name=f"{subject}_{sequence}_{camera}",

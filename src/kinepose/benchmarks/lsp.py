@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 
-from kinepose.benchmarks.recording import read_mat
+from kinepose.array_files import check_arrays
+from kinepose.benchmarks.recording import FARTHEST, read_mat
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 
@@ -42,7 +43,8 @@ def read_lsp(folder: Path, half: Literal["train", "test"] = "test") -> LspPictur
             f"no Leeds Sports Pose in {folder}: expected joints.mat and images/im0001.jpg; to be "
             "had from sam.johnson.io/research/lsp.html"
         )
-    (joints,) = read_mat(path, {"joints": (3, 14, None)})  # of the extended set it is 14 x 3
+    schema = {"joints": Annotated[Float64[np.ndarray, "3 14 pictures"], FARTHEST]}
+    (joints,) = check_arrays(str(path), read_mat(path, schema), schema).values()
     middle = joints.shape[2] // 2
     numbers = range(middle) if half == "train" else range(middle, joints.shape[2])
     x_y_occluded = joints[..., numbers].transpose(2, 1, 0)

@@ -8,19 +8,22 @@ on 14 joints counts them.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from jaxtyping import Float32
+from annotated_types import Interval
+from jaxtyping import Float, Float32
 
+from kinepose.array_files import Schema, check_arrays
 from kinepose.benchmarks.recording import (
+    FARTHEST,
     Recording,
-    Shape,
     read_hdf5,
     read_mat,
     select,
-    with_shapes,
 )
 from kinepose.errors import BadInputError
+from kinepose.files import decoding
 
 TRAIN_CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 """Those at the height of a chest or a knee; the others look down from the ceiling."""
@@ -32,18 +35,20 @@ arm, right and left leg, pelvis, spine, head."""
 ACTIVITIES = ("none", "Stand-Walk", "Exercise", "Sit", "Crouch-Reach", "Floor", "Sports", "Misc")
 """By their numbers, which begin at 1."""
 
-_TRAIN_SHAPES: dict[str, Shape] = {
-    "annot2": (None, 28 * 2),
-    "annot3": (None, 28 * 3),
-    "univ_annot3": (None, 28 * 3),
+_TRAIN: Schema = {
+    "annot2": Annotated[Float32[np.ndarray, "frames 56"], FARTHEST],
+    "annot3": Annotated[Float32[np.ndarray, "frames 84"], FARTHEST],
+    "univ_annot3": Annotated[Float32[np.ndarray, "frames 84"], FARTHEST],
 }
-"""Of a camera's cells: a frame's joints one after the other."""
-_TEST_SHAPES: dict[str, Shape] = {
-    "annot2": (None, 1, 17, 2),
-    "annot3": (None, 1, 17, 3),
-    "univ_annot3": (None, 1, 17, 3),
-    "valid_frame": (None, 1),
-    "activity_annotation": (None, 1),
+"""Of a camera's cells: a frame's 28 joints one after the other."""
+_TEST: Schema = {
+    "annot2": Annotated[Float32[np.ndarray, "frames 1 17 2"], FARTHEST],
+    "annot3": Annotated[Float32[np.ndarray, "frames 1 17 3"], FARTHEST],
+    "univ_annot3": Annotated[Float32[np.ndarray, "frames 1 17 3"], FARTHEST],
+    "valid_frame": Float[np.ndarray, "frames 1"],
+    "activity_annotation": Annotated[
+        Float[np.ndarray, "frames 1"], Interval(ge=0, le=len(ACTIVITIES) - 1)
+    ],
 }
 _WHERE = "to be had from vcai.mpi-inf.mpg.de/3dhp-dataset"
 
@@ -66,13 +71,13 @@ def read_train(folder: Path, subjects: tuple[str, ...] = ()) -> Iterator[Recordi
         )
     for path in paths:
         subject, sequence = path.parts[-3:-1]
-        cells = read_mat(path, dict.fromkeys(_TRAIN_SHAPES, (14, 1)))
+        cells = read_mat(path, _TRAIN)
         for camera in TRAIN_CAMERAS:
-            of_camera = {
-                name: cell[camera, 0] for name, cell in zip(_TRAIN_SHAPES, cells, strict=True)
-            }
+            with decoding(path, "training set of MPI-INF-3DHP"):
+                of_camera = {name: np.asarray(cell[camera, 0]) for name, cell in cells.items()}
+            where = f"{path}, camera {camera}"
             joints2d, joints3d, universal3d = _in_our_order(
-                with_shapes(path, of_camera, _TRAIN_SHAPES), TRAIN_JOINTS
+                list(check_arrays(where, of_camera, _TRAIN).values()), TRAIN_JOINTS
             )
             yield Recording(
                 name=f"{subject}_{sequence}_{camera}",
@@ -101,7 +106,7 @@ def read_test(folder: Path) -> Iterator[Recording]:
             f"TS1/imageSequence/img_000001.jpg; {_WHERE}"
         )
     for path in paths:
-        *annotations, valid, activity = read_hdf5(path, _TEST_SHAPES)
+        *annotations, valid, activity = read_hdf5(path, _TEST).values()
         joints2d, joints3d, universal3d = _in_our_order(annotations, TEST_JOINTS)
         pictures = path.parent / "imageSequence"
         recording = Recording(
@@ -126,7 +131,7 @@ def _in_our_order(
 ) -> list[Float32[np.ndarray, "frames 17 dimensions"]]:
     """annot2, annot3 and univ_annot3, whose joints lie one after the other, of our 17 joints."""
     return [
-        values.reshape(len(values), -1, dimensions)[:, joints].astype(np.float32)
+        values.reshape(len(values), -1, dimensions)[:, joints]
         for values, dimensions in zip(annotations, (2, 3, 3), strict=True)
     ]
 

@@ -1,17 +1,20 @@
 """A recording of a licensed benchmark, in our joints and units whatever its files say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from annotated_types import Interval
 from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
+from kinepose.array_files import Head, Schema, check_arrays, check_heads
 from kinepose.errors import BadInputError
+from kinepose.files import decoding, regular_file
 from kinepose.pose_files import FilmLabels
 
-Shape = tuple[int | None, ...]
-"""Of an array in a file; None stands for one number, the same wherever it stands."""
+FARTHEST = Interval(ge=-1e7, le=1e7)
+"""Of joints [mm], and in pictures [px]."""
 
 
 @dataclass(frozen=True)
@@ -91,60 +94,40 @@ def boxes_around(joints2d: Float32[np.ndarray, "frames joints 2"]) -> Float[np.n
     return np.concatenate([low - margin, high + margin], axis=-1)
 
 
-def read_hdf5(path: Path, shapes: Mapping[str, Shape]) -> list[np.ndarray]:
+def read_hdf5(path: Path, schema: Schema) -> dict[str, np.ndarray]:
     """Arrays of an HDF5 file, which MATLAB v7.3 files are as well, axes in reverse order.
 
     Raises:
-        BadInputError: if it is none, or lacks one of them, or has other shapes, or h5py is not
+        BadInputError: if it is none, or lacks one of them, or has other ones, or h5py is not
             installed.
     """
     try:
         import h5py
     except ImportError as error:
         raise BadInputError(f"{path} needs h5py: pip install 'kinepose[benchmarks]'") from error
-    try:
-        with h5py.File(path) as file:
-            arrays = {name: np.asarray(file[name]) for name in shapes if name in file}
-    except OSError as error:
-        raise BadInputError(f"{path} is broken, or another file: {error}") from error
-    return with_shapes(path, arrays, shapes)
+    with decoding(path, "HDF5 file"), h5py.File(regular_file(path)) as file:
+        held = {name: file[name] for name in schema if name in file}
+        sets = {name: part for name, part in held.items() if isinstance(part, h5py.Dataset)}
+        check_heads(
+            str(path), {n: Head(part.shape, part.dtype) for n, part in sets.items()}, schema
+        )
+        arrays = {name: np.asarray(part) for name, part in sets.items()}
+    return check_arrays(str(path), arrays, schema)
 
 
-def read_mat(path: Path, shapes: Mapping[str, Shape]) -> list[np.ndarray]:
-    """Arrays of a MATLAB file before v7.3.
+def read_mat(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Arrays of a MATLAB file before v7.3, unchecked: cells hold arrays of their own.
 
     Raises:
-        BadInputError: if it is none, or lacks one of them, or has other shapes.
+        BadInputError: if it is none, or lacks one of them.
     """
     from scipy.io import loadmat
 
-    try:
-        held = loadmat(path, variable_names=list(shapes))
-    except Exception as error:  # a broken file may raise anything there
-        raise BadInputError(f"{path} is broken, or another file: {error}") from error
-    return with_shapes(path, {name: held[name] for name in shapes if name in held}, shapes)
-
-
-def with_shapes(
-    path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]
-) -> list[np.ndarray]:
-    """Those arrays of a file that have shapes.
-
-    Raises:
-        BadInputError: if one of them has another, or is not there.
-    """
-    missing = [name for name in shapes if name not in arrays]
-    if missing:
+    with decoding(path, "MATLAB file"):
+        held = loadmat(regular_file(path), variable_names=list(names))
+    if missing := [name for name in names if name not in held]:
         raise BadInputError(f"{path} is another file: it lacks {', '.join(missing)}")
-    rows: int | None = None
-    for name, shape in shapes.items():
-        held = arrays[name].shape
-        if rows is None and None in shape and len(held) == len(shape):
-            rows = held[shape.index(None)]
-        expected = tuple(rows if size is None else size for size in shape)
-        if held != expected:
-            raise BadInputError(f"{path} is another file: {name} is {held}, not {expected}")
-    return [arrays[name] for name in shapes]
+    return {name: held[name] for name in names}
 
 
 def _pace(recording: Recording) -> float:

@@ -5,10 +5,13 @@ Everything random comes from the generator that is passed in, so that a run can 
 
 import io
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from itertools import pairwise
+from pathlib import Path, PurePath
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 from jaxtyping import Float32, Float64, Int, UInt8
 from PIL import Image
 from torch import Tensor
@@ -23,13 +27,18 @@ from torch import Tensor
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA
 from kinepose.dataset.prepare import read_reports
 from kinepose.errors import BadInputError
-from kinepose.files import reading
+from kinepose.files import check_memory, decoding, reading, regular_file
 from kinepose.method.batches import PairBatch
 from kinepose.settings import Address
+from kinepose.video.people import crop_image
 
 _ENDS_OF_GAP = 1e-6
 """Times are read from files; a gap this much [s] too small is large enough."""
 _DECODED_BYTES = 2**30
+_FARTHEST = 1e9
+"""Of times [s], of boxes and of crops [px]."""
+_LARGEST_CROP = 4096
+"""Side [px]."""
 
 
 @dataclass(frozen=True)
@@ -209,14 +218,55 @@ def _clips_in(files: AbstractFileSystem, root: str, folder: Address) -> list[str
 
 
 def _read_film(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
-    try:
-        table = pq.read_table(path, filesystem=files)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInputError(f"{name} does not hold clips: {reason}") from error
-    if table.schema != SCHEMA:
-        raise BadInputError(f"{name} does not hold clips of this version: other columns")
+    with decoding(name, "file of clips"), _opened(files, path) as file:
+        held = pq.ParquetFile(file)
+        if held.schema_arrow != SCHEMA:
+            raise BadInputError(f"{name} does not hold clips of this version: other columns")
+        groups = range(held.metadata.num_row_groups)
+        check_memory(name, sum(held.metadata.row_group(i).total_byte_size for i in groups))
+        table = held.read()
+    _check_clips(table, name)
     return table
+
+
+def _opened(files: AbstractFileSystem, path: str) -> Any:
+    """A file for Arrow, which reads its own several times as fast; local names may be any bytes."""
+    if isinstance(files, LocalFileSystem):
+        return pa.OSFile(os.fsencode(regular_file(Path(path))))
+    return files.open(path)
+
+
+def _check_clips(table: pa.Table, name: str) -> None:
+    """What every row must say: numbers that are finite, and pictures where it is paired.
+
+    Raises:
+        BadInputError: if a row does not.
+    """
+    rows = len(table)
+    for column in SCHEMA.names:
+        if column not in ("background", "valid") and table[column].null_count:
+            raise BadInputError(f"{name}: {column} is missing in {table[column].null_count} rows")
+    numbers = {c: table[c].to_numpy() for c in ("time", "fps", "background_motion")}
+    numbers["box"] = _flat(table["box"]).reshape(rows, 4)
+    numbers["crop"] = _flat(table["crop"]).reshape(rows, 3)
+    for column, values in numbers.items():
+        if not np.isfinite(values).all() or (np.abs(values) > _FARTHEST).any():
+            raise BadInputError(f"{name}: {column} holds a number that cannot be")
+    if rows and (numbers["crop"][:, 2].min() <= 0 or table["frame"].to_numpy().min() < 0):
+        raise BadInputError(f"{name}: a crop or the number of a frame is below 0")
+    paired, bounds = table["paired"].to_numpy(), [0, *_ends_of_clips(table).tolist()]
+    for first, end in pairwise(bounds):
+        if len(np.unique(paired[first:end])) > 1 or (np.diff(numbers["time"][first:end]) < 0).any():
+            raise BadInputError(f"{name}: rows {first} to {end - 1} are no clip of one person")
+    for column in ("background", "valid"):
+        if np.asarray(table[column].is_null())[paired].any():
+            raise BadInputError(f"{name}: {column} is missing where a clip is paired")
+
+
+def _flat(lists: pa.ChunkedArray) -> Float32[np.ndarray, " numbers"]:
+    """Of a column of lists that are never missing, the numbers one after the other."""
+    parts = [np.asarray(chunk.flatten()) for chunk in lists.chunks]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _part_of_crops(table: pa.Table, margin: float | None, name: str) -> float:
@@ -279,36 +329,39 @@ def _shrunk(
     if picture is None:
         encoded = np.frombuffer(clips.table[column][row].as_buffer(), np.uint8)
         part = clips.part[row]
-        pixels = _middle(_decode(encoded, math.ceil(size / part), grey=column == "valid"), part)
-        pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+        pixels = _decode(encoded, math.ceil(size / part), grey=column == "valid")
+        if pixels is None:
+            film, frame = (clips.table[name][row].as_py() for name in ("film", "frame"))
+            raise BadInputError(
+                f"the {column} of frame {frame} of {film} is broken in the clips: prepare it again"
+            )
+        if part < 1:
+            pixels = crop_image(pixels, len(pixels) * np.array([0.5, 0.5, part]), size)
+        else:
+            pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
         picture = torch.from_numpy(pixels.reshape(size, size, -1)).to(clips.device)
         if len(clips.decoded) < _DECODED_BYTES // picture.nbytes:
             clips.decoded[column, row, size] = picture
     return picture
 
 
-def _middle(
-    pixels: UInt8[np.ndarray, "side side *channels"], part: float
-) -> UInt8[np.ndarray, "less less *channels"]:
-    """A part of a square picture, about its middle."""
-    outside = round(len(pixels) * (1 - part) / 2)
-    return pixels[outside : len(pixels) - outside, outside : len(pixels) - outside]
-
-
 def _decode(
     encoded: UInt8[np.ndarray, " bytes"], size: int, grey: bool
-) -> UInt8[np.ndarray, "side side *channels"]:
-    """A mask, or a picture (RGB), at half its size where that is enough: half the time."""
+) -> UInt8[np.ndarray, "side side *channels"] | None:
+    """A mask, or a picture (RGB), at half its size where that is enough: half the time.
+
+    None if it is none, or is larger than `prepare` makes them.
+    """
     try:
-        mode = cv2.IMREAD_GRAYSCALE
-        if not grey:
-            height = Image.open(io.BytesIO(encoded.tobytes())).height
-            mode = cv2.IMREAD_REDUCED_COLOR_2 if height >= 2 * size - 1 else cv2.IMREAD_COLOR
-        picture = cv2.imdecode(encoded, mode)
-    except (OSError, cv2.error):
-        picture = None
-    if picture is None:
-        raise BadInputError("a picture in the clips is broken; prepare them again")
+        width, height = Image.open(io.BytesIO(encoded.tobytes())).size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    if width != height or width > _LARGEST_CROP:
+        return None
+    mode = cv2.IMREAD_GRAYSCALE
     if not grey:
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    return picture.astype(np.uint8, copy=False)
+        mode = cv2.IMREAD_REDUCED_COLOR_2 if height >= 2 * size - 1 else cv2.IMREAD_COLOR
+    picture = cv2.imdecode(encoded, mode)
+    if picture is None or grey:
+        return picture
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

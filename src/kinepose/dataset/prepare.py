@@ -5,8 +5,6 @@ CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what beca
 """
 
 import contextlib
-import json
-import math
 import multiprocessing
 import os
 import sys
@@ -14,35 +12,37 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow.parquet as pq
+from annotated_types import Interval
+from pydantic import AfterValidator, ConfigDict
 from tqdm import tqdm
 
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_film, empty_scene_path
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError, FilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
-from kinepose.ranges import check_ranges
-from kinepose.settings import Address, ModelConfig, PrepareConfig
+from kinepose.schema import STRICT, as_json, from_json, write_json
+from kinepose.settings import Address, Count, ModelConfig, PrepareConfig
 from kinepose.threads import pictures_in_one_thread
 from kinepose.video.containers import check_name
-from kinepose.video.people import check_people, cropped_as
+from kinepose.video.people import cropped_as
 
-_RANGES = {
-    "shortest_clip": (0.0, math.inf),
-    "longest_clip": (0.1, math.inf),
-    "crop_size": (8.0, 4096.0),
-    "fps": (0.0, 1e6),
-    "background_window": (0.0, math.inf),
-    "motion_threshold": (0.0, math.inf),
-    "largest_invalid": (0.0, 1.0),
-    "workers": (0.0, 1024.0),
-}
 LIST_OF_FILMS = "_films.json"
 FORMAT_VERSION = 1
+
+
+_COUNTED = ("clips", "frames", "paired_clips", "paired_frames")
+
+
+def _complete(counts: dict[str, int]) -> dict[str, int]:
+    if missing := [name for name in _COUNTED if name not in counts]:
+        raise ValueError(f"lacks {missing[0]}")
+    return counts
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,23 @@ class FilmReport:
     """What became of a film."""
 
     film: str
-    status: str
-    """ok, or failed."""
+    status: Literal["ok", "failed"]
     reason: str
     """Why it failed; or what is wrong with it although it gave clips."""
-    counts: dict[str, int]
+    counts: Annotated[dict[str, Count], AfterValidator(_complete)]
     """Clips (of one person each), their frames, and of both how many are paired."""
-    made_from: dict
+    made_from: dict[str, Any]
     """Settings and state of the files; while they are the same, a film is not cut again."""
+
+
+@dataclass(frozen=True)
+class FilmList:
+    """_films.json."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
+    films: dict[str, FilmReport]
 
 
 def prepare(config: PrepareConfig) -> None:
@@ -69,8 +78,6 @@ def prepare(config: PrepareConfig) -> None:
         BadInputError: if a film does not exist, two have one name, or none gives a clip; if it was
             the first call, nothing is left then.
     """
-    check_ranges(config, _RANGES)
-    check_people(config.people)
     config = replace(config, people=cropped_as(config.people, ModelConfig()))
     films = _films(config.films)
     check_folder(config.output)
@@ -98,7 +105,7 @@ def prepare(config: PrepareConfig) -> None:
         raise BadInputError(f"no film gave a clip: {'; '.join(failed)}")
     count = {
         key: sum(report.counts[key] for report in of_call if report.status == "ok")
-        for key in ("clips", "frames", "paired_clips", "paired_frames")
+        for key in _COUNTED
     }
     print(
         f"{config.output}: {count['clips']} clips, {count['frames']} frames "
@@ -118,15 +125,7 @@ def read_reports(folder: Address) -> dict[str, FilmReport]:
             written = files.cat_file(f"{root}/{LIST_OF_FILMS}")
         except FileNotFoundError:
             return {}
-    try:
-        listed = json.loads(written)
-        if listed["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format version {listed['format_version']}, not {FORMAT_VERSION}")
-        return {name: FilmReport(**report) for name, report in listed["films"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(
-            f"cannot use {folder}/{LIST_OF_FILMS}: {error}; choose another --output"
-        ) from error
+    return from_json(written, FilmList, f"{folder}/{LIST_OF_FILMS}").films
 
 
 def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
@@ -135,11 +134,7 @@ def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
     if all(report.status == "failed" for report in reports.values()):
         path.unlink(missing_ok=True)
         return
-    with replacing(path) as temporary:
-        films = {name: asdict(reports[name]) for name in sorted(reports)}
-        temporary.write_text(
-            json.dumps({"format_version": FORMAT_VERSION, "films": films}, indent=1)
-        )
+    write_json(path, FilmList(FORMAT_VERSION, {name: reports[name] for name in sorted(reports)}))
 
 
 def _films(paths: Sequence[Path]) -> list[Path]:
@@ -220,7 +215,7 @@ def _use_one_core() -> None:
 def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
     """One film, from the first look to its Parquet file."""
     made_from = _made_from(film, config)
-    counts = dict.fromkeys(("clips", "frames", "paired_clips", "paired_frames"), 0)
+    counts = dict.fromkeys(_COUNTED, 0)
     path = _clips_of(film, config)
     try:
         with (
@@ -238,7 +233,8 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
                         counts[key] += more
                         counts[f"paired_{key}"] += more if paired else 0
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
-        return FilmReport(film.name, "failed", str(error), dict.fromkeys(counts, 0), made_from)
+        reason = f"{film}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return FilmReport(film.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
     broken = [str(w.message) for w in warned if issubclass(w.category, FilmWarning)]
     return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
 
@@ -249,15 +245,15 @@ def _clips_of(film: Path, config: PrepareConfig) -> Path:
 
 def _made_from(film: Path, config: PrepareConfig) -> dict:
     """Settings, and size and time of change of every file that the clips of a film depend on."""
-    settings = asdict(config)
+    settings = as_json(config)
     for key in ("films", "output", "workers", "ray"):
         del settings[key]
     used = [film, config.people.boxes]
     if config.backgrounds is not None:
         used.append(empty_scene_path(film, config.backgrounds))
     stamps = {
-        path.name: [path.stat().st_size, path.stat().st_mtime_ns]
+        as_json(Path(path.name)): [path.stat().st_size, path.stat().st_mtime_ns]
         for path in used
         if path is not None and path.is_file()
     }
-    return json.loads(json.dumps({"settings": settings, "files": stamps}, default=str))
+    return {"settings": settings, "files": stamps}

@@ -30,9 +30,7 @@ from kinepose.files import replacing
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
-from kinepose.ranges import check_ranges
 from kinepose.settings import StreamConfig
-from kinepose.synthetic.config import check_motion, check_scene
 from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.synthesize import settle_process
 
@@ -40,40 +38,6 @@ _RECIPE = {"size", "dressed", "film", "motion", "scene"}
 """Settings that decide what a take shows."""
 _EDITION = 2
 """Of what is made of them: to be raised whenever that changes, as kept renders go by it."""
-_RANGES = {
-    "renders": (0.0, math.inf),
-    "held": (1.0, math.inf),
-    "renewed": (0.0, 1e6),
-    "size": (16.0, 4096.0),
-    "dressed": (0.0, 1.0),
-    "film": (0.0, 1.0),
-    "poses": (0.0, math.inf),
-    "pose_batch": (2.0, math.inf),
-    "workers": (0.0, 1024.0),
-    "loaders": (0.0, 1024.0),
-}
-_COMPOSITION = {
-    "length": (0.05, 20.0),
-    "shift": (0.0, 10.0),
-    "roll": (0.0, 180.0),
-    "others": (0.0, 100.0),
-    "noise": (0.0, 255.0),
-    **dict.fromkeys(
-        ("any_way", "in_front", "hidden", "grey", "blur", "coarse", "jpeg"), (0.0, 1.0)
-    ),
-}
-
-
-def check_stream(config: StreamConfig) -> None:
-    """Refuse what is out of range.
-
-    Raises:
-        BadInputError: naming the setting and its range.
-    """
-    check_ranges(config, _RANGES, "--stream.")
-    check_ranges(config.composition, _COMPOSITION, "--stream.composition.")
-    check_motion(config.motion, "--stream.motion.")
-    check_scene(config.scene, "--stream.scene.")
 
 
 def render_prior_set(count: int, seed: int, size: int) -> PriorSet:
@@ -183,8 +147,12 @@ def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[L
         worker_init_fn=_in_one_thread,
         prefetch_factor=4 if loaders else None,
     )
+    return _in_one_line(iter(loader))  # which draws a random number: not in an iteration
+
+
+def _in_one_line(batches: Iterator[LabelledBatch]) -> Iterator[LabelledBatch]:
     try:
-        yield from loader
+        yield from batches
     except BadInputError as error:  # another process adds where it happened
         raise BadInputError(str(error).rpartition("BadInputError: ")[2].strip()) from error
 

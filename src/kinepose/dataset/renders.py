@@ -1,7 +1,6 @@
 """The labelled renders of L_prior, in memory and on disk (Sec. 3.2, 3.3, 4)."""
 
-import zipfile
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from kinepose.array_files import read_arrays, schema_of, write_npz
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
 from kinepose.geometry.devices import send
 from kinepose.geometry.image_transforms import zoom_image
 from kinepose.method.batches import LabelledBatch
@@ -40,8 +39,7 @@ class PriorSet:
 
 def save_prior(prior: PriorSet, path: Path) -> None:
     """Write prior.npz."""
-    with replacing(path) as temporary:
-        np.savez_compressed(temporary, format_version=np.int64(FORMAT_VERSION), **asdict(prior))
+    write_npz(path, vars(prior), schema_of(PriorSet), {"format_version": FORMAT_VERSION})
 
 
 def load_prior(path: Path) -> PriorSet:
@@ -50,17 +48,10 @@ def load_prior(path: Path) -> PriorSet:
     Raises:
         BadInputError: if it is missing, not such a file, or of another version.
     """
-    if not path.is_file():
-        raise BadInputError(f"{path} is missing: a file of labelled renders")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if (version := int(arrays["format_version"])) != FORMAT_VERSION:
-                raise BadInputError(
-                    f"{path} has format version {version}; this kinepose reads {FORMAT_VERSION}"
-                )
-            return PriorSet(**{field.name: arrays[field.name] for field in fields(PriorSet)})
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInputError(f"{path} is not a file of labelled renders, or is broken") from error
+    prior = read_arrays(path, PriorSet, "labelled renders", {"format_version": FORMAT_VERSION})
+    if not prior.image.size:
+        raise BadInputError(f"{path} holds no renders")
+    return prior
 
 
 def as_numbers(batch: LabelledBatch) -> LabelledBatch:

@@ -1,19 +1,22 @@
 """The changing state of the detector's training, in memory and in its folder."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import torch
-from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
 
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.network import PersonDetector
-from kinepose.detection.weights import RESULT, save_tensors
+from kinepose.detection.weights import RESULT
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import decoding, replacing
+from kinepose.method.model import save_tensors
+from kinepose.schema import as_json, differences, read_json, write_json
+from kinepose.tensor_files import check_tensors, read_heads, read_tensors
 
 _STATE = "state.safetensors"
-_MAY_CHANGE = {"output", "places", "cutouts", "checkpoint_minutes", "workers", "threads"}
+_MAY_CHANGE = {"output", "places", "cutouts", "start", "checkpoint_minutes", "workers", "threads"}
 """Settings that a resumed run may have other than at its start."""
 
 
@@ -37,13 +40,12 @@ def save(run: DetectorRun) -> None:
     tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
     for index, state in run.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
-    output = run.config.output
-    with replacing(output / "config.json") as temporary:
-        temporary.write_text(json.dumps(asdict(run.config), indent=2, default=str) + "\n")
     halves = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in run.average.state_dict().items()
     }
+    output = run.config.output
+    write_json(output / "config.json", run.config)
     save_tensors(halves, output / RESULT)
     progress = {"step": str(run.step), "seconds": repr(run.seconds)}
     save_tensors(tensors, output / _STATE, progress)
@@ -53,13 +55,23 @@ def restore(run: DetectorRun) -> None:
     """Go back to the last checkpoint, and the log with it.
 
     Raises:
-        BadInputError: if the state is broken.
+        BadInputError: if the state is broken or another network's.
     """
     path = run.config.output / _STATE
-    try:
-        _restore(run)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise BadInputError(f"cannot go on from {path}: {str(error).splitlines()[0]}") from error
+    _, progress = read_heads(path)
+    tensors = read_tensors(path)
+    for owner, network in (("detector.", run.detector), ("average.", run.average)):
+        weights = _of(owner, tensors)
+        check_tensors(path, weights, network.state_dict())
+        network.load_state_dict(weights)
+    with decoding(path, "state of this run"):
+        run.step, run.seconds = int(progress["step"]), float(progress["seconds"])
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in _of("optimiser.", tensors).items():
+            index, name = key.split(".")
+            states.setdefault(int(index), {})[name] = value
+        groups = run.optimiser.state_dict()["param_groups"]
+        run.optimiser.load_state_dict({"state": states, "param_groups": groups})
     path = run.config.output / "log.jsonl"
     if path.is_file():
         lines = path.read_text().splitlines(keepends=True)
@@ -75,18 +87,16 @@ def holds_run(config: TrainDetectorConfig) -> bool:
     """
     if not (config.output / _STATE).is_file():
         return False
-    path = config.output / "config.json"
-    try:
-        held = dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise BadInputError(f"{path} does not hold the settings of a run: {error}") from error
-    wanted = json.loads(json.dumps(asdict(config), default=str))
-    for name in (field.name for field in fields(config) if field.name not in _MAY_CHANGE):
-        if held.get(name) != wanted[name]:
-            raise BadInputError(
-                f"{config.output} holds a run with {name} {held.get(name)}, not {wanted[name]}: "
-                f"name another --output, or the same settings to go on with it"
-            )
+    held = read_json(config.output / "config.json", dict)
+    wanted = as_json(config)
+    for name in _MAY_CHANGE:
+        held.pop(name, None)
+        wanted.pop(name)
+    if differing := differences(held, wanted):
+        raise BadInputError(
+            f"{config.output} holds a run with {differing[0]}: name another --output, or the same "
+            "settings to go on with it"
+        )
     return True
 
 
@@ -98,19 +108,14 @@ def log(run: DetectorRun, losses: dict[str, float]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def _restore(run: DetectorRun) -> None:
-    parts: dict[str, dict[str, torch.Tensor]] = {"detector": {}, "average": {}, "optimiser": {}}
-    with safe_open(run.config.output / _STATE, "pt") as file:
-        progress = file.metadata()
-        for key in file.keys():  # noqa: SIM118 - not a dict
-            owner, name = key.split(".", 1)
-            parts[owner][name] = file.get_tensor(key)
-    states: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in parts["optimiser"].items():
-        index, name = key.split(".")
-        states.setdefault(int(index), {})[name] = value
-    run.step, run.seconds = int(progress["step"]), float(progress["seconds"])
-    run.detector.load_state_dict(parts["detector"])
-    run.average.load_state_dict(parts["average"])
-    groups = run.optimiser.state_dict()["param_groups"]
-    run.optimiser.load_state_dict({"state": states, "param_groups": groups})
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Let the average keep this share of itself; statistics of batch norm are averages already."""
+    for kept, new in zip(average.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 1 - share)
+    for kept, new in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(new)
+
+
+def _of(owner: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(owner): t for n, t in tensors.items() if n.startswith(owner)}

@@ -2,50 +2,69 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from kinepose.settings import MotionConfig
+from annotated_types import Interval
+
+from kinepose.errors import SettingError
+from kinepose.places import Reads, Writes
+from kinepose.schema import Settings
+from kinepose.settings import Minutes, MotionConfig, Seed, Share, Some, Threads, Workers
+
+Side = Annotated[int, Interval(ge=64, le=1024)]
 
 
 @dataclass(frozen=True)
-class TrainDetectorConfig:
+class TrainDetectorConfig(Settings):
     """Train the person detector on renders of people composed into pictures of empty places."""
 
-    output: Path
+    output: Annotated[Path, Writes(("config.json", "detector.safetensors", "state.safetensors"))]
     """Folder of the run; an unfinished run in it is resumed."""
-    places: Path | None = None
+    places: Annotated[Path | None, Reads()] = None
     """Folder of photographs that show nobody, beside the package's panoramas and made-up scenes."""
     cutouts: Path | None = None
     """Folder where renders of people are kept, for other runs of the same settings; unless told,
     within the run's."""
-    start: Path | None = None
+    start: Annotated[Path | None, Reads()] = None
     """A detector.safetensors to begin with, rather than with ImageNet's weights alone."""
-    people: int = 8000
+    people: Some = 8000
     """How many renders of people there are."""
-    person_size: int = 256
+    person_size: Annotated[int, Interval(ge=32, le=1024)] = 256
     """Side of a render, which the person fills [px]."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     """What the people do."""
-    image_size: int = 256
-    """Side of the training pictures [px]."""
-    early_size: int = 160
+    image_size: Side = 256
+    """Side of the training pictures [px], in 32s."""
+    early_size: Side = 160
     """The same in the first iterations, which then take less than half the time."""
-    early: float = 0.5
+    early: Share = 0.5
     """Share of the iterations that are early."""
-    batch_size: int = 24
-    iterations: int = 3000
-    learning_rate: float = 1.5e-3
+    batch_size: Some = 24
+    iterations: Some = 3000
+    learning_rate: Share = 1.5e-3
     """At its highest; it rises over the first hundredth and falls to nothing along a cosine."""
-    trained_stages: int = 0
+    trained_stages: Annotated[int, Interval(ge=0, le=7)] = 0
     """How many of the backbone's seven stages are trained, from the last one on, at a tenth of the
-    learning rate; all else of it keeps its ImageNet weights."""
-    averaging: float = 0.998
+    learning rate; all else of it keeps its weights."""
+    averaging: Share = 0.998
     """Share that the averaged weights, which are the result, keep of themselves an iteration."""
     bfloat16: bool = True
     """Whether the network computes in half precision."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: Minutes = 5.0
     """Time between checkpoints."""
-    seed: int = 0
-    workers: int = 1
+    seed: Seed = 0
+    workers: Workers = 1
     """Processes that compose pictures; 0 composes between the iterations."""
-    threads: int = 0
+    threads: Threads = 0
     """Threads of torch; 0 leaves torch's choice."""
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that the network takes pictures of these sides.
+
+        Raises:
+            SettingError: if a value is out of its range.
+        """
+        super().__post_init__()
+        for name in ("image_size", "early_size"):
+            if getattr(self, name) % 32:
+                raise SettingError(name, f"must be a multiple of 32, not {getattr(self, name)}")

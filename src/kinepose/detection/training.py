@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from kinepose.detection.checkpoint import DetectorRun, holds_run, log, restore, save
+from kinepose.detection.checkpoint import DetectorRun, follow, holds_run, log, restore, save
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.cutouts import make_cutouts
 from kinepose.detection.network import BACKBONE, STRIDE, PersonDetector
@@ -29,10 +29,8 @@ from kinepose.detection.targets import heatmap_loss, make_targets, sides_loss
 from kinepose.detection.weights import RESULT, load_detector
 from kinepose.files import check_folder
 from kinepose.method.backbones import IMAGENET, load_pretrained
-from kinepose.ranges import check_ranges
 from kinepose.settings import ModelConfig
 from kinepose.synthetic.backgrounds import read_photographs
-from kinepose.synthetic.config import check_motion
 from kinepose.synthetic.synthesize import settle_process
 
 _BACKBONE_RATE = 0.1
@@ -40,21 +38,6 @@ _BACKBONE_RATE = 0.1
 _WEIGHT_DECAY = 0.02
 _LARGEST_GRADIENT = 5.0
 _SIDES_WEIGHT = 2.0
-_LOG_EVERY = 20
-_RANGES = {
-    "people": (1.0, math.inf),
-    "person_size": (32.0, 1024.0),
-    "image_size": (64.0, 1024.0),
-    "early_size": (64.0, 1024.0),
-    "early": (0.0, 1.0),
-    "batch_size": (1.0, math.inf),
-    "iterations": (1.0, math.inf),
-    "learning_rate": (0.0, 1.0),
-    "trained_stages": (0.0, 7.0),
-    "averaging": (0.0, 1.0),
-    "workers": (0.0, 1024.0),
-    "threads": (0.0, 1024.0),
-}
 
 
 def train_detector(config: TrainDetectorConfig) -> None:
@@ -87,8 +70,6 @@ def train_detector(config: TrainDetectorConfig) -> None:
 
 
 def _check(config: TrainDetectorConfig) -> None:
-    check_ranges(config, _RANGES)
-    check_motion(config.motion, "--motion.")
     if config.places is not None:
         read_photographs(config.places)
     check_folder(config.output)
@@ -150,17 +131,8 @@ def _iterate(run: DetectorRun, scenes: Scenes) -> dict[str, float]:
     nn.utils.clip_grad_norm_(trained, _LARGEST_GRADIENT)
     run.optimiser.step()
     run.step += 1
-    _follow(run.average, run.detector, min(config.averaging, (1 + run.step) / (10 + run.step)))
+    follow(run.average, run.detector, min(config.averaging, (1 + run.step) / (10 + run.step)))
     return {"heatmap": middles.item(), "sides": sides.item()}
-
-
-@torch.no_grad()
-def _follow(average: nn.Module, module: nn.Module, share: float) -> None:
-    """Let the average keep this share of itself; statistics of batch norm are averages already."""
-    for kept, new in zip(average.parameters(), module.parameters(), strict=True):
-        kept.lerp_(new, 1 - share)
-    for kept, new in zip(average.buffers(), module.buffers(), strict=True):
-        kept.copy_(new)
 
 
 def _learning_rate(config: TrainDetectorConfig, step: int) -> float:

@@ -3,7 +3,6 @@
 Distances are in mm. Poses are compared with the pelvis at the origin, in the film camera's axes.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,13 @@ from kinepose.evaluation.metrics import (
     scaled,
     torso_pck,
 )
-from kinepose.files import check_file, replacing
+from kinepose.files import check_file
 from kinepose.geometry.procrustes import aligned
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES, PELVIS
 from kinepose.method.forward_kinematics import forward_kinematics, has_trunk, local_kinematics
 from kinepose.method.model import load_model
 from kinepose.pose_files import FilmLabels, FilmPoses, read_labels, read_poses
+from kinepose.schema import write_json
 from kinepose.settings import Benchmark, EvaluateConfig
 
 FORMAT_VERSION = 1
@@ -66,8 +66,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         table = _benchmark_table(scores)
     head = {"format_version": FORMAT_VERSION, "poses": config.poses.name}
     head |= {"labels": config.labels.name, "protocol": protocol, "unit": "mm"}
-    with replacing(config.output) as temporary:
-        temporary.write_text(json.dumps({**head, **scores}, indent=2) + "\n")
+    write_json(config.output, {**head, **scores})
     print(table)
     return {**head, **scores}
 

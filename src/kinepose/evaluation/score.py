@@ -3,19 +3,25 @@
 And the arrays for its figures, whose frames are chosen by rule.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from pydantic import ConfigDict
 from torch import Tensor
 from tqdm import tqdm
 
-from kinepose.benchmarks.synthworld import TESTS, check_content, describe, read_synthworld
+from kinepose.benchmarks.synthworld import (
+    Description,
+    check_content,
+    describe,
+    read_synthworld,
+)
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.dataset.labels import ClipLabels, read_clip_labels
 from kinepose.dataset.pairs import ClipSet, load_images, read_clips
 from kinepose.dataset.renders import load_prior
@@ -28,14 +34,16 @@ from kinepose.evaluation.scored import (
     ScoredFrames,
     ScoredRun,
     Transfers,
+    read_scored,
     write_scored,
 )
-from kinepose.files import check_file, replacing
+from kinepose.files import check_file
 from kinepose.inference.predict import joints_in_camera
 from kinepose.method.losses import energy
 from kinepose.method.model import Model, choose_device, load_model
 from kinepose.run_folder import model_sha256, paints_people, read_run_config
-from kinepose.settings import PredictConfig, ScoreConfig
+from kinepose.schema import STRICT, read_json, write_json
+from kinepose.settings import Count, PredictConfig, ScoreConfig
 from kinepose.training.snapshots import maps_of, to_bytes, transfer_pictures
 from kinepose.video.cropping import source_rows
 
@@ -45,6 +53,39 @@ EXAMPLE_SIDE = 128
 """Of the examples' pictures [px]."""
 _POSES, _PEOPLE, _PLACES = 2, 2, 3
 _BATCH = 64
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """P-MPJPE of what looks at no picture [mm at STATURE]."""
+
+    mean_pose: float
+    nearest_prior: float
+    floor: float
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """What `score_split` says of a split."""
+
+    frames: Count
+    p_mpjpe: float
+    joints2d: float
+    spread: float
+    spearman: float | None
+    per_motion: dict[str, float]
+    baselines: Baselines
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The file that `score` writes."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    benchmark: Description
+    model_sha256: str
+    splits: dict[str, SplitScores]
 
 
 @dataclass(frozen=True)
@@ -76,6 +117,8 @@ def score(config: ScoreConfig) -> dict[str, Any]:
         raise BadInputError(f"--output {config.output}: .npz is for the arrays; name a .json")
     for path in (config.output, arrays):
         check_file(path)
+    if arrays.exists():
+        read_scored(arrays)  # nothing else is replaced
     benchmark = read_synthworld(config.benchmark)
     check_content(config.benchmark, benchmark)
     model = load_model(config.run, choose_device(config.device))
@@ -83,9 +126,11 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     prior = torch.from_numpy(load_prior(config.benchmark / "prior.npz").joints3d).double()
     held = sorted(path.name for path in config.benchmark.iterdir() if path.is_dir())
     if unknown := [name for name in config.splits if name not in held]:
-        raise BadInputError(f"{config.benchmark} has no {', '.join(unknown)}: {', '.join(held)}")
+        raise BadInputError(
+            f"--splits: {config.benchmark} has no '{unknown[0]}', but {', '.join(held)}"
+        )
     scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
-    for name in config.splits or TESTS:
+    for name in config.splits or WORLDS[benchmark.version].tests:
         split = read_split(config.benchmark / name, model.config.crop_margin)
         frames.append(score_frames(model, split, paints))
         examples.append(choose_examples(model, split, frames[-1]))
@@ -93,12 +138,20 @@ def score(config: ScoreConfig) -> dict[str, Any]:
         if paints and transfers is NO_TRANSFERS and len(split.clips.paired):
             transfers = paint_transfers(model, split, examples[-1])
     write_scored(arrays, _gathered(frames, examples, transfers))
-    with replacing(config.output) as temporary:
-        about = {"benchmark": benchmark, "model_sha256": model_sha256(config.run)}
-        temporary.write_text(json.dumps(about | {"splits": scores}, indent=1))
+    about = {"benchmark": benchmark, "model_sha256": model_sha256(config.run)}
+    write_json(config.output, about | {"splits": scores})
     print(describe(benchmark))
     print(scores_table(scores))
     return scores
+
+
+def read_scores(path: Path) -> Scores:
+    """What `score` wrote.
+
+    Raises:
+        BadInputError: if it did not.
+    """
+    return read_json(path, Scores)
 
 
 def read_split(folder: Path, margin: float) -> Split:
@@ -147,6 +200,7 @@ def _score_batch(
     device = next(model.parameters()).device
     images = load_images(split.clips, labels.rows[batch], size).to(device)
     poses = model.predict(images)
+    in_camera = joints_in_camera(poses, STATURE)
     predicted, truth = poses.joints3d.double().cpu(), torch.from_numpy(labels.joints3d[batch])
     distances = joint_errors(poses.joints2d.cpu(), torch.from_numpy(labels.joints2d[batch]))
     energies = torch.full((len(batch),), math.nan)
@@ -158,7 +212,7 @@ def _score_batch(
         "joints2d_error": (distances.mean(-1) / 2).numpy(),
         "energy": energies.cpu().numpy(),
         "joints2d": poses.joints2d.cpu().numpy(),
-        "joints3d": joints_in_camera(poses, STATURE).cpu().numpy(),
+        "joints3d": in_camera.cpu().numpy(),
     }
 
 

@@ -5,11 +5,15 @@ One npz file of plain arrays beside the scores, about 0.4 KB a frame; no pickle 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int64, Shaped, UInt8
 
-from kinepose.pose_files import read_arrays, write_arrays
+from kinepose.array_files import UNKNOWN, read_npz, schema_of, write_npz
+from kinepose.errors import BadInputError
+from kinepose.pose_files import fixed_arrays
 
 FAILURES_FROM = 0.95
 """Examples at this quantile of the error and above count as failures."""
@@ -24,13 +28,13 @@ class ScoredFrames:
 
     split: Shaped[np.ndarray, " frames"]
     film: Shaped[np.ndarray, " frames"]
-    frame: Int64[np.ndarray, " frames"]
+    frame: Annotated[Int64[np.ndarray, " frames"], Interval(ge=0)]
     motion: Shaped[np.ndarray, " frames"]
-    p_mpjpe: Float64[np.ndarray, " frames"]
+    p_mpjpe: Annotated[Float64[np.ndarray, " frames"], Interval(ge=0.0)]
     """[mm at STATURE]"""
-    joints2d_error: Float32[np.ndarray, " frames"]
+    joints2d_error: Annotated[Float32[np.ndarray, " frames"], Interval(ge=0.0)]
     """Mean distance of the 2D joints, in shares of the crop's side."""
-    energy: Float32[np.ndarray, " frames"]
+    energy: Annotated[Float32[np.ndarray, " frames"], UNKNOWN]
     """L_UNP's disagreement; nan if the run trained no decoder."""
     joints2d: Float32[np.ndarray, "frames 17 2"]
     """Predicted, from -1 to 1 across the crop."""
@@ -42,9 +46,9 @@ class ScoredFrames:
 class Examples:
     """The frames that are shown, split by split."""
 
-    row: Int64[np.ndarray, " examples"]
+    row: Annotated[Int64[np.ndarray, " examples"], Interval(ge=0)]
     """Among the scored frames."""
-    quantile: Float64[np.ndarray, " examples"]
+    quantile: Annotated[Float64[np.ndarray, " examples"], Interval(ge=0.0, le=1.0)]
     """Of the P-MPJPE in the split, for which the frame was chosen."""
     image: UInt8[np.ndarray, "examples side side 3"]
     """Crops, RGB."""
@@ -84,7 +88,7 @@ class ScoredRun:
 def write_scored(path: Path, scored: ScoredRun) -> None:
     """Write the file, whole or not at all."""
     arrays = vars(scored.frames) | vars(scored.examples) | vars(scored.transfers)
-    write_arrays(path, arrays, SCORED_VERSION)
+    write_npz(path, arrays, _SCHEMA, fixed_arrays(SCORED_VERSION))
 
 
 def read_scored(path: Path) -> ScoredRun:
@@ -93,15 +97,15 @@ def read_scored(path: Path) -> ScoredRun:
     Raises:
         BadInputError: if there is none, or it holds something else.
     """
-    frames, examples, transfers = map(_names, (ScoredFrames, Examples, Transfers))
-    names = [*frames, *examples, *transfers]
-    arrays = read_arrays(path.with_suffix(".npz"), names, "scored frames", SCORED_VERSION)
-    return ScoredRun(
-        ScoredFrames(**{name: arrays[name] for name in frames}),
-        Examples(**{name: arrays[name] for name in examples}),
-        Transfers(**{name: arrays[name] for name in transfers}),
+    path = path.with_suffix(".npz")
+    arrays = read_npz(path, _SCHEMA, "scored frames", fixed_arrays(SCORED_VERSION))
+    if not len(arrays["row"]) or arrays["row"].max() >= len(arrays["frame"]):
+        raise BadInputError(f"{path}: row holds none, or one of a frame that is not there")
+    frames, examples, transfers = (
+        {name: arrays[name] for name in schema_of(kind)} for kind in _PARTS
     )
+    return ScoredRun(ScoredFrames(**frames), Examples(**examples), Transfers(**transfers))
 
 
-def _names(kind: type) -> list[str]:
-    return list(kind.__annotations__)
+_PARTS = (ScoredFrames, Examples, Transfers)
+_SCHEMA = {name: hint for kind in _PARTS for name, hint in schema_of(kind).items()}

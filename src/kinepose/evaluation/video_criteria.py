@@ -1,6 +1,5 @@
 """`criteria`: the criteria without labels, for what `predict` wrote of films."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,10 +24,11 @@ from kinepose.adaptation.label_free import (
 from kinepose.dataset.pairs import ClipSet, load_images, load_masks, read_clips
 from kinepose.errors import BadInputError
 from kinepose.evaluation.metrics import p_mpjpe
-from kinepose.files import check_file, replacing
+from kinepose.files import check_file
 from kinepose.geometry.boxes import overlaps
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.pose_files import FilmPoses, read_poses
+from kinepose.schema import write_json
 from kinepose.settings import CriteriaConfig
 
 FORMAT_VERSION = 1
@@ -68,8 +68,7 @@ def judge_films(config: CriteriaConfig) -> dict[str, Any]:
     numbers = {"format_version": FORMAT_VERSION, "films": judged, "views": views}
     print(_table(judged, views))
     if config.output is not None:
-        with replacing(config.output) as temporary:
-            temporary.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+        write_json(config.output, numbers)
     return numbers
 
 

@@ -8,7 +8,9 @@ import csv
 import itertools
 import json
 import math
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -21,10 +23,8 @@ from kinepose.inference.bvh import write_bvh
 from kinepose.inference.output_folder import check_output, claim, export_record
 from kinepose.inference.trajectories import FilmMotion, film_motions, pace_in_words
 from kinepose.pose_files import POSES, POSES_VERSION, FilmPoses, read_poses, write_poses
-from kinepose.ranges import check_ranges
 from kinepose.settings import ExportConfig, Format
 
-RANGES = {"rate": (0.01, 10_000.0)}
 _C3D_FRAMES = 65535
 """C3D has 16 bits for the number of a frame, the first of which is 1."""
 
@@ -36,7 +36,6 @@ def export(config: ExportConfig) -> None:
         BadInputError: if the poses cannot be read, a format cannot be written, or the output folder
             holds other results.
     """
-    check_ranges(config, RANGES)
     check_formats(config.formats, config.output)
     poses = read_poses(config.poses)
     path = config.poses / POSES if config.poses.is_dir() else config.poses
@@ -201,7 +200,9 @@ def write_c3d(path: Path, motion: FilmMotion) -> None:
     c3d["data"]["points"] = points
     c3d["data"]["meta_points"]["residuals"] = np.where(invalid, -1.0, 0.0)[None]
     with replacing(path) as temporary:
-        c3d.write(str(temporary))
+        with TemporaryDirectory() as place:  # ezc3d knows names in UTF-8 only
+            c3d.write(f"{place}/points.c3d")
+            shutil.move(f"{place}/points.c3d", temporary)
         # ezc3d says nothing of a full disk; the 17th and 18th byte name the first block of data.
         with temporary.open("rb") as file:
             start = 512 * (int.from_bytes(file.read(18)[16:], "little") - 1)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from kinepose.dataset.augmentation import Augmentation, draw_renders
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.errors import BadInputError
-from kinepose.files import check_file, replacing
+from kinepose.files import check_file, decoding, regular_file, replacing
 from kinepose.method.model import Model, Poses, load_model
 from kinepose.method.pose_encoder import Keypoints
 from kinepose.run_folder import model_sha256
@@ -67,19 +67,23 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
         BadInputError: if the file is missing, no ONNX, of another run, or a package is missing.
     """
     remedy = f"kinepose export-onnx --run {run} --output {path}"
-    if path.is_dir():
-        raise BadInputError(f"--onnx {path} is a folder: name the file that export-onnx wrote")
-    if not path.is_file():
+    if not path.exists():
         raise BadInputError(f"no such file: {path}: {remedy}")
     session = open_session(path)
+    inputs, outputs = (
+        [node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())
+    )
     if made_of(session) != model_sha256(run):
         raise BadInputError(f"{path} was not made of the run {run}: {remedy}")
+    if inputs != ["images"] or tuple(outputs) not in (OUTPUTS, OUTPUTS + SEEN_OUTPUTS):
+        raise BadInputError(f"{path} has other inputs or outputs: {remedy}")
 
     def estimate(images: Float[Tensor, "batch 3 size size"]) -> Poses:
-        found = session.run(None, {"images": images.contiguous().numpy()})
-        numbers = [torch.from_numpy(array) for array in found]
-        poses, seen = numbers[: len(OUTPUTS)], numbers[len(OUTPUTS) :]
-        return Poses(*poses, Keypoints(seen[0], seen[1]) if seen else None)
+        with decoding(path, "ONNX file that can be used"):
+            found = session.run(None, {"images": images.contiguous().numpy()})
+            numbers = [torch.from_numpy(array) for array in found]
+            poses, seen = numbers[: len(OUTPUTS)], numbers[len(OUTPUTS) :]
+            return Poses(*poses, Keypoints(seen[0], seen[1]) if seen else None)
 
     return estimate
 
@@ -91,19 +95,17 @@ def open_session(path: Path) -> Any:
         BadInputError: if the file is no ONNX, or the package is missing.
     """
     runtime = package("onnxruntime")
+    network = regular_file(path).read_bytes()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    try:
+    with decoding(path, "ONNX file that can be used"):
         return runtime.InferenceSession(
-            path,
+            network,
             options,
             providers=["CPUExecutionProvider"],
             disabled_optimizers=["QDQPropagationTransformer"],  # 8 bits would slow the pooling
         )
-    except Exception as error:  # its errors have no base of their own
-        first = str(error).splitlines()[0]
-        raise BadInputError(f"{path} is not an ONNX file that can be used: {first}") from error
 
 
 def made_of(session: Any) -> str | None:

@@ -4,7 +4,6 @@ The film is decoded once to find the people, and what of its frames was then kep
 predict their poses; to draw them it is decoded again. Memory does not grow with its length.
 """
 
-import math
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,7 +19,8 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_file, making, replacing
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
-from kinepose.inference.export import RANGES, check_formats, export_poses
+from kinepose.inference.any_way_up import any_way_up
+from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
 from kinepose.inference.output_folder import check_output, claim, prediction_record
@@ -31,7 +31,6 @@ from kinepose.method.forward_kinematics import stature
 from kinepose.method.losses import energy
 from kinepose.method.model import Model, Poses, choose_device, load_model
 from kinepose.pose_files import FilmPoses
-from kinepose.ranges import check_ranges
 from kinepose.run_folder import model_sha256
 from kinepose.settings import PredictConfig
 from kinepose.threads import ahead, in_order, pictures_in_one_thread
@@ -45,20 +44,11 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import check_people, cropped_as, people_in_film
+from kinepose.video.people import cropped_as, people_in_film
 from kinepose.video.pictures import is_pictures, picture_paths
 from kinepose.video.reading import Frame, film_info, read_frames
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.skeletons import overlay_frame
-
-_RANGES = {
-    "height": (1.0, 1e6),
-    "focal": (1.0, 1e6),
-    **RANGES,
-    "pose_smoothing": (0.0, 10.0),
-    "energy_gap": (0.0, math.inf),
-    "batch_size": (1.0, math.inf),
-}
 
 
 def predict(config: PredictConfig) -> None:
@@ -72,8 +62,6 @@ def predict(config: PredictConfig) -> None:
         BadInputError: if the film or the run cannot be read, nobody is found, a setting is out of
             range, or the output folder holds other results.
     """
-    check_ranges(config, _RANGES)
-    check_people(config.people)
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
     if config.detections is not None:
@@ -81,6 +69,8 @@ def predict(config: PredictConfig) -> None:
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    if is_pictures(config.film):
+        estimate = any_way_up(estimate)
     record = prediction_record(config)
     used = (config.film, config.people.boxes, config.onnx)
     check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
@@ -212,8 +202,14 @@ def _in_film(
 
 
 def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]:
-    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`."""
+    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`.
+
+    Raises:
+        BadInputError: if a number of the poses is not finite.
+    """
     rotation = rotation_camera_from_canonical(poses.camera)
+    if not (torch.isfinite(poses.joints3d).all() and torch.isfinite(poses.joints2d).all()):
+        raise BadInputError("the run's model finds poses that are not finite numbers: it is broken")
     joints = poses.joints3d - poses.joints3d[:, :1]
     scale = height / stature(joints).clamp(min=1e-6)
     return scale[:, None, None] * joints @ rotation.transpose(-1, -2)

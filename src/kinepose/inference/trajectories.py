@@ -65,7 +65,8 @@ def is_as_filmed(poses: FilmPoses, rate: float | None = None) -> bool:
     own = _own_rate(poses)
     if rate is not None and rate != own:
         return False
-    return poses.fps == 0 or bool((np.abs(poses.time - poses.frame / own) <= EVEN).all())
+    is_film = float(poses.fps) > 0
+    return not is_film or bool((np.abs(poses.time - poses.frame / own) <= EVEN).all())
 
 
 def pace_in_words(poses: FilmPoses, rate: float | None = None) -> str:

@@ -6,20 +6,18 @@ I_s -> E_A -> f_a
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from transformers import AutoConfig, PretrainedConfig
 
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import decoding, replacing
 from kinepose.method.appearance_encoder import AppearanceEncoder
 from kinepose.method.backbones import backbone_description, load_pretrained
 from kinepose.method.camera_projection import project, refit_camera
@@ -27,17 +25,13 @@ from kinepose.method.decoder import Decoder
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.method.pose_encoder import Keypoints, PoseEncoder
 from kinepose.method.spatial_maps import MAPS, spatial_maps
-from kinepose.ranges import check_ranges
-from kinepose.run_folder import FORMAT_VERSION, read_model_config, read_run_config, run_folder
+from kinepose.run_folder import FORMAT_VERSION, read_run_config, run_folder
+from kinepose.schema import write_json
 from kinepose.settings import ModelConfig
+from kinepose.tensor_files import check_tensors, read_tensors
 
 SEEN = 0.1
 """Certainty of a heatmap above which its peak is believed."""
-_RANGES = {
-    "heatmaps": (0.0, 4096.0),
-    "frozen_stages": (0.0, 64.0),
-    "crop_margin": (0.1, 10.0),
-}
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,6 @@ class Model(nn.Module):
             raise BadInputError(
                 f"--model.heatmaps needs crops of 32, 64, 96 ... px, not {config.image_size}"
             )
-        check_ranges(config, _RANGES, "--model.")
         doubled = config.map_size * 2 ** (len(config.decoder_widths) - 1)
         if doubled != config.image_size:
             raise BadInputError(
@@ -173,17 +166,17 @@ def new_model(config: ModelConfig) -> Model:
     return model
 
 
-def save_model(model: Model, folder: Path, **settings: dict[str, Any]) -> None:
+def save_model(model: Model, folder: Path, **settings: Any) -> None:
     """Write config.json and model.safetensors; other settings stand beside the model's own."""
+    backbone = model.backbone_config
     described = {
         "format_version": FORMAT_VERSION,
-        "model": asdict(model.config),
-        "backbone": model.backbone_config and model.backbone_config.to_dict(),
+        "model": model.config,
+        "backbone": backbone and json.loads(backbone.to_json_string(use_diff=False)),
         **settings,
     }
     save_tensors(model.state_dict(), folder / "model.safetensors")
-    with replacing(folder / "config.json") as temporary:
-        temporary.write_text(json.dumps(described, indent=2, default=str))
+    write_json(folder / "config.json", described)
 
 
 def save_tensors(
@@ -210,14 +203,12 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     Raises:
         BadInputError: if the folder is not a run, is of another version, or does not fit together.
     """
-    config = read_model_config(folder)
-    try:
-        backbone = _rebuild_backbone_config(read_run_config(folder)["backbone"])
-        model = Model(config, backbone)
-        model.load_state_dict(load_file(run_folder(folder) / "model.safetensors"))
-    except (KeyError, TypeError, OSError, RuntimeError, SafetensorError) as error:
-        first = str(error).splitlines()[0]
-        raise BadInputError(f"{folder}: config.json and model.safetensors: {first}") from error
+    described, place = read_run_config(folder), run_folder(folder)
+    with decoding(place / "config.json", "description of networks that can be built"):
+        model = Model(described.model, _rebuild_backbone_config(described.backbone))
+    tensors = read_tensors(place / "model.safetensors")
+    check_tensors(place / "model.safetensors", tensors, model.state_dict())
+    model.load_state_dict(tensors)
     # Pictures come with their channels last, and convolve faster so.
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     return model.to(device).eval()
@@ -227,10 +218,8 @@ def choose_device(name: str) -> torch.device:
     """The device called cpu or cuda; auto takes cuda where there is one.
 
     Raises:
-        BadInputError: if cuda is asked for and not there, or the name is another.
+        BadInputError: if cuda is asked for and not there.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise BadInputError(f"no device {name!r}: auto, cpu or cuda")
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
         raise BadInputError("no CUDA device here: use --device cpu")

@@ -1,8 +1,7 @@
 """What `reproduce` needs of a benchmark: clips to train on, their labels, and how a run scores."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from kinepose.dataset.prepare import prepare
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
 from kinepose.evaluation.evaluate import baseline_errors, evaluate
-from kinepose.evaluation.score import score
+from kinepose.evaluation.score import Baselines, read_scores, score
 from kinepose.inference.predict import predict
 from kinepose.paper.tables import Scores
 from kinepose.settings import (
@@ -65,8 +64,8 @@ def open_course(config: ReproduceConfig) -> Course:
 
 def _open_synthworld(config: ReproduceConfig) -> Course:
     folder = config.folder or config.output / "synthworld"
-    if not holds_synthworld(folder, config.size):
-        make_synthworld(SynthworldConfig(folder, config.size))
+    if not holds_synthworld(folder, config.version, config.size):
+        make_synthworld(SynthworldConfig(folder, config.version, config.size))
     training = [folder / name for name in ("train_static", "train_moving")]
     splits = config.output / "scores"
 
@@ -79,11 +78,10 @@ def _open_synthworld(config: ReproduceConfig) -> Course:
         path = next(splits.glob("*_splits.json"), None)
         if path is None:
             return {}
-        tests = json.loads(path.read_text())["splits"]
-        names = next(iter(tests.values()))["baselines"]
+        tests = read_scores(path).splits
         return {
-            name: {test: values["baselines"][name] for test, values in tests.items()}
-            for name in names
+            field.name: {test: vars(split.baselines)[field.name] for test, split in tests.items()}
+            for field in fields(Baselines)
         }
 
     return Course(

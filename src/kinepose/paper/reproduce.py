@@ -9,16 +9,15 @@ scores/ROW_SEED.json for what it scored, so that a call goes on where the last o
 reproduction.json says what all rows there have in common, so that none of other settings is added.
 """
 
-import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from kinepose.dataset.pairs import read_clips
 from kinepose.errors import BadInputError
-from kinepose.files import check_folder, replacing
+from kinepose.files import check_folder
 from kinepose.paper.protocols import Course, open_course
 from kinepose.paper.tables import RENDERS, ROWS, STREAM, write_tables
+from kinepose.schema import as_json, differences, read_json, write_json
 from kinepose.settings import PRESETS, ReproduceConfig, TrainConfig
 from kinepose.training.train import train
 
@@ -43,10 +42,6 @@ def reproduce(config: ReproduceConfig) -> None:
         if config.rows:
             raise BadInputError("the row unseen needs --more: clips of other films")
         names = tuple(name for name in names if name != "unseen")
-    if config.iterations < 1:
-        raise BadInputError("--iterations must be at least 1")
-    if any(seed < 0 for seed in config.seeds):
-        raise BadInputError("--seeds must be at least 0")
     _check_claim(config)
     check_folder(config.output)
     if config.more:
@@ -62,8 +57,7 @@ def reproduce(config: ReproduceConfig) -> None:
             print(f"{name}, seed {seed}:")
             run = _train_row(config, course, name, seed)
             scores = course.score(run, config.output / "scores" / f"{name}_{seed}")
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(scores, indent=1) + "\n")
+            write_json(path, scores)
             write_tables(config.output, _about(config, course), course.baselines(), renders)
     write_tables(config.output, _about(config, course), course.baselines(), renders)
 
@@ -72,50 +66,56 @@ _CLAIM = "reproduction.json"
 """What all rows under an output have in common."""
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What the rows under an output have in common: one table would show them as equals."""
+
+    benchmark: str
+    size: str | None
+    preset: str
+    iterations: int
+    more: tuple[str, ...]
+    course: str | None = None
+    """The benchmark's bytes among it; known once it is open."""
+
+
 def _check_claim(config: ReproduceConfig) -> None:
-    """Refuse an output whose rows were made otherwise: one table would show both as equals."""
+    """Refuse an output whose rows were made otherwise."""
     path = config.output / _CLAIM
-    if not path.is_file():
+    if not path.exists():
         return
-    try:
-        held = dict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise BadInputError(f"{path} is broken: name another --output") from error
-    for name, value in _shared(config).items():
-        if held.get(name) != value:
-            raise BadInputError(
-                f"{config.output} holds rows with {name} {held.get(name)}, not {value}: "
-                "name another --output, or the same settings to go on with it"
-            )
+    held = as_json(read_json(path, Claim))
+    if differs := differences(held, as_json(_shared(config)) | {"course": held["course"]}):
+        raise BadInputError(
+            f"{config.output} holds rows with {differs[0]}: name another --output, or the same "
+            "settings to go on with it"
+        )
 
 
 def _claim(config: ReproduceConfig, course: Course) -> None:
-    """Say what the rows here have in common, the benchmark's bytes among it.
+    """Say what the rows here have in common.
 
     Raises:
         BadInputError: if the rows that are there were scored on other bytes.
     """
     path = config.output / _CLAIM
-    held = json.loads(path.read_text()).get("course") if path.is_file() else course.name
+    held = read_json(path, Claim).course if path.exists() else course.name
     if held != course.name:
         raise BadInputError(
             f"{config.output} holds rows of {held}, not of {course.name}: name another --output"
         )
-    with replacing(path) as temporary:
-        described = _shared(config) | {"course": course.name}
-        temporary.write_text(json.dumps(described, indent=1) + "\n")
+    write_json(path, replace(_shared(config), course=course.name))
 
 
-def _shared(config: ReproduceConfig) -> dict[str, Any]:
+def _shared(config: ReproduceConfig) -> Claim:
     """The settings that one table cannot mix; rows and seeds may be added at any time."""
-    size = config.size if config.benchmark == "synthworld" else None
-    return {
-        "benchmark": config.benchmark,
-        "size": size,
-        "preset": config.preset,
-        "iterations": config.iterations,
-        "more": [str(path) for path in config.more],
-    }
+    return Claim(
+        benchmark=config.benchmark,
+        size=config.size if config.benchmark == "synthworld" else None,
+        preset=config.preset,
+        iterations=config.iterations,
+        more=tuple(str(as_json(path)) for path in config.more),
+    )
 
 
 def _train_row(config: ReproduceConfig, course: Course, name: str, seed: int) -> Path:

@@ -1,7 +1,6 @@
 """The paper's tables, drawn from the scores that `reproduce` left in files."""
 
 import csv
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from kinepose.files import replacing
 from kinepose.run_folder import read_log
+from kinepose.schema import read_json
 from kinepose.visualization.charts import bars_with_seeds
 
 
@@ -130,7 +130,7 @@ def _read_results(folder: Path) -> Results:
         seeds = {path.stem.removeprefix(f"{name}_"): path for path in paths}
         found = {int(seed): path for seed, path in seeds.items() if seed.isdigit()}
         if found:
-            results[name] = {seed: json.loads(found[seed].read_text()) for seed in sorted(found)}
+            results[name] = {seed: read_json(found[seed], Scores) for seed in sorted(found)}
     return results
 
 

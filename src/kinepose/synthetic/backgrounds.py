@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from kinepose.errors import BadInputError
-from kinepose.files import PICTURE_SUFFIXES
+from kinepose.files import PICTURE_SUFFIXES, regular_file
 
 _ATLAS_SIZE, _ATLAS_CELLS = 1024, 64
 _LARGEST_SIDE = 1024
@@ -92,7 +92,8 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
     photographs = []
     for path in paths:
         try:
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+            encoded = np.frombuffer(regular_file(path).read_bytes(), np.uint8)
+            picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
         except cv2.error:  # a header that speaks of more than 2^30 pixels
             picture = None
         if picture is None:

@@ -1,14 +1,18 @@
 """Clips that users bring: files of BVH and of AMASS, in a folder and the folders within."""
 
 import functools
-import zipfile
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import roma
 import torch
+from annotated_types import Interval
+from jaxtyping import Float64, Shaped
 
+from kinepose.array_files import npz_names, read_npz
 from kinepose.errors import BadInputError
+from kinepose.files import decoding, regular_file
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.retargeting import Capture, retarget
 
@@ -81,13 +85,15 @@ def read_bvh(path: Path) -> Capture:
         from pybvh import read_bvh_file
     except ImportError as error:
         raise BadInputError("BVH needs pybvh: pip install 'kinepose[motion]'.") from error
-    try:
+    text = regular_file(path).read_bytes()
+    if not text.lstrip().startswith(b"HIERARCHY") or text.count(b"{") != text.count(b"}"):
+        raise BadInputError("it is no BVH file, or is cut off: no HIERARCHY, or a brace is missing")
+    with decoding("it", "BVH file"), np.errstate(invalid="ignore"):  # infinite angles, see below
         bvh = read_bvh_file(path, world_up="+y")
-        with np.errstate(invalid="ignore"):  # infinite angles; `retarget` names them
-            root, rotations = bvh.to_rotmat()
+        root, rotations = bvh.to_rotmat()
         fps = float(bvh.fps)
-    except (OSError, ValueError, IndexError, TypeError, OverflowError) as error:
-        raise BadInputError(f"not a BVH file that can be read: {error}") from error
+    if not (np.isfinite(root).all() and np.isfinite(rotations).all() and 0 < fps < 1e6):
+        raise BadInputError("it holds numbers that are not finite, or frames that take no time")
     # Some collections, cgspeed's of CMU among them, begin with a frame without rotations.
     first = int(len(root) > 1 and np.allclose(rotations[0, 1:], np.eye(3), atol=1e-3))
     nodes = [node for node in bvh.nodes if not node.is_end_site()]
@@ -109,26 +115,26 @@ def read_amass(path: Path) -> Capture:
     Raises:
         BadInputError: if it is of another body model, or no sequence of AMASS at all.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            model = str(archive.get("surface_model_type", ""))
-            rate = "mocap_frame_rate" if "mocap_frame_rate" in archive else "mocap_framerate"
-            missing = {"poses", "trans", rate} - set(archive)
-            if missing:
-                raise BadInputError(f"no sequence of AMASS: it lacks {', '.join(sorted(missing))}.")
-            poses, trans, fps = (archive[name].astype(float) for name in ("poses", "trans", rate))
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInputError("not an npz file that can be read") from error
-    numbers = poses.shape[1] if poses.ndim == 2 else 0
+    names = npz_names(path, "sequence of AMASS")
+    rate = "mocap_frame_rate" if "mocap_frame_rate" in names else "mocap_framerate"
+    schema: dict[str, Any] = {
+        "poses": Float64[np.ndarray, "frames numbers"],
+        "trans": Float64[np.ndarray, "frames 3"],
+        rate: Annotated[Float64[np.ndarray, "*one"], Interval(gt=0.0, le=1e6)],
+    }
+    if "surface_model_type" in names:
+        schema["surface_model_type"] = Shaped[np.ndarray, ""]
+    held = read_npz(path, schema, "sequence of AMASS")
+    poses, trans, fps = (held[name] for name in ("poses", "trans", rate))
+    model = str(held.get("surface_model_type", ""))
+    numbers = poses.shape[1]
     if model not in ("smpl", "smplh", "") or numbers not in _SMPL_NUMBERS:
         raise BadInputError(
             f"of another body model{f', {model}' if model else ''}: {numbers} numbers a pose, "
             "where SMPL has 72 and SMPL-H 156."
         )
-    if trans.shape != (len(poses), 3) or fps.size != 1:
-        raise BadInputError(
-            f"{len(poses)} poses, but trans has the shape {trans.shape}, and {rate} {fps.shape}."
-        )
+    if fps.size != 1:
+        raise BadInputError(f"{rate} holds {fps.size} numbers, not one.")
     joints = len(_SMPL_JOINTS)
     rotvecs = torch.from_numpy(poses[:, : 3 * joints]).unflatten(1, (joints, 3))
     return Capture(

@@ -1,7 +1,6 @@
 """People in places, filmed: a film, its exact labels, and what a detector makes of it."""
 
 import csv
-import math
 import multiprocessing
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -19,11 +18,9 @@ from tqdm import tqdm
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.ranges import check_ranges
 from kinepose.settings import MotionConfig, SynthesizeConfig
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.body import random_person
-from kinepose.synthetic.config import check_motion, check_scene
 from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.mocap_clips import training_clips
 from kinepose.synthetic.motion import roam
@@ -34,15 +31,6 @@ from kinepose.synthetic.stage import film_camera, place
 LABEL_VERSION = 1
 _LONGEST_STAY = 1.7
 """Of people who walk about: so brief that the median of 6 s does not show them [s]."""
-_RANGES = {
-    "clips": (1.0, math.inf),
-    "seconds": (0.0, 86400.0),
-    "size": (32.0, 8192.0),
-    "fps": (1.0, 1000.0),
-    "seed": (0.0, math.inf),
-    "workers": (0.0, 1024.0),
-}
-"""Of films alone."""
 
 
 def synthesize(config: SynthesizeConfig) -> None:
@@ -175,14 +163,5 @@ def _writing(path: Path) -> Generator[Path]:
 
 def _check(config: SynthesizeConfig) -> None:
     """Raises BadInputError on settings that make no film."""
-    check_ranges(config, _RANGES, "--")
-    check_motion(config.motion, "--motion.")
-    check_scene(config.scene, "--")
-    if round(config.seconds * config.fps) < 1:
-        raise BadInputError(
-            f"--seconds {config.seconds} at --fps {config.fps}: less than one frame."
-        )
-    if config.size % 2:
-        raise BadInputError(f"--size {config.size}: H.264 needs an even number.")
     if config.scene.backgrounds is not None:
         read_photographs(config.scene.backgrounds)

@@ -3,19 +3,20 @@
 import copy
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.errors import BadInputError, TrainingError
+from kinepose.files import decoding, replacing
 from kinepose.method.losses import LossName
 from kinepose.method.model import Model, save_model, save_tensors
-from kinepose.run_folder import read_run_config
+from kinepose.run_folder import read_log, read_run_config
+from kinepose.schema import as_json, differences
 from kinepose.settings import SHIPPED, TrainConfig
+from kinepose.tensor_files import check_tensors, read_heads, read_tensors
 
 MAY_CHANGE = {
     *("output", "iterations", "minutes", "checkpoint_minutes", "device", "threads", "compile"),
@@ -33,7 +34,7 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     """Time spent in training, over all its resumptions."""
-    turns: Counter[LossName] = field(default_factory=Counter)
+    turns: Counter[str] = field(default_factory=Counter)
     """How many iterations each loss had, those of the run it started from included."""
     average: Model | None = None
     """The running average of the model, which is what users get."""
@@ -64,9 +65,15 @@ def save(run: Run) -> None:
     for loss, optimiser in run.optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{loss}.{index}.{name}": value for name, value in state.items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise TrainingError(
+                f"step {run.step}: {name} is not finite; the last checkpoint is in "
+                f"{run.config.output}"
+            )
     progress = {"step": str(run.step), "seconds": repr(run.seconds), "turns": json.dumps(run.turns)}
     kept = run.average or run.model
-    save_model(kept, run.config.output, train=asdict(run.config), turns=dict(run.turns))
+    save_model(kept, run.config.output, train=run.config, turns=dict(run.turns))
     save_tensors(tensors, run.config.output / "state.safetensors", progress)
 
 
@@ -76,35 +83,49 @@ def restore(run: Run) -> None:
     Raises:
         BadInputError: if the state is broken or another model's.
     """
-    try:
-        _restore(run)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        path, first = run.config.output / "state.safetensors", str(error).splitlines()[0]
-        raise BadInputError(f"cannot go on from {path}: {first}") from error
-    _cut_log(run.config.output / "log.jsonl", run.step)
-
-
-def _restore(run: Run) -> None:
-    states: dict[str, dict[int, dict[str, Tensor]]] = {loss: {} for loss in run.optimisers}
-    weights: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}}
-    with safe_open(run.config.output / "state.safetensors", "pt") as file:
-        progress = file.metadata()
-        for key in file.keys():  # noqa: SIM118 - not a dict
-            owner, name = key.split(".", 1)
-            if owner in weights:
-                weights[owner][name] = file.get_tensor(key)
-            else:
-                index, name = name.split(".")
-                states[owner].setdefault(int(index), {})[name] = file.get_tensor(key)
-    run.step, run.seconds = int(progress["step"]), float(progress["seconds"])
-    run.turns = Counter(json.loads(progress["turns"]))
-    run.model.load_state_dict(weights["model"])
-    if weights["average"]:
+    path = run.config.output / "state.safetensors"
+    _, progress = read_heads(path)
+    tensors = read_tensors(path)
+    _load(run.model, "model.", path, tensors)
+    if any(name.startswith("average.") for name in tensors):
         run.average = copy.deepcopy(run.model).requires_grad_(False).eval()
-        run.average.load_state_dict(weights["average"])
-    for loss, optimiser in run.optimisers.items():
-        groups = optimiser.state_dict()["param_groups"]
-        optimiser.load_state_dict({"state": states[loss], "param_groups": groups})
+        _load(run.average, "average.", path, tensors)
+    with decoding(path, "state of this run"):
+        run.step, run.seconds = int(progress["step"]), abs(float(progress["seconds"]))
+        run.turns = Counter({name: int(n) for name, n in json.loads(progress["turns"]).items()})
+        for loss, optimiser in run.optimisers.items():
+            _restore_optimiser(optimiser, loss, tensors)
+    _cut_log(run.config.output, run.step)
+
+
+def _load(model: Model, owner: str, path: Path, tensors: dict[str, Tensor]) -> None:
+    weights = {n.removeprefix(owner): t for n, t in tensors.items() if n.startswith(owner)}
+    check_tensors(path, weights, model.state_dict())
+    model.load_state_dict(weights)
+
+
+def _restore_optimiser(
+    optimiser: torch.optim.Optimizer, loss: LossName, tensors: dict[str, Tensor]
+) -> None:
+    groups = optimiser.state_dict()["param_groups"]
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        owner, index, name = (*key.split(".", 2), "")[:3]
+        if owner == loss:
+            if tensor.ndim and tensor.shape != parameters[int(index)].shape:
+                raise ValueError(f"{key} has another shape")
+            states.setdefault(int(index), {})[name] = tensor
+    optimiser.load_state_dict({"state": states, "param_groups": groups})
+    _lay_out_as_parameters(optimiser)
+
+
+def _lay_out_as_parameters(optimiser: torch.optim.Optimizer) -> None:
+    """Fused steps pair a parameter's numbers with its moments' by their order in memory."""
+    for parameter, state in optimiser.state.items():
+        for name, moment in state.items():
+            if moment.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(moment)
 
 
 def holds_run(config: TrainConfig) -> bool:
@@ -116,21 +137,25 @@ def holds_run(config: TrainConfig) -> bool:
     if config.output == SHIPPED:
         raise BadInputError(f"--output {SHIPPED}: that is the name of the package's own model")
     if not (config.output / "state.safetensors").is_file():
+        for name in ("state.safetensors", "model.safetensors", "config.json", "log.jsonl"):
+            if (config.output / name).exists():
+                raise BadInputError(
+                    f"{config.output} holds a {name}, but no run to go on with: name another "
+                    "--output"
+                )
         return False
-    held = read_run_config(config.output).get("train", {})
-    wanted = json.loads(json.dumps(asdict(config), default=str))
-    for name in (known.name for known in fields(config) if known.name not in MAY_CHANGE):
-        if held.get(name) != wanted[name]:
+    held = as_json(read_run_config(config.output).train)
+    for name, value in as_json(config).items():
+        if name not in MAY_CHANGE and (lines := differences((held or {}).get(name), value, name)):
             raise BadInputError(
-                f"{config.output} holds a run with {name} {held.get(name)}, not {wanted[name]}: "
-                f"name another --output, or the same settings to go on with it"
+                f"{config.output} holds a run with {lines[0]}: name another --output, or the same "
+                "settings to go on with it"
             )
     return True
 
 
-def _cut_log(path: Path, step: int) -> None:
-    """Drop what was logged after a step, and a last line that was cut short."""
-    if path.is_file():
-        lines = path.read_text().splitlines(keepends=True)
-        with replacing(path) as temporary:
-            temporary.write_text("".join(lines[:step]))
+def _cut_log(folder: Path, step: int) -> None:
+    """Drop what was logged after a step, and what is no line of a log."""
+    lines = [line for line in read_log(folder) if line["step"] <= step]
+    with replacing(folder / "log.jsonl") as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -32,7 +32,6 @@ from kinepose.dataset.pose_pairs import draw_poses
 from kinepose.dataset.render_stream import (
     RenderBatches,
     batches_from,
-    check_stream,
     poses_ahead,
     render_ahead,
     render_prior_set,
@@ -61,34 +60,12 @@ from kinepose.method.losses import (
     unpaired_loss,
 )
 from kinepose.method.model import Model, choose_device, load_model, new_model
-from kinepose.ranges import check_ranges
 from kinepose.run_folder import paints_people, read_log, read_run_config
 from kinepose.settings import TrainConfig
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
 from kinepose.training.distributed import average, joined, number, rank, share, wait
 from kinepose.training.snapshots import save_pictures
 
-_RANGES = {
-    "label_share": (0.0, 1.0),
-    "iterations": (0.0, math.inf),
-    "minutes": (0.0, math.inf),
-    "batch_size": (1.0, math.inf),
-    "seed": (0.0, 2.0**31),
-    "learning_rate": (0.0, math.inf),
-    "rise": (0.0, math.inf),
-    "average": (0.0, 1.0),
-    "cooldown": (0.0, 1.0),
-    "gradient_clip": (0.0, math.inf),
-    "smallest_gap": (0.0, math.inf),
-    "prior_images": (2.0, math.inf),
-    "prior_seed": (0.0, 2.0**31),
-    "rotation": (0.0, 180.0),
-    "crop_jitter": (0.0, 1.0),
-    "overfit": (0.0, math.inf),
-    "checkpoint_minutes": (0.0, math.inf),
-    "picture_every": (1.0, math.inf),
-    "threads": (0.0, 1024.0),
-}
 Watch = Callable[[Run], bool]
 """Whether training goes on."""
 Batch = TypeVar("Batch", LabelledBatch, PairBatch, PoseBatch, ImageTransform)
@@ -139,7 +116,6 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
         BadInputError: if settings, clips or labels cannot be used.
         TrainingError: if a loss is not finite or all poses become one; the last checkpoint stays.
     """
-    check_ranges(config, _RANGES)
     if config.threads:
         torch.set_num_threads(config.threads)
     with joined(choose_device(config.device)) as device:
@@ -171,7 +147,7 @@ def _train(
     optimisers = {loss: _optimiser(config, model, loss) for loss in [*warm_up, *schedule]}
     run = Run(config, model, optimisers)
     if config.start is not None:
-        run.turns.update(read_run_config(config.start).get("turns", {}))
+        run.turns = Counter(read_run_config(config.start).turns)
     if resumed:
         restore(run)
     wait()  # all have read what is there
@@ -412,7 +388,6 @@ def _check_settings(config: TrainConfig) -> None:
         raise BadInputError("several processes need --iterations: their clocks differ")
     if config.crop_jitter and not config.model.extended_camera:
         raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
-    check_stream(config.stream)
     if config.stream.renders and not config.model.extended_camera:
         raise BadInputError("--stream.renders needs --model.extended-camera: crops fit the pose")
 
@@ -440,7 +415,7 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
         schedule.append("lifting")
     if len(clips.paired):
         schedule.append("paired")
-    elif not (config.unpaired and config.start and paints_people(read_run_config(config.start))):
+    elif not (config.unpaired and config.start and _paints(config.start)):
         raise BadInputError(
             "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
         )
@@ -450,6 +425,10 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
         long_enough(clips, loss == "paired", config.smallest_gap)
     extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
     return [*schedule, extra[config.variant]] if config.variant in extra else schedule
+
+
+def _paints(run: Path) -> bool:
+    return paints_people(read_run_config(run))
 
 
 def _turn(config: TrainConfig, schedule: list[LossName], step: int) -> LossName:

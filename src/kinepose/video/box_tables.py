@@ -1,6 +1,7 @@
 """Boxes of people as a CSV: ours, and those of somebody else's tracker, checked with the film."""
 
 import csv
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from kinepose.errors import BadInputError, FilmWarning
-from kinepose.files import replacing
+from kinepose.files import regular_file, replacing
 from kinepose.video.reading import FilmInfo, Frame
 from kinepose.video.tracking import Track
 
 FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
 """By track, then by frame."""
+_WHOLE = re.compile(r" *[+-]?[0-9]{1,20} *")
 _COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
 _LARGEST_NUMBER = 2**31 - 1
 _FARTHEST = 1e5
@@ -39,7 +41,7 @@ def read_boxes(
     films: dict[str, FileBoxes] = {}
     unsure = 0
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with regular_file(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             _check_columns(path, reader.fieldnames)
@@ -169,19 +171,17 @@ def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
 
 
 def _whole(row: dict[str, str], name: str) -> int:
-    try:
-        return int(row[name])
-    except ValueError:
-        raise ValueError(
-            f"{name} {row[name]!r} is no whole number: write it as 7, not as 7.0"
-        ) from None
+    if not _WHOLE.fullmatch(row[name] or ""):
+        shown = (row[name] or "")[:20]
+        raise ValueError(f"{name} {shown!r} is no whole number: write it as 7, not as 7.0")
+    return int(row[name])
 
 
 def _number(row: dict[str, str], name: str) -> float:
     try:
         return float(row[name])
     except ValueError:
-        raise ValueError(f"{name} {row[name]!r} is no number: write it as 7.5") from None
+        raise ValueError(f"{name} {row[name][:20]!r} is no number: write it as 7.5") from None
 
 
 def _score(row: dict[str, str]) -> float:

@@ -9,6 +9,7 @@ import av
 from av.stream import Disposition
 
 from kinepose.errors import BadInputError
+from kinepose.files import LONGEST_NAME, regular_file
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were films of a terminal."""
@@ -40,12 +41,15 @@ def check_name(film: Path) -> None:
     """That what is made of a film can be called like it.
 
     Raises:
-        BadInputError: if its name is not UTF-8, in which poses, clips and pages are written.
+        BadInputError: if its name is not UTF-8, in which poses, clips and pages are written, or
+            leaves no room for a suffix.
     """
     try:
         film.name.encode()
     except UnicodeEncodeError as error:
         raise BadInputError(f"the name {film.name!r} is not UTF-8: rename the film") from error
+    if len(film.stem.encode()) > LONGEST_NAME:
+        raise BadInputError(f"the name {film.name} is too long: rename the film")
 
 
 @contextmanager
@@ -57,8 +61,7 @@ def opened(
     Raises:
         BadInputError: if there is no film at the path.
     """
-    if not path.is_file():
-        raise BadInputError(f"no such file: {path}")
+    regular_file(path)
     check_name(path)
     try:
         container = av.open(address(path))
@@ -104,7 +107,8 @@ def average_fps(stream: av.VideoStream) -> float:
 
 def promised_frames(container: av.container.InputContainer, stream: av.VideoStream) -> int:
     """How many frames there should be; of a film that was trimmed, of what is left; or a guess."""
-    span = promised_end(container, stream) - float((stream.start_time or 0) * stream.time_base)
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
+    span = promised_end(container, stream) - start
     if span <= 0:
         span = (container.duration or 0) / av.time_base
     by_time = round(span * average_fps(stream))

@@ -6,6 +6,7 @@ colour where it is transparent; shrunk in the same step where that is asked for.
 
 import warnings
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -23,7 +24,7 @@ PLAIN = 128
 _HIGH_DEFINITION = 720
 """Rows from which on films that do not name their matrix have BT.709's rather than BT.601's."""
 _UNSPECIFIED, _BT2020 = 2, 9
-_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+HDR_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
 """By FFmpeg's numbers, which are those of ITU-T H.273."""
 _UPRIGHT = np.eye(2, dtype=np.int64)
 
@@ -41,7 +42,7 @@ class Display:
         width, height = _square(first.width, first.height, pixel_aspect)
         self.size = (height, width) if self.transposes else (width, height)
         self.transparent = has_alpha(first)
-        self.transfer = _TRANSFERS.get(first.color_trc)
+        self.transfer = HDR_TRANSFERS.get(first.color_trc)
         if self.transfer is None and first.color_primaries == _BT2020:
             self.transfer = "sdr"
         unnamed = first.colorspace == _UNSPECIFIED and first.height >= _HIGH_DEFINITION
@@ -74,9 +75,10 @@ def orientation(frame: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
 
     ISO 14496-12, 8.3.2: x' = a x + c y, y' = b x + d y.
     """
-    if Type.DISPLAYMATRIX not in [data.type for data in frame.side_data]:
+    held = _side_data(frame)
+    if Type.DISPLAYMATRIX not in held:
         return _UPRIGHT
-    a, b, _, c, d = np.frombuffer(bytes(frame.side_data[Type.DISPLAYMATRIX]), np.int32)[:5]
+    a, b, _, c, d = np.frombuffer(held[Type.DISPLAYMATRIX], np.int32)[:5]
     matrix = np.array([[a, c], [b, d]], np.int64)
     size = np.abs(matrix).max(initial=1)
     quarters = np.sign(matrix) * (np.abs(matrix) > size / 2)
@@ -107,20 +109,25 @@ def has_alpha(frame: av.VideoFrame) -> bool:
 
 def warn_of_what_is_not_shown(name: str, frame: av.VideoFrame, metadata: dict[str, str]) -> None:
     """Say in a FilmWarning what no flat picture of ours shows as it is meant."""
-    held = [data.type for data in frame.side_data]
+    held = _side_data(frame)
     if Type.SPHERICAL in held or Type.STEREO3D in held:
         kind = "spherical" if Type.SPHERICAL in held else "stereoscopic"
         _warn(f"{name} is a {kind} film: its pictures are taken as they are stored")
-    if Type.DOVI_METADATA in held and frame.color_trc not in _TRANSFERS:
+    if Type.DOVI_METADATA in held and frame.color_trc not in HDR_TRANSFERS:
         _warn(f"{name} is in Dolby Vision without a common base: its colours are wrong")
     if metadata.get("alpha_mode") == "1" and not has_alpha(frame):
         _warn(f"{name} is transparent in a way that is not read: it is taken as opaque")
-    if Type.DISPLAYMATRIX in held and not _whole_quarters(frame):
+    if Type.DISPLAYMATRIX in held and not _whole_quarters(held[Type.DISPLAYMATRIX]):
         _warn(f"{name} asks to be shown askew: it is turned by whole quarters alone")
 
 
-def _whole_quarters(frame: av.VideoFrame) -> bool:
-    matrix = np.frombuffer(bytes(frame.side_data[Type.DISPLAYMATRIX]), np.int32)
+def _side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
+    held: Any = frame.side_data
+    return {data.type: bytes(data) for data in held}
+
+
+def _whole_quarters(display_matrix: bytes) -> bool:
+    matrix = np.frombuffer(display_matrix, np.int32)
     larger, smaller = sorted(np.abs(matrix[[0, 1]].astype(np.int64)), reverse=True)
     return bool(smaller < 0.01 * larger)
 

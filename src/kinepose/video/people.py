@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import ScoredBoxes
-from kinepose.ranges import check_ranges
 from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
+from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.linking import Person, link
 from kinepose.video.looks import looks_of
@@ -31,13 +31,6 @@ _LONGEST_GAP = {"people": 2.0}
 """Of --longest-gap unless told, where it is not the usual one: who is held is hidden for long."""
 _USUAL_GAP = 1.0
 _OTHERS = ("people", "motion", "rtdetr", "none")
-_RANGES = {
-    "detector_threshold": (0.0, 1.0),
-    "margin": (0.1, 10.0),
-    "smoothing": (0.0, 60.0),
-    "longest_gap": (0.0, 3600.0),
-    "max_people": (1.0, 1e6),
-}
 _SIDE_SMOOTHING = 5.0
 """With side = 'frame', sides are smoothed this many times as much as centres."""
 
@@ -65,15 +58,6 @@ class Survey:
     tracks: tuple[Track, ...]
     fps: float
     """Frames read a second, on average; 0 for pictures."""
-
-
-def check_people(config: PeopleConfig) -> None:
-    """Before a film is read.
-
-    Raises:
-        BadInputError: if a setting is out of range.
-    """
-    check_ranges(config, _RANGES)
 
 
 def cropped_as(people: PeopleConfig, model: ModelConfig) -> PeopleConfig:
@@ -160,11 +144,13 @@ def _people_in_film(
 
     def seen(stretch: Stretch) -> tuple[Stretch, float, list[Sight | None]]:
         thumbnails = stretch.stack()
-        motion = background_motion(thumbnails)
+        part = unfaded(thumbnails)
+        motion = background_motion(thumbnails[part])
         found: list[ScoredBoxes | None] = [*stretch.found]
         scale = np.ones(4)
         if finder.search is not None:
-            found, scale = finder.search(thumbnails, stretch.pace, motion), stretch.scale
+            found[part] = finder.search(thumbnails[part], stretch.pace, motion)
+            scale = stretch.scale
         return stretch, motion, [_sight(stretch, *pair, scale) for pair in enumerate(found)]
 
     for stretch, motion, seen_in_it in in_order(seen, stretches, 1):

@@ -14,8 +14,8 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps
 
 from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
-from kinepose.files import PICTURE_SUFFIXES
-from kinepose.video.display import Picture, over_plain
+from kinepose.files import PICTURE_SUFFIXES, decoding, regular_file
+from kinepose.video.display import HDR_TRANSFERS, Picture, over_plain
 from kinepose.video.tone_mapping import to_sdr
 
 pillow_heif.register_heif_opener()
@@ -26,7 +26,6 @@ _ANIMATED = frozenset({".webp", ".png", ".apng", ".avif"})
 """Suffixes of pictures that may move; .gif is FFmpeg's."""
 _QUICK, _USUAL = 0.011, 0.1
 """Pictures that are to be shown for no longer are shown so long, by browsers as well [s]."""
-_HDR = {16: "pq", 18: "hlg"}
 _COMPANION = "._"
 """macOS puts such files beside others on foreign disks: they hold no picture."""
 
@@ -70,12 +69,11 @@ def picture_paths(path: Path) -> list[Path]:
         if path.name.startswith(_COMPANION):
             raise BadInputError(f"{path} is a companion file of macOS and holds no picture")
         return [path]
-    files = [file for file in path.iterdir() if not file.name.startswith(".")]
-    pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
+    files = [file for file in path.iterdir() if file.name[0] != "." and _counts(file)]
+    pictures = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
     if not pictures:
         raise BadInputError(f"no pictures in {path} ({', '.join(sorted(SUFFIXES))})")
-    if len(pictures) < len(files):
-        others = Counter(_kind(file) for file in files if file not in set(pictures))
+    if others := Counter(_kind(file) for file in set(files).difference(pictures)):
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
         message = f"{len(pictures)} pictures of {path.name} are taken, and not: {listed}"
         warnings.warn(message, FilmWarning, stacklevel=2)
@@ -94,14 +92,9 @@ def read_picture(path: Path) -> Picture:
     Raises:
         BadInputError: if it cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return _shown(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadInputError(
-            f"cannot read the picture {path}: broken, or of another format"
-        ) from error
+    with decoding(regular_file(path), "picture"), Image.open(path) as image:
+        image.load()
+        return _shown(image)
 
 
 def read_animation(path: Path) -> Generator[Moment]:
@@ -141,7 +134,7 @@ def _seconds(image: Image.Image) -> float:
 
 
 def _shown(image: Image.Image) -> Picture:
-    high = _HDR.get((image.info.get("nclx_profile") or {}).get("transfer_characteristics"))
+    high = HDR_TRANSFERS.get((image.info.get("nclx_profile") or {}).get("transfer_characteristics"))
     image = _in_srgb(ImageOps.exif_transpose(image))
     if image.mode.startswith("I"):  # 16 bits of grey
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
@@ -173,6 +166,11 @@ def shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
     if size is None:
         return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _counts(file: Path) -> bool:
+    """Whether it is a file, or a folder that holds pictures: others are of results."""
+    return file.is_file() or any(inner.suffix.lower() in SUFFIXES for inner in file.iterdir())
 
 
 def _kind(file: Path) -> str:

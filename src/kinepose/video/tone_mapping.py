@@ -19,8 +19,9 @@ PEAK = 1000.0
 """Of the display that a film is graded for; of HLG the one that BT.2100 names [cd/m2]."""
 WHITE = 100.0
 """Of the display for which ordinary films are graded: BT.2035 [cd/m2]."""
-_GRID = 33
-"""Points of the table along each of R', G', B'."""
+_GRID = 65
+"""Points of the table along each of R', G', B': the most that Pillow takes; with 33, greys are 5
+levels off."""
 _GAMMA = 2.4
 """Of ordinary screens: BT.1886."""
 _TO_BT709 = np.array(
@@ -87,9 +88,9 @@ def hlg_to_light(signal: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*s
 
 def compressed(light: Light) -> Light:
     """BT.2390-10, 5.4.1: from PEAK to WHITE along a spline, in PQ [cd/m2]."""
-    top = light_to_pq(np.array(PEAK))
+    top = light_to_pq(np.array([PEAK]))
     signal = np.minimum(light_to_pq(light) / top, 1)
-    highest = light_to_pq(np.array(WHITE)) / top
+    highest = light_to_pq(np.array([WHITE])) / top
     knee = 1.5 * highest - 0.5
     t = np.maximum(signal - knee, 0) / (1 - knee)
     spline = (

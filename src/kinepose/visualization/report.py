@@ -5,9 +5,9 @@ Reads what `train`, `predict` and `evaluate` wrote; no model is loaded.
 
 import base64
 import io
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import jinja2
@@ -15,12 +15,19 @@ import matplotlib
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
+from pydantic import ConfigDict
 
-from kinepose.errors import BadInputError
 from kinepose.files import check_file, replacing
 from kinepose.pose_files import FilmPoses, describe_poses, read_poses
-from kinepose.run_folder import count_parameters, read_last_pictures, read_log, read_run_config
-from kinepose.settings import ReportConfig
+from kinepose.run_folder import (
+    RunDescription,
+    count_parameters,
+    read_last_pictures,
+    read_log,
+    read_run_config,
+)
+from kinepose.schema import STRICT, as_json, read_json
+from kinepose.settings import Count, ReportConfig
 from kinepose.video.pictures import picture_paths
 from kinepose.video.reading import film_info, read_frames
 from kinepose.visualization import charts, image_grids
@@ -38,6 +45,60 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+@dataclass(frozen=True)
+class Frames:
+    """How many poses `evaluate` compared."""
+
+    labelled: Count
+    matched: Count
+
+
+@dataclass(frozen=True)
+class Error:
+    """Of one answer to all frames [mm]."""
+
+    p_mpjpe: float
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Of what looks at nothing, and of our bone lengths."""
+
+    mean_pose: Error
+    floor: Error
+
+
+@dataclass(frozen=True)
+class JointErrors:
+    """P-MPJPE by joint [mm]."""
+
+    p_mpjpe: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PictureErrors:
+    """Of joints in 2D."""
+
+    error_px: float
+    error_share_of_box: float
+
+
+@dataclass(frozen=True)
+class FilmScores:
+    """What the page shows of the scores that `evaluate` writes of a film."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    labels: str
+    frames: Frames
+    mpjpe: float
+    n_mpjpe: float
+    p_mpjpe: float
+    per_joint: JointErrors
+    baselines: Baselines
+    joints2d: PictureErrors
+
+
 def write_report(config: ReportConfig) -> None:
     """Write the page of a run and, where they are found, of the poses and scores beside it.
 
@@ -52,7 +113,7 @@ def write_report(config: ReportConfig) -> None:
     log = read_log(config.run)
     scores = _read_scores(folder)
     page = _TEMPLATES.get_template("report.html").render(
-        name=config.run.resolve().name,
+        name=as_json(Path(config.run.resolve().name)),
         facts=_facts(config.run, described, log),
         scores=scores,
         joint_errors=_joint_errors(scores),
@@ -79,25 +140,26 @@ def describe_run(run: Path) -> str:
     return "\n".join([f"{run}", *(f"  {name}: {value}" for name, value in facts.items())])
 
 
-def _facts(run: Path, described: dict[str, Any], log: list[dict[str, Any]]) -> dict[str, str]:
-    train, model = described.get("train", {}), described["model"]
+def _facts(run: Path, described: RunDescription, log: list[dict[str, Any]]) -> dict[str, str]:
+    train, model = described.train, described.model
     facts = {
-        "variant": str(train.get("variant", "unknown")),
-        "preset": str(train.get("preset", "unknown")),
-        "pictures": f"{model.get('image_size', '?')} px, maps of {model.get('map_size', '?')}",
+        "variant": train.variant if train else "unknown",
+        "preset": train.preset if train else "unknown",
+        "pictures": f"{model.image_size} px, maps of {model.map_size}",
         "parameters": f"{count_parameters(run) / 1e6:.1f} million",
     }
     if log:
-        facts["iterations"] = f"{log[-1]['step']} of {train.get('iterations', '?')}"
+        facts["iterations"] = f"{log[-1]['step']} of {train.iterations if train else '?'}"
         facts["time"] = f"{log[-1]['seconds'] / 60:.1f} min"
         last = {line["loss"]: line["total"] for line in log[-200:]}
         facts["last losses"] = ", ".join(f"{name} {total:.3f}" for name, total in last.items())
     return facts
 
 
-def _settings(described: dict[str, Any]) -> dict[str, dict[str, str]]:
+def _settings(described: RunDescription) -> dict[str, dict[str, str]]:
     """Settings by heading, as text."""
-    sections = {"Training": described.get("train", {}), "Model": described["model"]}
+    train = {} if described.train is None else as_json(described.train)
+    sections = {"Training": train, "Model": as_json(described.model)}
     return {
         heading: {name: _text(value) for name, value in values.items() if name != "model"}
         for heading, values in sections.items()
@@ -113,45 +175,35 @@ def _poses_beside(run: Path) -> Path | None:
     return folder if (folder / "poses.npz").is_file() else None
 
 
-def _read_scores(folder: Path | None) -> dict[str, Any] | None:
+def _read_scores(folder: Path | None) -> FilmScores | None:
     """METRICS.json in the folder of the poses, or beside it."""
     for place in (folder, folder.parent) if folder else ():
         for path in place.glob("*.json"):
             if path.name.lower() == "metrics.json":
-                return _read_json(path)
+                return read_json(path, FilmScores)
     return None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        scores = json.loads(path.read_text())
-        scores["per_joint"]["p_mpjpe"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInputError(f"{path} does not hold the scores that evaluate writes") from error
-    return scores
-
-
-def _joint_errors(scores: dict[str, Any] | None) -> str:
-    return _svg(charts.errors_by_joint(scores["per_joint"]["p_mpjpe"])) if scores else ""
+def _joint_errors(scores: FilmScores | None) -> str:
+    return _svg(charts.errors_by_joint(scores.per_joint.p_mpjpe)) if scores else ""
 
 
 def _training_pictures(run: Path) -> dict[str, Any] | None:
-    arrays = read_last_pictures(run)
-    if arrays is None:
+    found = read_last_pictures(run)
+    if found is None:
         return None
-    rows = slice(RECONSTRUCTIONS)
-    names = ("source", "target", "background", "maps", "reconstruction")
+    step, held = found
+    columns = (held.source, held.target, held.background, held.maps, held.reconstruction)
     return {
-        "step": int(arrays["step"]),
+        "step": step,
         "reconstructions": _png(
-            image_grids.reconstruction_rows(*(arrays[name][rows] for name in names))
+            image_grids.reconstruction_rows(*(column[:RECONSTRUCTIONS] for column in columns))
         ),
-        "joints": _png(image_grids.joints_on_images(arrays["target"], arrays["joints2d"])),
-        "maps": _png(image_grids.separate_maps(arrays["maps"][0])),
+        "joints": _png(image_grids.joints_on_images(held.target, held.joints2d)),
+        "maps": _png(image_grids.separate_maps(held.maps[0])),
         "transfers": _png(
             image_grids.transfer_grid(
-                *(arrays[f"{name}_images"] for name in ("pose", "appearance", "background")),
-                arrays["transfers"],
+                held.pose_images, held.appearance_images, held.background_images, held.transfers
             )
         ),
     }

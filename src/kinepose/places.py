@@ -1,0 +1,114 @@
+"""Which files a command reads and which it writes, as marked at its settings; none may be both.
+
+`Reads` and `Writes` are annotations of paths. A mark without names means the path itself, with all
+that is in it; names are those of files in a folder, and of folders if they end with a slash.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from kinepose.errors import BadInputError
+from kinepose.files import kind_of
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Of a setting: files that the command reads."""
+
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Writes:
+    """Of a setting: files that the command writes or replaces; {format} is each of `formats`."""
+
+    names: tuple[str, ...] = ()
+
+
+RUN = Reads(
+    (
+        *("config.json", "model.safetensors", "state.safetensors", "prior.npz", "log.jsonl"),
+        *("pictures/", "training/", "adaptation.json", "looks.jsonl", "figures.json"),
+    )
+)
+"""What a run consists of."""
+POSES = Reads(("poses.npz", "overlay.mp4", "overlay/"))
+"""What `predict` leaves for other commands."""
+
+
+def check_places(config: Any) -> None:
+    """Refuse to write onto, into or around what is read, by whatever links it is reached.
+
+    Also refuse what is read but is no file, and where a file would be written over a folder.
+
+    Raises:
+        BadInputError: if something is in the way.
+    """
+    marked = list(_marked(config))
+    written = [
+        p for path, mark in marked if isinstance(mark, Writes) for p in _places(path, mark, config)
+    ]
+    read = [
+        p for path, mark in marked if isinstance(mark, Reads) for p in _places(path, mark, config)
+    ]
+    for path, _ in read:
+        if kind_of(path) not in ("nothing", "a file", "a folder"):
+            raise BadInputError(f"{path} is {kind_of(path)}, not a file")
+    for path, is_folder in written:
+        _check_kind(path, is_folder)
+        for source, _ in read:
+            if _overlap(path, source):
+                raise BadInputError(
+                    f"cannot write {path}: {'it' if path == source else source} is read; name "
+                    "another --output"
+                )
+
+
+def _marked(config: Any) -> Iterator[tuple[Path, Reads | Writes]]:
+    """Every path of some settings, and of those within, with its mark."""
+    hints = get_type_hints(type(config), include_extras=True)
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            yield from _marked(value)
+        for path in value if isinstance(value, tuple) else (value,):
+            for mark in _marks(hints[field.name]) if isinstance(path, Path) else ():
+                yield path, mark
+
+
+def _marks(hint: Any) -> Iterator[Reads | Writes]:
+    """Of a path, of a path that may be left out, or of several paths."""
+    if get_origin(hint) is Annotated:
+        yield from (part for part in get_args(hint)[1:] if isinstance(part, Reads | Writes))
+    for part in get_args(hint):
+        if get_origin(part) is not None:
+            yield from _marks(part)
+
+
+def _places(path: Path, mark: Reads | Writes, config: Any) -> Iterator[tuple[Path, bool]]:
+    """Paths, and whether they are folders."""
+    if not mark.names or (isinstance(mark, Reads) and not path.is_dir()):
+        yield path, False
+        return
+    for name in mark.names:
+        for form in getattr(config, "formats", ()) if "{format}" in name else ("",):
+            yield path / name.replace("{format}", form), name.endswith("/")
+
+
+def _check_kind(path: Path, is_folder: bool) -> None:
+    kind, wanted = kind_of(path), "a folder" if is_folder else "a file"
+    if kind not in ("nothing", wanted):
+        raise BadInputError(f"cannot write {path}: it is {kind}, not {wanted}")
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Whether two paths are one, or one lies in the other; only what exists can be read."""
+    if kind_of(other) == "nothing":
+        return False
+    first, second = (Path(os.path.realpath(path)) for path in (one, other))
+    if first == second or second in first.parents or first in second.parents:
+        return True
+    return one.exists() and one.samefile(other)

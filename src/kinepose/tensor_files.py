@@ -1,0 +1,76 @@
+"""Files of safetensors: what the head says is checked before, and every number after reading."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Interval
+
+from kinepose.errors import BadInputError
+from kinepose.files import check_memory, decoding, regular_file
+from kinepose.schema import from_json
+
+_LONGEST_HEAD = 100_000_000
+"""[bytes], as the format has it."""
+
+
+@dataclass(frozen=True)
+class TensorHead:
+    """What a file says of a tensor."""
+
+    dtype: str
+    shape: tuple[Annotated[int, Interval(ge=0, le=2**40)], ...]
+
+
+def read_heads(path: Path) -> tuple[dict[str, TensorHead], dict[str, str]]:
+    """The tensors of a file by name, without their numbers, and its metadata.
+
+    Raises:
+        BadInputError: if there is no such file, or it is another.
+    """
+    with regular_file(path).open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        text = file.read(length) if length < min(_LONGEST_HEAD, path.stat().st_size) else b""
+    with decoding(path, "file of safetensors"):
+        said = json.loads(text)
+        metadata = said.pop("__metadata__", {})
+    heads = from_json(json.dumps(said), dict[str, TensorHead], str(path))
+    return heads, from_json(json.dumps(metadata), dict[str, str], str(path))
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a file. Nothing is unpickled.
+
+    Raises:
+        BadInputError: if there is no such file, it is another, or a number is not finite.
+    """
+    import torch  # only here: what looks into a run needs none
+    from safetensors.torch import load
+
+    check_memory(str(path), 2 * regular_file(path).stat().st_size)
+    with decoding(path, "file of safetensors"):
+        tensors = load(path.read_bytes())
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise BadInputError(f"{path}: {name} holds numbers that are not finite")
+    return tensors
+
+
+def check_tensors(path: Path, tensors: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """That the tensors of a file are those wanted, by names, shapes and kinds of numbers.
+
+    Raises:
+        BadInputError: with the first that differs.
+    """
+    for name in sorted({*tensors, *wanted}):
+        held, other = tensors.get(name), wanted.get(name)
+        if held is None or other is None:
+            differs = "missing" if held is None else "too many"
+        elif held.shape != other.shape:
+            differs = f"{tuple(held.shape)}, not {tuple(other.shape)}"
+        elif held.is_floating_point() != other.is_floating_point():
+            differs = f"{held.dtype}, not {other.dtype}"
+        else:
+            continue
+        raise BadInputError(f"{path} does not fit config.json: {name} is {differs}")

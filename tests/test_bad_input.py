@@ -1,0 +1,585 @@
+"""A file that lies gets one line, and an output never falls on an input: a case of every kind."""
+
+import json
+import math
+import os
+import shutil
+import socket
+import struct
+import sys
+import zipfile
+from dataclasses import fields, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from kinepose import cli
+from kinepose.adaptation.adapt import read_adaptation
+from kinepose.array_files import read_npz
+from kinepose.benchmarks.synthworld import read_synthworld
+from kinepose.dataset.clips import SCHEMA
+from kinepose.dataset.pairs import load_images, read_clips
+from kinepose.errors import BadInputError, SettingError, TrainingError
+from kinepose.evaluation.score import read_scores
+from kinepose.method.model import load_model, save_model
+from kinepose.paper.reproduce import Claim
+from kinepose.places import Reads, Writes, _marks
+from kinepose.pose_files import (
+    FilmLabels,
+    FilmPoses,
+    read_labels,
+    read_poses,
+    write_labels,
+    write_poses,
+)
+from kinepose.run_folder import read_last_pictures, read_log, read_run_config
+from kinepose.schema import differences, read_json
+from kinepose.settings import PRESETS, PrepareConfig, SceneConfig, TrainConfig
+from kinepose.synthetic.mocap_files import clips_in
+from kinepose.training.checkpoint import Run, save
+from kinepose.video.detectors import read_boxes
+
+ROWS = 5
+MANY = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def poses(rows: int = ROWS) -> FilmPoses:
+    body = np.random.default_rng(0).normal(0, 300, (rows, 17, 3)).astype(np.float32)
+    return FilmPoses(
+        film=np.array("film.mp4"),
+        frame=np.arange(rows),
+        track=np.zeros(rows, np.int64),
+        box=np.tile(np.float32([0, 0, 30, 60]), (rows, 1)),
+        joints2d=body[..., :2] / 10 + 50,
+        joints3d=body,
+        confidence=np.full((rows, 17), 0.5, np.float32),
+        root=np.tile(np.float32([0, 0, 5000]), (rows, 1)),
+        focal=np.full(rows, 500, np.float32),
+        energy=np.full(rows, np.nan, np.float32),
+        fps=np.array(25, np.float32),
+    )
+
+
+def labels() -> FilmLabels:
+    held = poses()
+    lens, fps = np.array(500, np.float32), np.array(25, np.float32)
+    return FilmLabels(held.frame, held.track, held.joints2d, held.joints3d, lens, fps)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, tiny_model):
+    """A folder to stand in, with good inputs: a run, poses, labels and clips."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
+    train = replace(PRESETS["cpu"], output=Path("run"))
+    save_model(tiny_model, Path("run"), train=train)
+    line = {"step": 1, "loss": "prior", "total": 1.0, "pose": 1.0, "seconds": 1.0}
+    Path("run/log.jsonl").write_text(json.dumps(line) + "\n")
+    write_poses(Path("poses.npz"), poses())
+    write_labels(Path("labels.npz"), labels())
+    write_clips(Path("clips"))
+    return tmp_path
+
+
+def write_clips(folder, **columns):
+    folder.mkdir(exist_ok=True)
+    picture = cv2.imencode(".png", np.full((16, 16, 3), 90, np.uint8))[1].tobytes()
+    row = {
+        **{"film": "film.mp4", "clip": 0, "track": 0, "paired": True, "fps": 25.0},
+        **{"image": picture, "background": picture, "valid": picture, "reason": "because"},
+        **{"box": [0.0, 0.0, 1.0, 1.0], "crop": [0.0, 0.0, 1.0], "background_motion": 1.0},
+    }
+    rows = [row | {"frame": i, "time": i / 25} | columns for i in range(ROWS)]
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "film.parquet")
+
+
+def contents(folder):
+    """Every file, but for the log of what we did not foresee."""
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".state" not in path.parts
+    }
+
+
+def run(monkeypatch, capsys, *words):
+    """Exit status and the lines of stderr."""
+    monkeypatch.setattr(sys, "argv", ["kinepose", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        status = stop.code
+    else:
+        status = 0
+    return status, capsys.readouterr().err.splitlines()
+
+
+@pytest.fixture
+def refused(place, monkeypatch, capsys):
+    """A call that must end with status 2, one short line, and nothing changed; gives the line."""
+
+    def call(*words):
+        before = contents(place)
+        status, lines = run(monkeypatch, capsys, *words)
+        assert status == 2, lines
+        assert len(lines) == 1 and lines[0].startswith("kinepose: ") and len(lines[0]) < 700
+        for jargon in ("Traceback", "[Errno", "NoneType", "object at", "typing."):
+            assert jargon not in lines[0]
+        assert contents(place) == before
+        return lines[0]
+
+    return call
+
+
+def npz_with(path, **arrays):
+    with np.load(path) as held:
+        np.savez_compressed(path, **(dict(held) | arrays))
+
+
+def npz_with_head(path, name, head, body=b""):
+    """The same archive, one array of which says something else of itself."""
+    with zipfile.ZipFile(path) as archive:
+        members = {each: archive.read(each) for each in archive.namelist()}
+    head = head.encode() + b" " * (-(len(head) + 11) % 64) + b"\n"
+    members[f"{name}.npy"] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + body
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, data in members.items():
+            archive.writestr(each, data)
+
+
+def patched(path, offset_local, offset_central, value):
+    """Every member of a zip with another number in its two heads."""
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", offset_local), (b"PK\x01\x02", offset_central)):
+        at = data.find(mark)
+        while at >= 0:
+            struct.pack_into("<H", data, at + offset, value)
+            at = data.find(mark, at + 4)
+    path.write_bytes(bytes(data))
+
+
+F4 = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }"
+LYING_ARRAYS = {
+    "words": lambda p: npz_with(p, joints2d=np.full((ROWS, 17, 2), "word")),
+    "a row less": lambda p: npz_with(p, root=np.zeros((ROWS - 1, 3), np.float32)),
+    "a dimension more": lambda p: npz_with(p, track=np.zeros((1, ROWS), np.int64)),
+    "one number": lambda p: npz_with(p, joints3d=np.float32(3)),
+    "complex": lambda p: npz_with(p, confidence=np.zeros((ROWS, 17), complex)),
+    "nan": lambda p: npz_with(p, joints3d=poses().joints3d * np.nan),
+    "too large for float32": lambda p: npz_with(p, joints3d=np.full((ROWS, 17, 3), 1e300)),
+    "inf where nan may be": lambda p: npz_with(p, energy=np.full(ROWS, np.inf, np.float32)),
+    "below its range": lambda p: npz_with(p, fps=np.float32(-1)),
+    "a frame of next century": lambda p: npz_with(p, frame=np.arange(ROWS) + 2**40),
+    "an empty box": lambda p: npz_with(p, box=np.zeros((ROWS, 4), np.float32)),
+    "another version": lambda p: npz_with(p, format_version=np.int64(99)),
+    "other joints": lambda p: npz_with(p, joint_names=np.array(["knee"])),
+    "a lone surrogate": lambda p: npz_with(p, film=np.array("\udcff")),
+    "an object": lambda p: npz_with(p, film=np.array({"a": 1}, object)),
+    "4 TB": lambda p: npz_with_head(p, "box", F4 % "(1099511627776,)", bytes(64)),
+    "4 TB that fit together": lambda p: npz_with_head(p, "focal", F4 % f"({2**40},)", bytes(64)),
+    "10^30 rows": lambda p: npz_with_head(p, "box", F4 % f"({10**30}, 4)"),
+    "-1 rows": lambda p: npz_with_head(p, "box", F4 % "(-1, 4)"),
+    "a nested head": lambda p: npz_with_head(p, "box", "(" * 4000),
+    "a program": lambda p: npz_with_head(p, "box", "__import__('os').system('touch sprung')"),
+    "encrypted": lambda p: patched(p, 6, 8, 1),
+    "packed in way 99": lambda p: patched(p, 8, 10, 99),
+    "version 99 of zip": lambda p: patched(p, 4, 6, 99),
+    "cut off": lambda p: p.write_bytes(p.read_bytes()[:700]),
+    "a bare array": lambda p: np.save(p.open("wb"), np.zeros(3)),
+    "empty": lambda p: p.write_bytes(b""),
+    "a folder": lambda p: (p.unlink(), p.mkdir()),
+    "a pipe": lambda p: (p.unlink(), os.mkfifo(p)),
+    "a device": lambda p: (p.unlink(), p.symlink_to("/dev/zero")),
+    "a link to itself": lambda p: (p.unlink(), p.symlink_to(p.name)),
+    "missing": lambda p: p.unlink(),
+}
+
+
+@pytest.mark.parametrize("lie", LYING_ARRAYS)
+def test_poses_that_lie_are_one_line(lie, refused, place):
+    LYING_ARRAYS[lie](place / "poses.npz")
+    assert "poses.npz" in refused("export", "poses.npz", "--formats", "json", "--output", "out")
+    assert not (place / "sprung").exists()
+
+
+def test_labels_renders_and_pictures_are_read_by_schemas_too(place):
+    npz_with(place / "labels.npz", track=np.int64(3))
+    with pytest.raises(BadInputError, match=r"labels\.npz: track is int64 \(\), not int64 \(5\)"):
+        read_labels(place / "labels.npz")
+    (place / "run/pictures").mkdir()
+    np.savez(place / "run/pictures/step_00000001.npz", source=np.zeros(3))
+    with pytest.raises(BadInputError, match="holds no pictures of a run: it lacks appearance_im"):
+        read_last_pictures(place / "run")
+
+
+def test_what_is_written_is_read_again_whatever_kind_of_float_it_is(place):
+    npz_with(place / "poses.npz", joints3d=poses().joints3d.astype(">f8"), box=poses().box[:, ::1])
+    assert np.array_equal(read_poses(place / "poses.npz").joints3d, poses().joints3d)
+    fortran = np.asfortranarray(np.arange(12.0).reshape(3, 4))
+    np.savez(place / "f.npz", a=fortran)
+    schema = {"a": FilmPoses.__annotations__["focal"]}
+    with pytest.raises(BadInputError, match=r"a is float64 \(3, 4\), not float32 \(rows\)"):
+        read_npz(place / "f.npz", schema, "numbers")
+
+
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(st.data())
+def test_flipped_bytes_of_poses_are_poses_or_one_line(place, data):
+    good = (place / "labels.npz").read_bytes()
+    changed = bytearray(good)
+    for at in data.draw(st.lists(st.integers(0, len(good) - 1), min_size=1, max_size=6)):
+        changed[at] = data.draw(st.integers(0, 255))
+    path = place / "changed.npz"
+    path.write_bytes(bytes(changed[: data.draw(st.integers(1, len(good)))]))
+    try:
+        held = read_labels(path)
+    except BadInputError as error:
+        assert "\n" not in str(error) and "changed.npz" in str(error)
+    else:
+        assert np.isfinite(held.joints3d).all() and len(held.frame) == len(held.joints2d)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(st.data())
+def test_any_json_in_a_config_is_a_run_or_one_line(place, data):
+    held = json.loads((place / "run/config.json").read_text())
+    part = data.draw(st.sampled_from([held, held["model"], held["train"], held["train"]["stream"]]))
+    part[data.draw(st.sampled_from(sorted(part)))] = data.draw(JSON)
+    (place / "odd").mkdir(exist_ok=True)
+    (place / "odd/config.json").write_text(json.dumps(held))
+    try:
+        assert read_run_config(place / "odd").model.sigma > 0
+    except BadInputError as error:
+        assert str(error).startswith(f"{place}/odd/config.json: ") and "\n" not in str(error)
+        assert len(str(error)) < len(str(place)) + 300
+
+
+def put(path, **changes):
+    """Settings of the model with other values."""
+    held = json.loads(path.read_text())
+    held["model"] |= changes
+    path.write_text(json.dumps(held))
+
+
+LYING_RUNS = {
+    "nested deep": (lambda run: (run / "config.json").write_text("[" * 100_000), "not JSON"),
+    "UTF-16": (lambda run: (run / "config.json").write_bytes("{}".encode("utf-16")), "not JSON"),
+    "an unknown setting": (lambda run: put(run / "config.json", more=1), "model.more"),
+    "null": (
+        lambda run: put(run / "config.json", decoder_widths=None),
+        "model.decoder_widths null",
+    ),
+    "an object": (lambda run: put(run / "config.json", branch_width={}), "model.branch_width"),
+    "10^400": (lambda run: put(run / "config.json", sigma=10**400), "model.sigma 1000"),
+    "NaN": (lambda run: put(run / "config.json", appearance_dropout=math.nan), "finite"),
+    "10^9 wide": (lambda run: put(run / "config.json", branch_width=10**9), "at most"),
+    "too few widths": (lambda run: put(run / "config.json", appearance_widths=[]), "widths"),
+    "maps of 10^12": (lambda run: put(run / "config.json", map_size=10**12), "model.map_size"),
+    "another width": (lambda run: put(run / "config.json", branch_width=33), "does not fit"),
+    "a config that is a pipe": (
+        lambda run: ((run / "config.json").unlink(), os.mkfifo(run / "config.json")),
+        "a pipe",
+    ),
+    "weights of nan": (lambda run: weights(run, lambda t: t * math.nan), "not finite"),
+    "weights turned": (lambda run: weights(run, lambda t: t.T), "does not fit"),
+    "weights of int": (lambda run: weights(run, lambda t: t.int()), "does not fit"),
+    "weights cut off": (
+        lambda run: (run / "model.safetensors").write_bytes(
+            (run / "model.safetensors").read_bytes()[:5000]
+        ),
+        "no file of safetensors",
+    ),
+    "a head of 2^63": (
+        lambda run: (run / "model.safetensors").write_bytes(struct.pack("<Q", 2**63)),
+        "no file of safetensors",
+    ),
+    "a socket": (lambda run: bind(run / "model.safetensors"), "a socket"),
+}
+
+
+def weights(run, change):
+    held = load_file(run / "model.safetensors")
+    name = next(n for n, t in held.items() if t.ndim == 2 and t.shape[0] != t.shape[1])
+    held[name] = change(held[name]).contiguous()
+    save_file(held, run / "model.safetensors")
+
+
+def bind(path):
+    path.unlink()
+    socket.socket(socket.AF_UNIX).bind(os.path.relpath(path))
+
+
+@pytest.mark.parametrize("lie", LYING_RUNS)
+def test_a_run_that_lies_is_one_line(lie, refused, place):
+    change, says = LYING_RUNS[lie]
+    change(place / "run")
+    (place / "film.mp4").write_bytes(b"no film")
+    assert says in refused("predict", "film.mp4", "--output", "out", "--run", "run")
+
+
+def test_a_backbone_that_cannot_be_built_is_one_line(place):
+    held = json.loads((place / "run/config.json").read_text())
+    for name, value in (("id2label", 0), ("hidden_act", 1e308), ("model_type", "bert")):
+        changed = held | {"backbone": held["backbone"] | {name: value}}
+        (place / "run/config.json").write_text(json.dumps(changed))
+        with pytest.raises(BadInputError, match=r"run/config\.json is no description"):
+            load_model(place / "run")
+
+
+def test_lines_of_a_log_that_are_none_are_passed_over(place):
+    log = place / "run/log.jsonl"
+    good = log.read_bytes()
+    bad = [b"{", b"[1]", b'{"step": 2}', b"\xff\xfe", b"[" * 100_000]
+    bad += [good.replace(b"1.0", word) for word in (b"null", b'"word"', b"NaN", b"[]")]
+    log.write_bytes(good + b"\n".join(bad) + b"\n")
+    assert [line["step"] for line in read_log(place / "run")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "says"),
+    [
+        (read_adaptation, '{"finished": true, "settings": {}, "change": "x"}', "change"),
+        (read_adaptation, '{"finished": 1, "settings": {}}', "finished 1"),
+        (read_synthworld, '{"version": 1, "size": NaN, "content": null}', "size"),
+        (read_scores, '{"splits": {}, "model_sha256": "", "benchmark": {}}', "benchmark.version"),
+        (lambda path: read_json(path, Claim), '{"benchmark": 3}', "benchmark 3"),
+        (lambda path: read_json(path, dict[str, float]), '"word"', "word"),
+        (lambda path: read_json(path, dict[str, float]), '{"a": Infinity}', "a inf"),
+    ],
+)
+def test_json_of_every_kind_is_checked(place, read, text, says):
+    for name in ("adaptation.json", "synthworld.json", "any.json"):
+        (place / name).write_text(text)
+    path = place if read in (read_adaptation, read_synthworld) else place / "any.json"
+    with pytest.raises(BadInputError, match=says) as caught:
+        read(path)
+    assert "\n" not in str(caught.value) and ".json" in str(caught.value)
+
+
+HEAD = "film,frame,track,x0,y0,x1,y1\n"
+GOOD_BOX = "film.mp4,0,0,1,1,9,9\n"
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["film.mp4,1,0,1,1", "film.mp4,1,0,1,1,9,9,7", "film.mp4,1e3,0,1,1,9,9", "film.mp4,1,,1,1,9,9"],
+)
+def test_rows_of_boxes_are_named_by_their_line(place, row):
+    (place / "boxes.csv").write_text(f"{HEAD}{GOOD_BOX}film.mp4,{row}\n")
+    with pytest.raises(BadInputError, match=r"boxes\.csv, line 3: "):
+        read_boxes(place / "boxes.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("box", None, "box is missing in 5 rows"),
+        ("paired", None, "paired is missing"),
+        ("valid", None, "valid is missing where a clip is paired"),
+        ("time", math.nan, "time holds a number that cannot be"),
+        ("crop", [0.0, math.inf, 1.0], "crop holds a number that cannot be"),
+        ("frame", -1, "below 0"),
+    ],
+)
+def test_clips_that_lie_are_one_line(place, column, value, says):
+    write_clips(place / "clips", **{column: value})
+    with pytest.raises(BadInputError, match=says):
+        read_clips([place / "clips"])
+
+
+def test_a_picture_in_clips_that_claims_to_be_vast_is_named(place):
+    vast = bytearray(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes())
+    vast[16:24] = struct.pack(">II", 60000, 60000)
+    write_clips(place / "clips", image=bytes(vast))
+    with pytest.raises(BadInputError, match=r"the image of frame 2 of film\.mp4 is broken"):
+        load_images(read_clips([place / "clips"]), np.array([2]), 16)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"MOTION\n", b"HIERARCHY\nROOT a\n{\n", b"HIERARCHY\nROOT a\n{ }\nMOTION\nFrames: 1"],
+)
+def test_bvh_that_is_cut_off_is_one_line(place, text):
+    (place / "motions").mkdir()
+    (place / "motions/walk.bvh").write_bytes(text)
+    with pytest.raises(BadInputError, match=r"walk\.bvh: ") as caught:
+        clips_in(place / "motions")
+    assert "usecols" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+OVERLAPS = {
+    "the weights of a run": ("report", "run", "--output", "run/model.safetensors"),
+    "the settings of a run": ("report", "run", "--output", "run/config.json"),
+    "into the pictures of a run": ("report", "run", "--output", "run/pictures/page.html"),
+    "poses": ("evaluate", "poses.npz", "labels.npz", "--output", "poses.npz"),
+    "labels": ("evaluate", "poses.npz", "labels.npz", "--output", "labels.npz"),
+    "by a link": ("evaluate", "poses.npz", "labels.npz", "--output", "link.npz"),
+    "by another folder": ("evaluate", "poses.npz", "labels.npz", "--output", "./a/../labels.npz"),
+    "the run as ONNX": ("export-onnx", "--run", "run", "--output", "run/model.safetensors"),
+    "the film that was predicted": ("predict", "out/overlay.mp4", "--output", "out"),
+    "the pictures that were predicted": ("predict", "out/overlay", "--output", "out"),
+    "the run that is shipped": (
+        *("ship", "run", "--scores", "s.json", "--machine", "m", "--output", "run"),
+    ),
+    "the run to start from": ("train", "--start", "run", "--output", "run"),
+    "the data set": ("convert", "clips", "--benchmark", "lsp", "--output", "clips"),
+    "a folder of films": ("prepare", "clips", "--output", "clips"),
+    "a folder for a file": ("report", "run", "--output", "clips"),
+    "a file for a folder": ("export", "poses.npz", "--formats", "csv", "--output", "poses.npz"),
+    "a run without its state": ("train", "--output", "run", "--variant", "prior"),
+}
+
+
+@pytest.mark.parametrize("words", OVERLAPS)
+def test_an_output_never_falls_on_an_input(words, refused, place):
+    (place / "a").mkdir()
+    (place / "out/overlay").mkdir(parents=True)
+    (place / "run/pictures").mkdir()
+    (place / "out/overlay.mp4").write_bytes(b"a film")
+    (place / "link.npz").symlink_to("labels.npz")
+    refused(*OVERLAPS[words])
+
+
+def test_every_path_of_every_command_is_marked_as_read_or_written():
+    for name, (_, kind) in cli.COMMANDS.items():
+        hints = {
+            n: h
+            for n, h in kind.__annotations__.items()
+            if "Path" in repr(h) or "Address" in repr(h)
+        }
+        for setting, hint in hints.items():
+            assert any(isinstance(m, Reads | Writes) for m in _marks(hint)), (name, setting)
+
+
+def test_scores_do_not_replace_arrays_of_something_else(place, tiny_model):
+    from kinepose.evaluation.score import score
+    from kinepose.settings import ScoreConfig
+
+    before = contents(place)
+    with pytest.raises(BadInputError, match=r"poses\.npz holds no scored frames"):
+        score(ScoreConfig(Path("run"), Path("nowhere"), Path("poses.json")))
+    assert contents(place) == before
+
+
+def test_nan_and_inf_are_no_numbers_for_any_option():
+    for made in (TrainConfig(Path("x")), SceneConfig(), PrepareConfig((), Path("x"))):
+        for field in fields(made):
+            value = getattr(made, field.name)
+            wrong = {
+                float: (math.nan, math.inf, -math.inf, "1", None),
+                int: (0.5, True, "1", 10**30),
+            }
+            for bad in wrong.get(type(value), ()):
+                with pytest.raises(SettingError, match=f"--{field.name.replace('_', '-')} "):
+                    replace(made, **{field.name: bad})
+            if isinstance(value, tuple) and value and isinstance(value[0], float):
+                for pair in ((math.nan, 1.0), (1e9, 0.0), (0.0, math.inf)):
+                    with pytest.raises(SettingError):
+                        replace(made, **{field.name: pair})
+
+
+def test_settings_on_the_command_line_are_named_as_they_were_given(refused):
+    for words, says in [
+        (("--stream.scene.noise", "5", "1"), "--stream.scene.noise [5.0, 1.0]: must be from 0"),
+        (("--learning-rate", "inf"), "--learning-rate inf: must be a finite number"),
+        (("--model.appearance-widths", "-1"), "--model.appearance-widths -1: must be at least 1"),
+        (("--stream.scene.sun", "word", "1"), "--stream.scene.sun"),
+        (("--batch-size", "9" * 30), "--batch-size 99999"),
+        (("--device", "tpu"), "--device"),
+    ]:
+        assert says in refused("train", "--output", "out", *words)
+
+
+def test_differences_are_named_one_by_one():
+    held = {"stream": {"pool": 0, "motion": {"apart": False}}, "seed": 1}
+    wanted = {"stream": {"pool": 0, "motion": {"apart": True}}, "seed": 2, "more": [1]}
+    assert differences(held, wanted) == [
+        "stream.motion.apart False, not True", "seed 1, not 2", "more null, not [1]"
+    ]  # fmt: skip
+
+
+def test_names_are_bytes(place, monkeypatch, capsys):
+    latin = os.fsdecode(b"B\xfccher")
+    shutil.copytree("run", f"{latin}-run")
+    shutil.copy("poses.npz", f"{latin}.npz")
+    shutil.copytree("clips", f"{latin}-clips")
+    for words in (
+        ("info", f"{latin}-run"),
+        ("info", f"{latin}.npz"),
+        ("info", f"{latin}-clips"),
+        ("report", f"{latin}-run", "--output", f"{latin}.html"),
+        ("export", "poses.npz", "--formats", "json", "csv", "bvh", "trc", "c3d", "--output", latin),
+        ("evaluate", "poses.npz", "labels.npz", "--output", f"{latin}.json"),
+    ):
+        assert run(monkeypatch, capsys, *words) == (0, []), words
+    assert (place / latin / "track_0.c3d").stat().st_size > 1000
+
+
+def test_a_name_that_leaves_no_room_is_one_line(refused, place):
+    name = "n" * 251 + ".mp4"
+    (place / name).write_bytes(b"no film")
+    assert "is too long" in refused("prepare", name, "--output", "out")
+
+
+def test_what_we_did_not_foresee_is_caught_at_the_top(place, monkeypatch, capsys):
+    def broken(_):
+        raise ZeroDivisionError("by us")
+
+    monkeypatch.setitem(cli.COMMANDS, "info", (broken, cli.COMMANDS["info"][1]))
+    status, (line,) = run(monkeypatch, capsys, "info", "run")
+    assert status == 70 and "Traceback" not in line and "this is a bug" in line
+    (path,) = (place / ".state").rglob("*.txt")
+    assert str(path) in line
+    written = path.read_text()
+    assert "ZeroDivisionError: by us" in written and "['info', 'run']" in written
+
+
+def test_ctrl_c_and_a_full_memory_are_no_bugs(place, monkeypatch, capsys):
+    for error, says in ((KeyboardInterrupt, "interrupted"), (MemoryError, "memory")):
+
+        def stopped(_, error=error):
+            raise error
+
+        monkeypatch.setitem(cli.COMMANDS, "info", (stopped, cli.COMMANDS["info"][1]))
+        status, (line,) = run(monkeypatch, capsys, "info", "run")
+        assert status == 2 and says in line
+    assert not (place / ".state").exists()
+
+
+def test_weights_that_are_not_finite_are_never_saved(place, tiny_model):
+    config = replace(PRESETS["cpu"], output=place / "kept")
+    state = Run(config, tiny_model, {})
+    save(state)
+    before = contents(place)
+    with torch.no_grad():
+        next(tiny_model.parameters()).mul_(math.inf)
+    with pytest.raises(TrainingError, match="is not finite; the last checkpoint is in"):
+        save(state)
+    assert contents(place) == before
+
+
+def test_poses_that_are_not_finite_are_never_written(place):
+    with pytest.raises(BadInputError, match="joints3d holds numbers that are not finite"):
+        write_poses(place / "bad.npz", replace(poses(), joints3d=poses().joints3d * np.inf))
+    assert not (place / "bad.npz").exists()
