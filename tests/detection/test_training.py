@@ -81,7 +81,7 @@ def test_settings_out_of_range_are_one_line(tiny: TrainDetectorConfig) -> None:
 def test_a_file_of_other_weights_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "detector.safetensors"
     path.write_bytes(b"nothing")
-    with pytest.raises(BadInputError, match="person detector"):
+    with pytest.raises(BadInputError, match="no file of safetensors"):
         load_detector(path)
 
 

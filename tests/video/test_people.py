@@ -210,7 +210,7 @@ def test_who_is_there_before_and_after_a_fade_is_one_person(tmp_path: Path) -> N
         (share * frame + (1 - share) * (0 if i < 24 else 255)).astype(np.uint8)
         for i, (frame, share) in enumerate(zip(frames, shares, strict=True))
     ]
-    survey = people_in_film(write_film(tmp_path / "film.mp4", faded), people_config())
+    survey = people_in_film(write_film(tmp_path / "film.mp4", faded), people_config("motion"))
     (track,) = survey.tracks
     assert len(track.frames) >= 26
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 
 _NOISE_SIDE = 1024
 
-Image = UInt8[np.ndarray, "side side 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 def degraded(generator: np.random.Generator, image: Image) -> Image:
@@ -57,7 +57,7 @@ def _noisy(generator: np.random.Generator, image: Image, strength: float) -> Ima
 
 
 @functools.cache
-def _noise() -> UInt8[np.ndarray, "{_NOISE_SIDE} {_NOISE_SIDE} 3"]:
+def _noise() -> UInt8[np.ndarray, "noise noise 3"]:
     """The same in every run: around 128, with a standard deviation of 32."""
     shape = (_NOISE_SIDE, _NOISE_SIDE, 3)
     noise = np.random.default_rng(0).normal(128, 32, shape)

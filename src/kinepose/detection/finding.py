@@ -18,7 +18,7 @@ _BATCH = 8
 _GREY = (127, 127, 127)
 """Around pictures whose sides are no multiples of LARGEST_STRIDE: ImageNet's mean."""
 
-Image = UInt8[np.ndarray, "height width 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 Answer = Callable[
     [Float[Tensor, "batch 3 height width"]],
     tuple[Float[Tensor, "batch rows columns"], Float[Tensor, "batch 4 rows columns"]],

@@ -41,7 +41,7 @@ _LEAST_SEEN = 0.3
 _SMALLEST = 0.12
 """... and so may someone smaller than this [sides of the picture]."""
 
-Image = UInt8[np.ndarray, "side side 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True)

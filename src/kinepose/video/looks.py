@@ -21,8 +21,8 @@ def looks_of(picture: Picture, boxes: Boxes) -> Float[np.ndarray, "people n"]:
     looks = np.zeros((len(boxes), _BANDS, _COLOURS**3))
     for person, (x0, y0, x1, y1) in enumerate(boxes):
         inset = _SIDEWAYS * (x1 - x0)
-        left, right = np.clip([x0 + inset, x1 - inset], 0, width).astype(int)
-        edges = np.clip(np.linspace(y0, y1, _BANDS + 1), 0, height).astype(int)
+        left, right = np.clip([x0 + inset, x1 - inset], 0, width).astype(int).tolist()
+        edges = np.clip(np.linspace(y0, y1, _BANDS + 1), 0, height).astype(int).tolist()
         for band, (top, bottom) in enumerate(itertools.pairwise(edges)):
             part = _at_least_one_pixel(picture, left, top, right, bottom)
             counts = cv2.calcHist([part], [0, 1, 2], None, [_COLOURS] * 3, [0, 256] * 3).ravel()
