@@ -4,7 +4,9 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import functools
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -98,10 +100,20 @@ def prior(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def synthworld(tmp_path_factory):
-    """The smallest benchmark there is, made as everyone makes theirs."""
+def synthworlds(tmp_path_factory):
+    """The smallest benchmark there is, in any version, made as everyone makes theirs."""
     from kinepose.benchmarks.synthworld import make_synthworld
 
-    folder = tmp_path_factory.mktemp("benchmark") / "tiny"
-    make_synthworld(SynthworldConfig(folder, "tiny", workers=1))
-    return folder
+    @functools.cache
+    def made(version: int) -> Path:
+        folder = tmp_path_factory.mktemp("benchmark") / "tiny"
+        make_synthworld(SynthworldConfig(folder, version, "tiny", workers=1))
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def synthworld(synthworlds):
+    """That of today."""
+    return synthworlds(2)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.conftest import TINY_MODEL
 
-from kinepose.benchmarks.synthworld import TESTS
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.cli import _defaults
 from kinepose.errors import BadInputError
 from kinepose.evaluation.score import score
@@ -183,6 +183,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, settings, scores, tmp_pat
         assert not (tmp_path / "weights").exists()
 
 
+TESTS = WORLDS[2].tests
 needs_weights = pytest.mark.skipif(
     not (WEIGHTS / "model.safetensors").is_file(), reason="no model came with this kinepose"
 )
@@ -198,7 +199,7 @@ def test_the_shipped_model_is_the_one_of_its_card():
 
 
 @needs_weights
-def test_the_shipped_model_has_the_figures_of_its_card(synthworld, tmp_path):
+def test_the_shipped_model_has_the_figures_of_its_card(synthworlds, tmp_path):
     """On the benchmark that is made in seconds; codecs, float16 and processors change a little:
     a film of unseen_look came out 1.5 mm easier on Intel's than on AMD's."""
     (held,) = (
@@ -206,9 +207,11 @@ def test_the_shipped_model_has_the_figures_of_its_card(synthworld, tmp_path):
         for held in json.loads((WEIGHTS / "figures.json").read_text())["scores"]
         if held["benchmark"]["size"] == "tiny"
     )
-    again = score(ScoreConfig(SHIPPED, synthworld, tmp_path / "scores.json", device="cpu"))
+    version = held["benchmark"]["version"]
+    benchmark, tests = synthworlds(version), WORLDS[version].tests
+    again = score(ScoreConfig(SHIPPED, benchmark, tmp_path / "scores.json", device="cpu"))
     for name in ("p_mpjpe", "joints2d", "spread"):
-        expected = [held["splits"][test][name] for test in TESTS]
+        expected = [held["splits"][test][name] for test in tests]
         tolerance = 0.005 if name == "joints2d" else 3.0
-        actual = [again[test][name] for test in TESTS]
+        actual = [again[test][name] for test in tests]
         np.testing.assert_allclose(actual, expected, atol=tolerance)

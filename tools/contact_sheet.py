@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kinepose.benchmarks.synthworld import TESTS
+from kinepose.benchmarks.synthworld import read_synthworld
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.dataset.pairs import load_images, read_clips
 
 ROWS, COLUMNS, SIDE = 8, 8, 128
@@ -16,7 +17,7 @@ def main(benchmark: Path, picture: Path) -> None:
     """Writes the sheet: a moment of each film, and of some a second one, in random order."""
     generator = np.random.default_rng(0)
     people, again = [], []
-    for test in TESTS:
+    for test in WORLDS[read_synthworld(benchmark)["version"]].tests:
         clips = read_clips([benchmark / test / "clips"])
         films = clips.table["film"].to_numpy()
         for film in np.unique(films):
@@ -25,9 +26,9 @@ def main(benchmark: Path, picture: Path) -> None:
             first, second = load_images(clips, rows, SIDE).permute(0, 2, 3, 1).numpy()
             people.append(first)
             again.append(second)
-    missing = ROWS * COLUMNS - len(people)
+    missing = max(ROWS * COLUMNS - len(people), 0)
     people += [again[i] for i in generator.permutation(len(again))[:missing]]
-    order = generator.permutation(len(people))
+    order = generator.permutation(len(people))[: ROWS * COLUMNS]
     chosen = np.stack([people[i] for i in order]).reshape(ROWS, COLUMNS, SIDE, SIDE, 3)
     sheet = chosen.transpose(0, 2, 1, 3, 4).reshape(ROWS * SIDE, COLUMNS * SIDE, 3)
     cv2.imwrite(str(picture), (255 * sheet[..., ::-1]).astype(np.uint8))

@@ -13,7 +13,8 @@ import jinja2
 import torch
 from torch import Tensor
 
-from kinepose.benchmarks.synthworld import TESTS, Description, describe
+from kinepose.benchmarks.synthworld import Description, describe
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.errors import BadInputError
 from kinepose.evaluation.score import read_scores, scores_table
 from kinepose.files import check_folder, replacing
@@ -114,10 +115,11 @@ def model_card(figures: dict[str, Any]) -> str:
 
 def _check_scores(scores: list[dict[str, Any]], sha256: str) -> None:
     for held in scores:
-        name = f"synthworld {held['benchmark']['size']}"
+        version, size = held["benchmark"]["version"], held["benchmark"]["size"]
+        name = f"synthworld {version} {size}"
         if held["model_sha256"] != sha256:
             raise BadInputError(f"the scores on {name} are another model's: score this run")
-        if missing := [test for test in TESTS if test not in held["splits"]]:
+        if missing := [test for test in WORLDS[version].tests if test not in held["splits"]]:
             raise BadInputError(f"the scores on {name} lack {', '.join(missing)}")
     sizes = {held["benchmark"]["size"] for held in scores}
     if "tiny" not in sizes or len(sizes) < 2:

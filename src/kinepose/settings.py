@@ -184,6 +184,8 @@ class SynthworldConfig(Settings):
 
     output: Annotated[Path, Writes(("synthworld.json", "prior.npz"))]
     """Folder for the benchmark."""
+    version: Literal[1, 2] = 2
+    """1: painted people before made-up scenes; 2: textured people before photographed places."""
     size: Literal["tiny", "small", "full"] = "small"
     """tiny: seconds, to see that all works, too small for figures; small: minutes on two cores;
     full: eight times as many films, longer and larger."""
@@ -791,6 +793,8 @@ class ReproduceConfig(Settings):
     folder: Annotated[Path | None, Reads()] = None
     """Of the data set as it was unpacked; for synthworld where it lies or is to be made, which is
     under --output by default."""
+    version: Literal[1, 2] = 2
+    """Of synthworld."""
     size: Literal["tiny", "small", "full"] = "small"
     """Of synthworld."""
     more: tuple[Annotated[Address, Reads()], ...] = ()

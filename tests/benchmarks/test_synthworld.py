@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -10,30 +11,33 @@ import pytest
 import torch
 
 from kinepose.benchmarks.synthworld import (
-    CONTENT,
-    PRIOR_SEED,
-    SIZES,
-    SPLITS,
-    TESTS,
     check_content,
     content_hash,
     describe,
+    holds_synthworld,
     make_synthworld,
     read_synthworld,
 )
+from kinepose.benchmarks.synthworld_recipes import PRIOR_SEED, SIZES, WORLDS
 from kinepose.dataset.pairs import read_clips
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
 from kinepose.pose_files import read_labels
-from kinepose.settings import (
-    PRESETS,
-    SceneConfig,
-    SynthworldConfig,
-)
-from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING, TEST_CLIPS, captured_clips
+from kinepose.settings import PRESETS, SceneConfig, SynthworldConfig
+from kinepose.synthetic import stage
+from kinepose.synthetic.body import random_person
+from kinepose.synthetic.mocap_clips import TEST_CLIPS, captured_clips, training_clips
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.single_images import render_take
+from kinepose.video.reading import read_frames
+
+SPLITS = [(version, name) for version, world in WORLDS.items() for name in world.splits]
+SHOWN_IN_TURN = {
+    version: [name for name in world.splits if name in world.tests or name.startswith("validation")]
+    for version, world in WORLDS.items()
+}
+"""The splits whose videos show one motion each."""
 
 
 @pytest.fixture
@@ -51,22 +55,26 @@ def motion_of(film: str, split: str) -> str:
     return film.removeprefix(f"{split}_").rsplit("_", 1)[0]
 
 
-def test_every_split_has_films_labels_boxes_and_clips(synthworld):
-    assert {path.name for path in synthworld.iterdir()} == {*SPLITS, "prior.npz", "synthworld.json"}
-    for name, split in SPLITS.items():
-        films = {path.stem for path in (synthworld / name / "films").iterdir()}
-        assert films == {path.stem for path in (synthworld / name / "labels").iterdir()}
+@pytest.mark.parametrize("version", WORLDS)
+def test_every_split_has_films_labels_boxes_and_clips(synthworlds, version):
+    folder, splits = synthworlds(version), WORLDS[version].splits
+    assert {path.name for path in folder.iterdir()} == {*splits, "prior.npz", "synthworld.json"}
+    for name, split in splits.items():
+        films = {path.stem for path in (folder / name / "films").iterdir()}
+        assert films == {path.stem for path in (folder / name / "labels").iterdir()}
         assert len(films) == round(SIZES["tiny"].films * split.films)
-        clips = read_clips([synthworld / name / "clips"]).table
+        clips = read_clips([folder / name / "clips"]).table
         assert {Path(film).stem for film in clips["film"].to_pylist()} <= films
         assert len(clips) > 10
-    assert len(load_prior(synthworld / "prior.npz").image) == 20
+    assert len(load_prior(folder / "prior.npz").image) == 20
+    assert holds_synthworld(folder, version, "tiny")
+    assert not holds_synthworld(folder, 3 - version, "tiny")
 
 
 def test_what_an_earlier_call_finished_is_kept(synthworld, capsys):
     times = {path: path.stat().st_mtime_ns for path in synthworld.glob("*/films/*.mp4")}
     before = contents(synthworld)
-    make_synthworld(SynthworldConfig(synthworld, "tiny", workers=1))
+    make_synthworld(SynthworldConfig(synthworld, 2, "tiny", workers=1))
     assert times == {path: path.stat().st_mtime_ns for path in synthworld.glob("*/films/*.mp4")}
     assert contents(synthworld) == before
     assert describe(read_synthworld(synthworld)) in capsys.readouterr().out
@@ -75,21 +83,21 @@ def test_what_an_earlier_call_finished_is_kept(synthworld, capsys):
 @pytest.mark.parametrize("kind", ["films/*.mp4", "labels/*.npz", "boxes.csv"])
 def test_one_changed_byte_changes_the_content_hash(synthworld, copied, kind):
     described = read_synthworld(synthworld)["content"]
-    assert content_hash(copied) == described
-    path = next(copied.glob(f"moving_camera/{kind}"))
+    assert content_hash(copied, 2) == described
+    path = next(copied.glob(f"unseen_place/{kind}"))
     spoilt = bytearray(path.read_bytes())
     spoilt[len(spoilt) // 2] ^= 1
     path.write_bytes(spoilt)
-    assert content_hash(copied) != described
+    assert content_hash(copied, 2) != described
 
 
 def test_a_renamed_or_missing_film_changes_the_content_hash(copied):
-    described = content_hash(copied)
+    described = content_hash(copied, 2)
     film = next(copied.glob("validation/films/*.mp4"))
     film.rename(film.with_name("other.mp4"))
-    renamed = content_hash(copied)
+    renamed = content_hash(copied, 2)
     (film.parent / "other.mp4").unlink()
-    assert len({described, renamed, content_hash(copied)}) == 3
+    assert len({described, renamed, content_hash(copied, 2)}) == 3
 
 
 @pytest.mark.parametrize("kind", ["films/*.mp4", "labels/*.npz", "boxes.csv"])
@@ -102,14 +110,14 @@ def test_a_benchmark_that_lacks_a_file_is_not_scored(copied, kind):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("changes", [{"size": "small"}, {"version": 99}])
+@pytest.mark.parametrize("changes", [{"size": "small"}, {"version": 1}])
 def test_a_folder_of_another_benchmark_is_refused(copied, changes):
     description = copied / "synthworld.json"
     held = json.loads(description.read_text()) | changes
     description.write_text(json.dumps(held))
     before = contents(copied)
     with pytest.raises(BadInputError, match="name another folder") as caught:
-        make_synthworld(SynthworldConfig(copied, "tiny", workers=1))
+        make_synthworld(SynthworldConfig(copied, 2, "tiny", workers=1))
     assert f"{held['version']} {held['size']}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert contents(copied) == before
@@ -126,31 +134,59 @@ def test_what_is_no_benchmark_or_not_finished_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="not finished"):
         read_synthworld(tmp_path)
     with pytest.raises(BadInputError, match="holds synthworld 1 small: name another"):
-        make_synthworld(SynthworldConfig(tmp_path, "tiny", workers=1))
+        make_synthworld(SynthworldConfig(tmp_path, 2, "tiny", workers=1))
+    description.write_text(json.dumps({"version": 99, "size": "small", "content": "0"}))
+    with pytest.raises(BadInputError, match="holds synthworld 99, unknown to kinepose"):
+        read_synthworld(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["synthworld.json"]
 
 
-def test_figures_say_on_which_bytes_they_were_made():
-    held = {"version": 1, "size": "small", "content": CONTENT["small"]}
+@pytest.mark.parametrize(("version", "size"), [(1, "small"), (2, "small"), (2, "tiny")])
+def test_figures_say_on_which_bytes_they_were_made(version, size):
+    held = {"version": version, "size": size, "content": WORLDS[version].content[size]}
     assert describe(held).endswith("(as published)")
     assert "say so beside figures" in describe(held | {"content": "0123456789abcdef"})
-    assert "no bytes of this size are published" in describe(held | {"size": "tiny"})
+    assert "no bytes of this size are published" in describe(held | {"size": "full"})
 
 
-def test_the_recipe_of_a_version_never_changes():
-    """A better one is a new version, with new hashes in CONTENT: figures of this one stay true.
+@pytest.mark.parametrize(
+    ("version", "expected"), [(1, "a80c794b071e2567"), (2, "67a824ce750b6b49")]
+)
+def test_the_recipe_of_a_version_never_changes(version, expected):
+    """A better one is a new version, with new hashes: figures of this one stay true.
 
     It holds the defaults of MotionConfig and SceneConfig too. A new setting there may leave all
     films as they are: if `kinepose synthworld` still says so, the digest here may be renewed.
     """
-    recipe = repr((SIZES["small"], SIZES["full"], SPLITS, PRIOR_SEED))
-    digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-    assert digest == "894aacb9a1bde1fd"
+    recipe = repr((SIZES["small"], SIZES["full"], WORLDS[version].splits, PRIOR_SEED))
+    assert hashlib.sha256(recipe.encode()).hexdigest()[:16] == expected
 
 
-def test_motions_of_the_test_are_seen_nowhere_else(synthworld, monkeypatch):
+@pytest.mark.parametrize(
+    ("version", "split", "pelvis", "spread", "level"),
+    [
+        (1, "train_moving", (264.2, -163.1, 4429.2), (8.50, 10.60), 100.8),
+        (1, "unseen_motion", (107.9, -6.3, 6318.6), (9.05, 10.04), 60.6),
+        (1, "foreign_look", (32.0, 88.1, 4507.4), (10.07, 9.69), 178.9),
+    ],
+)
+def test_the_films_of_a_version_never_change(synthworlds, version, split, pelvis, spread, level):
+    """Nor who is in them, but for last digits, in which processors differ: the mean of the first
+    film's joints [mm], the spread of their places in the picture [px], and its mean level."""
+    film = min((synthworlds(version) / split / "films").iterdir())
+    labels = read_labels(synthworlds(version) / split / "labels" / f"{film.stem}.npz")
+    np.testing.assert_allclose(labels.joints3d.mean((0, 1)), pelvis, atol=0.2)
+    np.testing.assert_allclose(labels.joints2d.std((0, 1)), spread, atol=0.02)
+    pictures = np.stack([frame.image for frame in read_frames(film)])
+    assert pictures.mean() == pytest.approx(level, abs=0.5)
+
+
+@pytest.mark.parametrize("version", WORLDS)
+def test_motions_of_the_test_are_seen_nowhere_else(synthworld, version, monkeypatch):
     """Without them in the package training, prior and stream would be the same, bit by bit."""
-    trained = [split.motion for name, split in SPLITS.items() if name != "unseen_motion"]
+    splits = WORLDS[version].splits
+    unseen = splits["unseen_motion"].motion
+    trained = [split.motion for name, split in splits.items() if name != "unseen_motion"]
     stream = replace(PRESETS["kinepose"].stream, size=32)
 
     def moves() -> list[torch.Tensor]:
@@ -158,34 +194,66 @@ def test_motions_of_the_test_are_seen_nowhere_else(synthworld, monkeypatch):
         return [motion.rotations for motion in drawn]
 
     before, take = moves(), render_take(stream, 0, 0)
+    assert set(unseen.only) <= set(TEST_CLIPS)
     for name in TEST_CLIPS:
         monkeypatch.delitem(captured_clips(), name)
     assert all(map(torch.equal, moves(), before))
     assert np.array_equal(render_take(stream, 0, 0).image, take.image)
     prior, again = load_prior(synthworld / "prior.npz"), render_prior_set(20, PRIOR_SEED, 192)
     assert np.array_equal(prior.joints3d, again.joints3d)
-    with pytest.raises(BadInputError, match="dance_b"):
-        random_motion(np.random.default_rng(0), 6, 6.0, SPLITS["unseen_motion"].motion)
+    with pytest.raises(BadInputError, match=unseen.only[0]):
+        random_motion(np.random.default_rng(0), 6, 6.0, unseen)
 
 
+def test_training_films_of_version_2_show_all_clips_that_may_be_trained_on():
+    for name, split in WORLDS[2].splits.items():
+        if name.startswith("train_"):
+            assert sorted(split.motion.only) == list(training_clips())
+
+
+def test_places_of_the_test_are_seen_nowhere_else(monkeypatch):
+    """They are read for no other split."""
+    for world in WORLDS.values():
+        for name, split in world.splits.items():
+            assert (split.scene.places == "test") == (name == "unseen_place")
+
+    def refused() -> None:
+        raise AssertionError("a place of the tests")
+
+    monkeypatch.setattr(stage, "test_places", refused)
+    generator = np.random.default_rng(0)
+    motion = random_motion(generator, 4, 6.0, WORLDS[2].splits["train_static"].motion)
+    actor = stage.place(motion, random_person(generator), 6.0)
+    for name, split in WORLDS[2].splits.items():
+        camera = stage.film_camera(generator, actor, 32, 6.0, False, split.scene)
+        if name == "unseen_place":
+            with pytest.raises(AssertionError, match="a place of the tests"):
+                stage.random_backdrop(generator, camera, False, split.scene)
+        else:
+            stage.random_backdrop(generator, camera, False, split.scene)
+
+
+@pytest.mark.parametrize("version", WORLDS)
 @pytest.mark.parametrize("size", ["small", "full"])
-def test_each_test_shows_each_of_its_motions_equally_often(size):
+def test_each_test_shows_each_of_its_motions_equally_often(version, size):
     """The mean over motions is of equally many films, and unseen_motion has no motion of others."""
-    for name in (*TESTS, "validation"):
-        split = SPLITS[name]
-        expected = TEST_CLIPS[:4] if name == "unseen_motion" else DEEPMIMIC_TRAINING
-        assert split.motion.apart and split.motion.only == expected
-        assert SIZES[size].films * split.films % len(expected) == 0
+    splits = WORLDS[version].splits
+    for name in SHOWN_IN_TURN[version]:
+        motion = splits[name].motion
+        assert motion.apart and len(set(motion.only)) == len(motion.only)
+        assert set(motion.only) <= set(training_clips()) or name == "unseen_motion"
+        assert SIZES[size].films * splits[name].films % len(motion.only) == 0
 
 
 def test_films_of_tests_are_named_after_their_motions(synthworld):
-    for name in (*TESTS, "validation"):
+    for name in SHOWN_IN_TURN[2]:
         for film in (synthworld / name / "films").iterdir():
-            assert motion_of(film.stem, name) in SPLITS[name].motion.only
+            assert motion_of(film.stem, name) in WORLDS[2].splits[name].motion.only
 
 
 def test_no_split_has_a_film_of_another(synthworld):
-    assert len({split.seed for split in SPLITS.values()} | {PRIOR_SEED}) == len(SPLITS) + 1
+    seeds = [split.seed for world in WORLDS.values() for split in world.splits.values()]
+    assert len({*seeds, PRIOR_SEED}) == len(SPLITS) + 1
     for kind in ("films/*.mp4", "labels/*.npz"):
         copies = Counter(path.read_bytes() for path in synthworld.glob(f"*/{kind}"))
         assert len(copies) > 20 and set(copies.values()) == {1}
@@ -197,11 +265,25 @@ def test_no_split_has_a_film_of_another(synthworld):
     assert apart[np.triu_indices(len(bodies), 1)].min() > 0.05, "no two people are the same [mm]"
 
 
-def test_an_unseen_look_lies_outside_of_all_that_training_sees():
-    seen, other = SceneConfig(), SPLITS["unseen_look"].scene
-    for name in ("distance", "height", "sun", "exposure", "noise"):
-        (low, high), (other_low, other_high) = getattr(seen, name), getattr(other, name)
-        assert other_high < low or other_low >= high, name
-    for name, split in SPLITS.items():
-        assert (split.look == "foreign") == (name == "foreign_look")
-        assert (split.scene == seen) == (name != "unseen_look")
+@pytest.mark.parametrize(("version", "name"), SPLITS)
+def test_an_unseen_look_lies_outside_of_all_that_training_sees(version, name):
+    splits = WORLDS[version].splits
+    seen, scene, foreign = splits["train_static"], splits[name].scene, "foreign" in name
+    assert (splits[name].look == "foreign") == foreign
+    assert splits[name].look == seen.look or foreign
+    if name == "unseen_look":
+        for setting in ("distance", "height", "sun", "exposure", "noise"):
+            (low, high), (other_low, other_high) = (
+                getattr(each, setting) for each in (seen.scene, scene)
+            )
+            assert other_high < low or other_low >= high, setting
+    elif name == "unseen_place":
+        assert scene == replace(seen.scene, places="test")
+    else:
+        assert scene == seen.scene == SceneConfig(places=("procedural", "training")[version - 1])
+
+
+def test_the_documents_name_the_published_bytes():
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    for world in WORLDS.values():
+        assert set(world.content.values()) <= set(re.findall(r"[0-9a-f]{16}", text))

@@ -42,8 +42,8 @@ def test_projections_are_opencvs(pool):
     generator = luck(1)
     rows = torch.randint(len(pool), (COUNT,), generator=generator)
     in_camera = _through_cameras(pool[rows], generator)
-    edges = torch.cdist(pool[rows], pool[rows])
-    torch.testing.assert_close(torch.cdist(in_camera, in_camera), edges, atol=2e-3, rtol=0)
+    edges, kept = (j[:, :, None] - j[:, None] for j in (pool[rows], in_camera))
+    torch.testing.assert_close(kept.norm(dim=-1), edges.norm(dim=-1), atol=1e-4, rtol=0)
     drawn = draw_poses(pool, COUNT, luck(1))
     mirrored = 0
     for points, joints2d in zip(in_camera.double().numpy(), drawn.joints2d, strict=True):
@@ -55,8 +55,8 @@ def test_projections_are_opencvs(pool):
             unknowns[0::2, 1] = unknowns[1::2, 2] = 1
             flat = seen.double().numpy().flatten()
             solution, *_ = np.linalg.lstsq(unknowns, flat, rcond=None)
-            assert solution[0] > 0
-            apart.append(np.abs(unknowns @ solution - flat).max())
+            away = np.abs(unknowns @ solution - flat).max()
+            apart.append(away if solution[0] > 0 else np.inf)
         assert min(apart) < 1e-4
         mirrored += int(apart[1] < apart[0])
     assert 0.4 < mirrored / COUNT < 0.6
@@ -72,10 +72,10 @@ def test_people_fill_the_crop_and_the_camera_shows_them_so(pool):
 
 
 def test_left_is_left(pool):
-    """In the frame C noses are before the neck and knees bend backward, mirrored or not."""
+    """In the frame C knees bend backward, and noses are before the neck but where one looks back."""
     joints = draw_poses(pool, COUNT, luck(3)).joints3d
     nose, neck = joints[:, JOINT_NAMES.index("nose")], joints[:, 8]
-    assert (nose[:, 0] > neck[:, 0]).all()
+    assert (nose[:, 0] > neck[:, 0]).float().mean() > 0.97
     thighs, shins = joints[:, [2, 5]] - joints[:, [1, 4]], joints[:, [3, 6]] - joints[:, [2, 5]]
     axes = torch.linalg.cross(thighs, shins)
     bent = axes.norm(dim=-1) > 0.6 * thighs.norm(dim=-1) * shins.norm(dim=-1)
@@ -93,19 +93,21 @@ def seen(pool) -> tuple[torch.Tensor, ...]:
     return joints2d, (seen2d - joints2d).norm(dim=-1) / length[:, None], certainty, seen2d
 
 
-def test_most_joints_are_seen_nearly_and_those_with_certainty(seen):
+def test_what_is_certain_is_mostly_right_and_what_is_not_mostly_is_not(seen):
     _, away, certainty, seen2d = seen
-    assert 0.6 < (away < 0.05).float().mean() < 0.9
-    assert certainty[away < 0.05].mean() > 0.7
+    near = away < 0.05
+    assert 0.4 < near.float().mean() < 0.7, "of the person's length"
+    assert near[certainty > 0.8].float().mean() > 0.9
+    assert near[certainty < 0.2].float().mean() < 0.2
     assert certainty.min() >= 0 and certainty.max() <= 1 and seen2d.abs().max() <= 1
 
 
 def test_what_is_far_off_is_mostly_but_not_always_uncertain(seen):
     _, away, certainty, _ = seen
     far = certainty[away > 0.3]
-    assert 0.03 < (away > 0.3).float().mean() < 0.3
-    assert (far < 0.5).float().mean() > 0.6
-    assert 0.05 < (far > 0.6).float().mean() < 0.4, "or nothing would teach to doubt"
+    assert 0.05 < (away > 0.3).float().mean() < 0.3
+    assert (far < 0.5).float().mean() > 0.7
+    assert 0.03 < (far > 0.6).float().mean() < 0.3, "or nothing would teach to doubt"
 
 
 def test_sides_are_exchanged_now_and_then_and_as_surely_as_others(seen):
@@ -115,7 +117,5 @@ def test_sides_are_exchanged_now_and_then_and_as_surely_as_others(seen):
     to_own = (seen2d - joints2d).norm(dim=-1)[:, sides]
     to_other = (seen2d - joints2d[:, list(MIRRORED)]).norm(dim=-1)[:, sides]
     exchanged = apart & (to_other < 0.05) & (to_own > 0.15)
-    assert 0.01 < exchanged.sum() / apart.sum() < 0.1
-    assert certainty[:, sides][exchanged].mean() > 0.6
-    whole = (exchanged | ~apart).all(1) & (apart.sum(1) > 4)
-    assert whole.any(), "now and then the whole person"
+    assert 0.02 < exchanged.sum() / apart.sum() < 0.1
+    assert abs(certainty[:, sides][exchanged].mean() - certainty[:, sides].mean()) < 0.1

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,7 +31,7 @@ from kinepose.run_folder import RunDescription, paints_people
 from kinepose.settings import ModelConfig, ScoreConfig
 
 STATURE = 1700.0
-UNSUPERVISED = {"output": Path("run"), "variant": "unsupervised", "iterations": 10, "warm_up": 2}
+PAINTS = {"train": {"output": "run", "iterations": 10}, "turns": {"paired": 5}}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def split(benchmark):
 @pytest.fixture
 def run(tiny_model, tmp_path):
     folder = tmp_path / "run"
-    save_model(tiny_model, folder, train=UNSUPERVISED, turns={"paired": 8})
+    save_model(tiny_model, folder, **PAINTS)
     return folder
 
 
@@ -250,7 +249,7 @@ def test_only_a_run_that_trained_its_decoder_paints_people():
 
 
 def test_without_a_decoder_there_is_no_energy_and_no_transfer(tiny_model, benchmark, tmp_path):
-    save_model(tiny_model, tmp_path / "run", train=UNSUPERVISED | {"variant": "full"})
+    save_model(tiny_model, tmp_path / "run", **PAINTS | {"turns": {"joints3d": 5}})
     output = tmp_path / "scores.json"
     scores = score(ScoreConfig(tmp_path / "run", benchmark, output, splits=("film",)))
     scored = read_scored(tmp_path / "scores.npz")

@@ -32,7 +32,7 @@ def table(path, heading):
 
 def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_path, capsys):
     config = ReproduceConfig(
-        *(tmp_path, "synthworld", synthworld, "tiny"),
+        *(tmp_path, "synthworld", synthworld, 2, "tiny"),
         iterations=9,
         rows=("prior", "unsup"),
         seeds=(3,),
@@ -49,16 +49,17 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     assert len(base) == round(9 * BASE_SHARE)
     assert read_run_config(runs / "unsup" / "3").train.start == runs / "base" / "3"
 
-    head, *rows = table(tmp_path / "tables.md", "# synthworld 1 tiny")
+    head, *rows = table(tmp_path / "tables.md", "# synthworld 2 tiny")
     assert head[3:] == [
-        *("seen_world", "unseen_motion", "unseen_look", "foreign_look", "moving_camera")
+        *("seen_world", "unseen_motion", "unseen_place", "unseen_look", "foreign_look"),
+        "moving_camera",
     ]
     assert [row[0] for row in rows] == ["prior", "unsup", "mean pose", "nearest prior", "floor"]
     assert all("20 synthetic renders" in row[1] for row in rows[:2])
     scores = json.loads((tmp_path / "scores" / "unsup_3.json").read_text())
     assert [float(cell) for cell in rows[1][3:]] == pytest.approx(list(scores.values()), abs=0.05)
     with (tmp_path / "table.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 2 * 5
+        assert len(list(csv.DictReader(file))) == 2 * 6
     assert (tmp_path / "bars.png").stat().st_size > 5000
 
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
@@ -72,7 +73,7 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
             reproduce(replace(config, **other))
     claim = tmp_path / "reproduction.json"
     claim.write_text(claim.read_text().replace("content ", "content 0"))
-    with pytest.raises(BadInputError, match="holds rows of synthworld 1 tiny, content 0"):
+    with pytest.raises(BadInputError, match="holds rows of synthworld 2 tiny, content 0"):
         reproduce(config)
     assert (tmp_path / "tables.md").read_text() == tables
 

@@ -30,6 +30,7 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_memory, decoding, reading, regular_file
 from kinepose.method.batches import PairBatch
 from kinepose.settings import Address
+from kinepose.video.people import crop_image
 
 _ENDS_OF_GAP = 1e-6
 """Times are read from files; a gap this much [s] too small is large enough."""
@@ -334,19 +335,14 @@ def _shrunk(
             raise BadInputError(
                 f"the {column} of frame {frame} of {film} is broken in the clips: prepare it again"
             )
-        pixels = cv2.resize(_middle(pixels, part), (size, size), interpolation=cv2.INTER_AREA)
+        if part < 1:
+            pixels = crop_image(pixels, len(pixels) * np.array([0.5, 0.5, part]), size)
+        else:
+            pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
         picture = torch.from_numpy(pixels.reshape(size, size, -1)).to(clips.device)
         if len(clips.decoded) < _DECODED_BYTES // picture.nbytes:
             clips.decoded[column, row, size] = picture
     return picture
-
-
-def _middle(
-    pixels: UInt8[np.ndarray, "side side *channels"], part: float
-) -> UInt8[np.ndarray, "less less *channels"]:
-    """A part of a square picture, about its middle."""
-    outside = round(len(pixels) * (1 - part) / 2)
-    return pixels[outside : len(pixels) - outside, outside : len(pixels) - outside]
 
 
 def _decode(

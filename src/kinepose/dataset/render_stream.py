@@ -147,8 +147,12 @@ def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[L
         worker_init_fn=_in_one_thread,
         prefetch_factor=4 if loaders else None,
     )
+    return _in_one_line(iter(loader))  # which draws a random number: not in an iteration
+
+
+def _in_one_line(batches: Iterator[LabelledBatch]) -> Iterator[LabelledBatch]:
     try:
-        yield from loader
+        yield from batches
     except BadInputError as error:  # another process adds where it happened
         raise BadInputError(str(error).rpartition("BadInputError: ")[2].strip()) from error
 

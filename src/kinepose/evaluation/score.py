@@ -16,12 +16,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.benchmarks.synthworld import (
-    TESTS,
     Description,
     check_content,
     describe,
     read_synthworld,
 )
+from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.dataset.labels import ClipLabels, read_clip_labels
 from kinepose.dataset.pairs import ClipSet, load_images, read_clips
 from kinepose.dataset.renders import load_prior
@@ -130,7 +130,7 @@ def score(config: ScoreConfig) -> dict[str, Any]:
             f"--splits: {config.benchmark} has no '{unknown[0]}', but {', '.join(held)}"
         )
     scores, frames, examples, transfers = {}, [], [], NO_TRANSFERS
-    for name in config.splits or TESTS:
+    for name in config.splits or WORLDS[benchmark.version].tests:
         split = read_split(config.benchmark / name, model.config.crop_margin)
         frames.append(score_frames(model, split, paints))
         examples.append(choose_examples(model, split, frames[-1]))
@@ -151,7 +151,10 @@ def read_scores(path: Path) -> Scores:
     Raises:
         BadInputError: if it did not.
     """
-    return read_json(path, Scores)
+    scores = read_json(path, Scores)
+    if scores.benchmark.version not in WORLDS:
+        raise BadInputError(f"{path} holds scores of a synthworld unknown to kinepose")
+    return scores
 
 
 def read_split(folder: Path, margin: float) -> Split:

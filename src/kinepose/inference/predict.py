@@ -18,6 +18,7 @@ from kinepose.errors import BadInputError
 from kinepose.files import making, replacing
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
+from kinepose.inference.any_way_up import any_way_up
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.temporal_filter import steadied
@@ -60,6 +61,8 @@ def predict(config: PredictConfig) -> None:
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    if is_pictures(config.film):
+        estimate = any_way_up(estimate)
     with making(config.output), pictures_in_one_thread():
         poses = _predict_film(model, estimate, device, config)
     if not is_pictures(config.film):

@@ -64,8 +64,8 @@ def open_course(config: ReproduceConfig) -> Course:
 
 def _open_synthworld(config: ReproduceConfig) -> Course:
     folder = config.folder or config.output / "synthworld"
-    if not holds_synthworld(folder, config.size):
-        make_synthworld(SynthworldConfig(folder, config.size))
+    if not holds_synthworld(folder, config.version, config.size):
+        make_synthworld(SynthworldConfig(folder, config.version, config.size))
     training = [folder / name for name in ("train_static", "train_moving")]
     splits = config.output / "scores"
 

@@ -117,6 +117,15 @@ def _restore_optimiser(
                 raise ValueError(f"{key} has another shape")
             states.setdefault(int(index), {})[name] = tensor
     optimiser.load_state_dict({"state": states, "param_groups": groups})
+    _lay_out_as_parameters(optimiser)
+
+
+def _lay_out_as_parameters(optimiser: torch.optim.Optimizer) -> None:
+    """Fused steps pair a parameter's numbers with its moments' by their order in memory."""
+    for parameter, state in optimiser.state.items():
+        for name, moment in state.items():
+            if moment.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(moment)
 
 
 def holds_run(config: TrainConfig) -> bool:
