@@ -5,7 +5,6 @@ import hashlib
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -39,7 +38,10 @@ from kinepose.run_folder import read_log, read_run_config
 from kinepose.settings import AdaptConfig, PeopleConfig
 from kinepose.training.checkpoint import Run
 
-PAINTS = {"output": Path("run"), "iterations": 10, "warm_up": 2, "pose_consistency": 0.2}
+PAINTS = {
+    "train": {"output": "run", "iterations": 10, "pose_consistency": 0.2},
+    "turns": {"prior": 4, "paired": 6},
+}
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def lively(tiny_model):
 
 @pytest.fixture
 def start(lively, tmp_path):
-    save_model(lively, tmp_path / "start", train=PAINTS, turns={"paired": 8})
+    save_model(lively, tmp_path / "start", **PAINTS)
     return tmp_path / "start"
 
 
@@ -334,7 +336,7 @@ def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, mon
 
 def test_bad_input_is_one_line(config, films, tiny_model, tmp_path):
     save_model(tiny_model, tmp_path / "renders", train={"output": "run", "variant": "prior"})
-    save_model(tiny_model, tmp_path / "taken", train=PAINTS, turns={"paired": 8})
+    save_model(tiny_model, tmp_path / "taken", **PAINTS)
     films = tmp_path / "prepared"
     (films / "clips").mkdir(parents=True)
     for changes, says in [

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,7 +31,7 @@ from kinepose.run_folder import RunDescription, paints_people
 from kinepose.settings import ModelConfig, ScoreConfig
 
 STATURE = 1700.0
-UNSUPERVISED = {"output": Path("run"), "variant": "unsupervised", "iterations": 10, "warm_up": 2}
+PAINTS = {"train": {"output": "run", "iterations": 10}, "turns": {"paired": 5}}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def split(benchmark):
 @pytest.fixture
 def run(tiny_model, tmp_path):
     folder = tmp_path / "run"
-    save_model(tiny_model, folder, train=UNSUPERVISED, turns={"paired": 8})
+    save_model(tiny_model, folder, **PAINTS)
     return folder
 
 

@@ -325,7 +325,6 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"learning_rate": math.nan}, "--learning-rate"),
         ({"average": 1.5}, "--average"),
         ({"rise": -1}, "--rise"),
-        ({"stream": StreamConfig(loaders=-1)}, "--stream.loaders"),
         (
             {
                 "stream": StreamConfig(renders=1),

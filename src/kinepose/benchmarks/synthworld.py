@@ -81,7 +81,8 @@ def check_content(benchmark: Path, held: Description) -> None:
 
 def describe(held: Description) -> str:
     """One line that says which benchmark figures were made on."""
-    published = WORLDS[held.version].content.get(held.size)
+    world = WORLDS.get(held.version)
+    published = world and world.content.get(held.size)
     if published is None:
         standing = "no bytes of this size are published"
     elif held.content == published:
@@ -109,7 +110,7 @@ def _claim(config: SynthworldConfig) -> None:
     if (held.version, held.size) != (config.version, config.size):
         raise BadInputError(
             f"{config.output} holds synthworld {held.version} {held.size}: name another "
-            f"folder, or that version and size"
+            "folder, or that version and size"
         )
 
 

@@ -151,7 +151,10 @@ def read_scores(path: Path) -> Scores:
     Raises:
         BadInputError: if it did not.
     """
-    return read_json(path, Scores)
+    scores = read_json(path, Scores)
+    if scores.benchmark.version not in WORLDS:
+        raise BadInputError(f"{path} holds scores of a synthworld unknown to kinepose")
+    return scores
 
 
 def read_split(folder: Path, margin: float) -> Split:
