@@ -79,7 +79,7 @@ def read_json(path: Path, kind: type[Kind]) -> Kind:
     return from_json(text, kind, str(path))
 
 
-def from_json(text: bytes | str, kind: type[Kind], where: str) -> Kind:
+def from_json(text: bytes | str, kind: Any, where: str) -> Any:
     """The same of a text that came from `where`.
 
     Raises:

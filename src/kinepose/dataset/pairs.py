@@ -30,7 +30,7 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_memory, decoding, reading, regular_file
 from kinepose.method.batches import PairBatch
 from kinepose.settings import Address
-from kinepose.video.people import crop_image
+from kinepose.video.cropping import crop_image
 
 _ENDS_OF_GAP = 1e-6
 """Times are read from files; a gap this much [s] too small is large enough."""
