@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 import torch
 import tyro
 
-
-
 from kinepose.method.batches import LabelledBatch, PairBatch
 from kinepose.method.losses import (
     ImageTransform,

@@ -84,6 +84,8 @@ def true_poses(labels: FilmLabels) -> FilmPoses:
     return FilmPoses(
         film=np.array("film"),
         frame=labels.frame,
+        time=labels.frame / float(labels.fps),
+        image=np.full(count, ""),
         track=labels.track,
         box=np.concatenate([low, high], axis=-1),
         joints2d=labels.joints2d,

@@ -14,7 +14,7 @@ from typing import Any
 
 import tyro
 
-from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError, SettingError
+from kinepose.errors import BadInputError, FilmWarning, KineposeError, SettingError
 from kinepose.places import check_places
 from kinepose.settings import (
     PRESETS,
@@ -111,12 +111,9 @@ def app(config: AppConfig) -> None:
 
 def export(config: ExportConfig) -> None:
     """Write poses in further formats."""
-    from kinepose.inference.export import check_formats, export_poses
-    from kinepose.pose_files import read_poses
+    from kinepose.inference.export import export
 
-    check_formats(config.formats, config.output)
-    for path in export_poses(read_poses(config.poses), config.formats, config.output):
-        print(path)
+    export(config)
 
 
 def export_onnx(config: ExportOnnxConfig) -> None:
@@ -257,7 +254,7 @@ def _warnings_in_one_line() -> Generator[None]:
     said, others = set(), warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if not issubclass(category, BrokenFilmWarning):
+        if not issubclass(category, FilmWarning):
             others(message, category, *where)
         elif str(message) not in said:
             said.add(str(message))

@@ -21,5 +21,9 @@ class TrainingError(KineposeError):
     """A run cannot go on: a loss is not finite, or all poses have become one."""
 
 
-class BrokenFilmWarning(UserWarning):
+class FilmWarning(UserWarning):
+    """Something that the user should know of a film or a set of pictures, in one line."""
+
+
+class BrokenFilmWarning(FilmWarning):
     """A part of a film could not be decoded; what could be decoded is used."""

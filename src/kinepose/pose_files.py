@@ -9,15 +9,18 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Interval
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float32, Float64, Int64, Shaped
 
 from kinepose.array_files import UNKNOWN, read_arrays, schema_of, write_npz
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 
-POSES_VERSION = 3
+POSES = "poses.npz"
+"""In the folder that `predict` writes."""
+POSES_VERSION = 4
 """Since 2 there are root and focal, and joints3d are turned into the film camera's axes; since 3
-there are film, confidence and model_sha256."""
+there are film, confidence and model_sha256; since 4 time, of each frame itself, and image. Older
+ones are refused: their times were taken to be even."""
 FORMAT_VERSION = 1
 """Of labels."""
 MOST_FRAMES = 2**24
@@ -34,6 +37,11 @@ class FilmPoses:
     film: Shaped[np.ndarray, ""]
     """Its file name."""
     frame: Frames
+    time: Annotated[Float64[np.ndarray, " rows"], UNKNOWN]
+    """When the frame is shown, by the film's own clock, from its first frame on [s]; nan for
+    pictures."""
+    image: Shaped[np.ndarray, " rows"]
+    """File name of the picture; empty for films."""
     track: Tracks
     box: Float32[np.ndarray, "rows 4"]
     """Of the person: x0, y0, x1, y1 [px]."""
@@ -50,7 +58,7 @@ class FilmPoses:
     energy: Annotated[Float32[np.ndarray, " rows"], UNKNOWN]
     """L_UNP's disagreement; nan where it was not asked for."""
     fps: Annotated[Float32[np.ndarray, ""], Interval(ge=0.0)]
-    """Frames a second; 0 for pictures."""
+    """Frames a second, on average if they come unevenly; 0 for pictures."""
     model_sha256: Shaped[np.ndarray, ""] = field(default_factory=lambda: np.array(""))
     """Of the model's weights, model.safetensors; empty if no model of ours said so."""
 
@@ -86,10 +94,12 @@ def read_poses(path: Path) -> FilmPoses:
     Raises:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
-    path = path / "poses.npz" if path.is_dir() else path
+    path = path / POSES if path.is_dir() else path
     poses = read_arrays(path, FilmPoses, "poses", fixed_arrays(POSES_VERSION))
     if not (poses.box[:, :2] < poses.box[:, 2:]).all():
         raise BadInputError(f"{path}: box holds an empty one")
+    if poses.fps > 0 and not np.isfinite(poses.time).all():
+        raise BadInputError(f"{path} holds a frame of a film without a time")
     return poses
 
 

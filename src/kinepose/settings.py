@@ -215,12 +215,12 @@ class PeopleConfig(Settings):
     """motion: what differs from the median frame; file: boxes of a CSV; rtdetr: a network of
     transformers; none: the whole picture is the person."""
     boxes: Annotated[Path | None, Reads()] = None
-    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px]; film may be left out
-    for a single film."""
+    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px of the film as it is
+    shown]; film may be left out for a single film; a column score is heeded if it is there."""
     detector_weights: str = "PekingU/rtdetr_r50vd"
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: Share = 0.5
-    """Least score of a person found by 'rtdetr'."""
+    """Least score of a person found by 'rtdetr', or of a box in the column score of --boxes."""
     margin: Annotated[float, Interval(ge=0.1, le=10.0)] | None = None
     """Side of the square crop, in lengths of the person's box; unless told, the model's own."""
     side: Literal["clip", "frame"] | None = None
@@ -357,7 +357,7 @@ class CompositionConfig(Settings):
     """Standard deviation of where the person's middle is [half crop sides]."""
     roll: Annotated[float, Interval(ge=0.0, le=180.0)] = 20.0
     """Standard deviation of the rotation in the plane [degrees]."""
-    any_way: Share = 0.15
+    any_way: Share = 0.3
     """Share of pictures turned by any angle."""
     others: Annotated[float, Interval(ge=0.0, le=100.0)] = 0.4
     """Further people behind the person, on average."""
@@ -402,7 +402,7 @@ class StreamConfig(Settings):
     composition: CompositionConfig = field(default_factory=CompositionConfig)
     poses: Annotated[int, Interval(ge=0, le=100_000_000)] = 0
     """Poses without pictures from which the branches learn as well; 0 means none."""
-    pose_batch: Annotated[int, Interval(ge=2, le=1_000_000)] = 512
+    pose_batch: Annotated[int, Interval(ge=2, le=1_000_000)] = 256
     """Of them in an iteration."""
     workers: Workers = 0
     """Processes that render and make poses ahead; 0 means one a core."""
@@ -606,7 +606,7 @@ PRESETS: dict[str, TrainConfig] = {
         gradient_clip=5.0,
         bfloat16=None,
         crop_jitter=0.15,
-        stream=StreamConfig(renders=32768, poses=131072),
+        stream=StreamConfig(renders=12288, poses=65536),
         model=KINEPOSE_MODEL,
     ),
 }
@@ -617,7 +617,7 @@ class PredictConfig(Settings):
     """Find the 3D poses of the people in a film, a picture, or a folder of pictures."""
 
     film: Annotated[Positional, Reads()]
-    """A film, a picture, or a folder of pictures, which are taken one by one in name order."""
+    """A film, a picture, or a folder of pictures, which are taken one by one in natural order."""
     output: Annotated[
         Path, Writes(("poses.npz", "poses.{format}", "overlay.mp4", "overlay/", "viewer.html"))
     ]
@@ -632,6 +632,9 @@ class PredictConfig(Settings):
     formats: tuple[Format, ...] = ("npz",)
     """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
     kinepose[formats]) are one file a person."""
+    rate: Annotated[float, Interval(ge=0.01, le=10_000.0)] | None = None
+    """Frames a second of bvh, trc and c3d, which know an even pace alone; unless told, the film's
+    own, or their mean where its frames come unevenly."""
     pose_smoothing: Annotated[float, Interval(ge=0.0, le=10.0)] = 0.3
     """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
     over time [s]; 0 leaves them alone."""
@@ -651,6 +654,8 @@ class PredictConfig(Settings):
     place of torch, on the processor."""
     batch_size: Annotated[int, Interval(ge=1, le=100_000)] = 16
     """Crops that a thread, or the GPU, works on at once."""
+    overwrite: bool = False
+    """Whether to replace results of another film, or by other settings, in the output folder."""
     device: Device = "auto"
 
 
@@ -679,6 +684,10 @@ class ExportConfig(Settings):
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""
+    rate: Annotated[float, Interval(ge=0.01, le=10_000.0)] | None = None
+    """Frames a second of bvh, trc and c3d; unless told, the film's own, or their mean."""
+    overwrite: bool = False
+    """Whether to replace results of other poses, or at another rate, in the output folder."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from kinepose.settings import (
     PredictConfig,
     PrepareConfig,
 )
-from kinepose.video.detectors import read_boxes
+from kinepose.video.box_tables import read_boxes
 from kinepose.video.reading import read_frames
 
 COUNT = 20

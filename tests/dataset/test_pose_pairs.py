@@ -72,7 +72,7 @@ def test_people_fill_the_crop_and_the_camera_shows_them_so(pool):
 
 
 def test_left_is_left(pool):
-    """In the frame C knees bend backward, and noses are before the neck but where one looks back."""
+    """In the frame C knees bend backward; noses are before the neck, but where one looks back."""
     joints = draw_poses(pool, COUNT, luck(3)).joints3d
     nose, neck = joints[:, JOINT_NAMES.index("nose")], joints[:, 8]
     assert (nose[:, 0] > neck[:, 0]).float().mean() > 0.97

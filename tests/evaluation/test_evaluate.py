@@ -71,6 +71,8 @@ def write_film_poses(path, joints3d, frame, track=None, joints2d=None):
         FilmPoses(
             film=np.array("film.mp4"),
             frame=np.asarray(frame, np.int64),
+            time=np.asarray(frame) / 50.0,
+            image=np.full(count, ""),
             track=np.zeros(count, np.int64) if track is None else np.asarray(track, np.int64),
             box=np.tile(np.float32([10, 20, 60, 220]), (count, 1)),
             joints2d=np.zeros((count, 17, 2), np.float32) if joints2d is None else joints2d,

@@ -14,7 +14,7 @@ from kinepose.errors import BadInputError
 from kinepose.evaluation.video_criteria import judge_films, judge_hits, judge_views
 from kinepose.pose_files import write_poses
 from kinepose.settings import CriteriaConfig, PeopleConfig, PrepareConfig
-from kinepose.video.reading import write_video
+from kinepose.video.writing import write_video
 from kinepose.visualization.skeletons import draw_skeleton
 
 TURN = np.linspace(0, 2, FRAMES)

@@ -22,7 +22,7 @@ from kinepose.errors import BadInputError
 from kinepose.method.model import new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.settings import AppConfig
-from kinepose.video.reading import write_video
+from kinepose.video.writing import write_video
 
 pytest.importorskip("uvicorn", reason="kinepose[app] is not installed")
 FRAMES, FPS = 24, 10.0

@@ -52,6 +52,8 @@ def people() -> FilmPoses:
     return FilmPoses(
         film=np.array("film.mp4"),
         frame=frame,
+        time=frame / FPS,
+        image=np.full(len(rows), ""),
         track=track,
         box=np.tile(np.float32([10, 20.5, 110, 220]), (len(rows), 1)),
         joints2d=800 * in_film[..., :2] / in_film[..., 2:] + np.float32([320, 240]),
@@ -277,16 +279,26 @@ def test_bones_of_uneven_length_keep_their_directions(poses, tmp_path):
 
 
 def test_pictures_are_a_frame_a_second(poses, tmp_path):
-    pictures = one_row(poses, fps=np.array(0, np.float32))
+    none = {"fps": np.array(0, np.float32), "time": np.array([np.nan])}
+    pictures = one_row(poses, image=np.array(["a.png"]), **none)
     export_poses(pictures, ("json", "csv", "bvh", "trc", "c3d"), tmp_path)
     assert read_bvh(tmp_path / "track_3.bvh")[1] == 1
     assert read_trc(tmp_path / "track_3.trc")[0]["DataRate"] == "1"
     film = json.loads((tmp_path / "poses.json").read_text())
     assert film["fps"] == 0 and film["people"][0]["poses"][0]["time"] is None
+    assert film["people"][0]["poses"][0]["image"] == "a.png"
+    with (tmp_path / "poses.csv").open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert line["image"] == "a.png" and line["time"] == ""
 
 
 def test_a_file_that_c3d_cannot_hold_or_the_disk_is_one_line(poses, tmp_path):
-    long = FilmPoses(**(first_rows(poses, 2) | {"frame": np.array([0, 65535])}))
+    long = FilmPoses(
+        **(
+            first_rows(poses, 2)
+            | {"frame": np.array([0, 65535]), "time": np.array([0, 65535 / FPS])}
+        )
+    )
     with pytest.raises(BadInputError, match="65535"):
         export_poses(long, ("c3d",), tmp_path / "long")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -18,7 +18,7 @@ from kinepose.inference.predict import predict
 from kinepose.method.model import load_model, new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.settings import ExportOnnxConfig, PeopleConfig, PredictConfig
-from kinepose.video.reading import write_video
+from kinepose.video.writing import write_video
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """predict.py on a tiny film, with a tiny model whose weights are random."""
 
 import csv
+import shutil
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +19,8 @@ from kinepose.method.model import new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.settings import ModelConfig, PeopleConfig, PredictConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
-from kinepose.video.reading import film_info, read_frames, write_video
+from kinepose.video.reading import film_info, read_frames
+from kinepose.video.writing import write_timed_video, write_video
 
 WIDTH, HEIGHT, FPS, FRAMES = 96, 128, 10.0, 25
 
@@ -97,7 +100,8 @@ def test_every_box_gets_a_pose_in_the_order_of_the_film(both):
     np.testing.assert_allclose(standing, np.tile([70, 40, 84, 110], (15, 1)), atol=0.5)
     assert np.isfinite(poses.energy).all() and (poses.energy > 0).all()
     assert (poses.confidence >= 0).all() and (poses.confidence <= 1).all()
-    assert poses.film == "two.mp4"
+    assert poses.film == "two.mp4" and set(poses.image.tolist()) == {""}
+    np.testing.assert_allclose(poses.time, poses.frame / FPS, atol=1e-3)
 
 
 def test_joints3d_hang_at_the_pelvis_and_are_as_tall_as_asked(both, film, run, tmp_path):
@@ -109,7 +113,7 @@ def test_joints3d_hang_at_the_pelvis_and_are_as_tall_as_asked(both, film, run, t
     short = predicted(film, run, tmp_path, height=900.0, **settings)
     np.testing.assert_allclose(stature(torch.from_numpy(short.joints3d)).numpy(), 900, rtol=1e-4)
     assert np.isnan(short.energy).all()
-    assert [path.name for path in tmp_path.iterdir()] == ["poses.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["poses.npz", "results.json"]
 
 
 def test_joints2d_lie_near_the_person(both):
@@ -144,7 +148,7 @@ def test_a_longer_lens_puts_people_farther_away(both, film, run, boxes, tmp_path
     far = predicted(film, run, tmp_path, focal=1600.0, people=people, **settings)
     assert (far.focal == 1600).all()
     np.testing.assert_allclose(far.root[:, 2] / poses.root[:, 2], 10, rtol=0.1)
-    names = ["poses.csv", "poses.npz", "track_3.trc", "track_8.trc"]
+    names = ["poses.csv", "poses.npz", "results.json", "track_3.trc", "track_8.trc"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
@@ -198,6 +202,38 @@ def test_the_overlay_shows_the_film_and_the_skeletons_beside_it(both):
         assert (np.ptp(view.reshape(-1, 3).astype(int), axis=0) > 80).all()
 
 
+def test_times_are_the_frames_own_in_every_output(run, boxes, tmp_path):
+    times = np.cumsum([0, *([1 / 30] * 9), *([0.1] * 8), *([1 / 30] * 7)])
+    film = tmp_path / "uneven.mp4"
+    timed = zip(times.tolist(), map(frame_image, range(FRAMES)), strict=True)
+    write_timed_video(film, timed, 18.0)
+    people = PeopleConfig(detector="file", boxes=boxes)
+    output = tmp_path / "out"
+    poses = predicted(film, run, output, people=people, energy=False, formats=("csv",))
+    np.testing.assert_allclose(poses.time, times[poses.frame], atol=1e-3)
+    assert poses.fps == pytest.approx((FRAMES - 1) / times[-1], rel=1e-4)
+    with (output / "poses.csv").open(newline="") as file:
+        said = [(int(row["frame"]), float(row["time"])) for row in csv.DictReader(file)]
+    np.testing.assert_allclose([time for _, time in said], times[[i for i, _ in said]], atol=1e-3)
+    drawn = [frame.time for frame in read_frames(output / "overlay.mp4")]
+    np.testing.assert_allclose(drawn, times, atol=1e-3)
+
+
+def test_another_film_does_not_mix_with_what_is_there(both, run, tmp_path):
+    output, poses = both
+    picture = tmp_path / "one.png"
+    cv2.imwrite(str(picture), frame_image(3))
+    config = PredictConfig(picture, output, run, PeopleConfig("none"), device="cpu", overlay=False)
+    with pytest.raises(BadInputError, match=r"another film \(two\.mp4\)"):
+        predict(config)
+    assert len(read_poses(output).frame) == len(poses.frame)
+    copied = tmp_path / "copied"
+    shutil.copytree(output, copied)
+    predict(replace(config, output=copied, overwrite=True))
+    assert sorted(path.name for path in copied.iterdir()) == ["poses.npz", "results.json"]
+    assert read_poses(copied).film == "one.png"
+
+
 def test_pictures_stand_alone(run, tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -210,7 +246,8 @@ def test_pictures_stand_alone(run, tmp_path):
     np.testing.assert_allclose(alone.joints3d[0], folder.joints3d[1], atol=0.1)
     np.testing.assert_allclose(alone.energy[0], folder.energy[1], rtol=1e-3)
     drawn = sorted(path.name for path in (tmp_path / "folder" / "overlay").iterdir())
-    assert drawn == ["a.png", "b.png", "c.png"]
+    assert drawn == ["a.png.png", "b.png.png", "c.png.png"]
+    assert folder.image.tolist() == ["a.png", "b.png", "c.png"] and np.isnan(folder.time).all()
 
 
 def test_nothing_stays_when_it_fails(run, boxes, tmp_path):

@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.signal import savgol_filter
 
 from kinepose.geometry.skeleton import LIMBS, MIRRORED, STANDARD_SKELETON
 from kinepose.inference.temporal_filter import (
+    filter_taps,
+    filtered,
     least_motion,
     repair_sides,
     smooth_poses,
@@ -42,6 +45,8 @@ def moving(seed=0, noise=0.0, turn=ONCE_ROUND, track=3, start=0):
     return FilmPoses(
         film=np.array("film.mp4"),
         frame=start + np.arange(count),
+        time=(start + np.arange(count)) / FPS,
+        image=np.full(count, ""),
         track=np.full(count, track),
         box=np.tile(np.float32([10, 20, 90, 290]), (count, 1)),
         joints2d=joints2d.astype(np.float32),
@@ -104,7 +109,7 @@ def test_noise_goes_and_motion_stays():
 
 def test_what_is_steady_or_even_passes_unchanged():
     still = rows_of(moving(), np.zeros(FRAMES, int))
-    still = replace(still, frame=np.arange(FRAMES))
+    still = replace(still, frame=np.arange(FRAMES), time=moving().time)
     assert_same(smooth_poses(still, 0.5), still, atol=0.01)
     assert_same(repair_sides(still), still)
     even = smooth_poses(moving(), 0.5).root
@@ -114,9 +119,9 @@ def test_what_is_steady_or_even_passes_unchanged():
 def test_nothing_lags():
     """A film that runs backward gives the same poses backward."""
     noisy = moving(noise=0.1)
-    backward = replace(rows_of(noisy, np.arange(FRAMES)[::-1]), frame=noisy.frame)
-    again = smooth_poses(backward, 0.3)
-    assert_same(rows_of(again, np.arange(FRAMES)[::-1]), smooth_poses(noisy, 0.3), atol=0.05)
+    backward = replace(rows_of(noisy, np.arange(FRAMES)[::-1]), frame=noisy.frame, time=noisy.time)
+    again = rows_of(smooth_poses(backward, 0.3), np.arange(FRAMES)[::-1])
+    assert_same(replace(again, time=noisy.time), smooth_poses(noisy, 0.3), atol=0.05)
 
 
 def test_people_and_stretches_do_not_touch_each_other():
@@ -159,7 +164,7 @@ def test_viterbi_finds_the_best_of_all_paths():
             return moved.mean(-1).sum() + price * np.count_nonzero(path)
 
         best = min(itertools.product(range(3), repeat=6), key=cost)
-        assert least_motion(states, price).tolist() == list(best)
+        assert least_motion(states, np.full(6, price)).tolist() == list(best)
 
 
 def test_who_turns_about_or_is_always_seen_the_other_way_keeps_his_sides():
@@ -171,3 +176,39 @@ def test_who_turns_about_or_is_always_seen_the_other_way_keeps_his_sides():
     assert_same(repair_sides(other_way), other_way)
     long = exchange(moving(), np.arange(40, FRAMES))
     assert_same(repair_sides(long), long)
+
+
+@pytest.mark.parametrize(("fps", "count", "window"), [(30, 40, 0.3), (25, 60, 0.5), (60, 90, 0.3)])
+def test_of_even_times_it_is_the_filter_of_savitzky_and_golay(fps, count, window):
+    """By SciPy, also at the ends; times in milliseconds, as Matroska has them, make it no other."""
+    values = np.random.default_rng(0).normal(size=(count, 3))
+    times = np.arange(count) / fps
+    length = {30: 9, 25: 13, 60: 17}[fps]
+    expected = savgol_filter(values, length, 2, axis=0)
+    np.testing.assert_allclose(filtered(values, filter_taps(times, window)), expected, atol=1e-9)
+    rounded = filtered(values, filter_taps(times.round(3), window))
+    np.testing.assert_allclose(rounded, expected, atol=0.06)
+
+
+def test_of_uneven_times_a_parabola_passes_and_noise_does_not():
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.uniform(0.005, 0.08, 80))
+    taps = filter_taps(times, 0.4)
+    parabola = np.stack([3 - 2 * times + 5 * times**2, times], axis=-1)
+    np.testing.assert_allclose(filtered(parabola, taps), parabola, atol=1e-3)
+    noise = rng.normal(size=(80, 20))
+    assert filtered(noise, taps).std() < 0.75 * noise.std()
+    for i, (start, weights) in enumerate(taps):
+        inside = np.abs(times[start : start + len(weights)] - times[i])
+        assert (inside < 0.4).all() and weights.sum() == pytest.approx(1)
+
+
+def test_a_film_of_uneven_frames_is_smoothed_by_its_times():
+    """Poses of an even film, every third frame of its middle alone, come out where they were."""
+    truth, noisy = moving(), moving(noise=0.05)
+    kept = np.sort(np.concatenate([np.arange(30), np.arange(30, 60, 3), np.arange(60, FRAMES)]))
+    few = replace(rows_of(noisy, kept), frame=np.arange(len(kept)))
+    of_truth = replace(rows_of(truth, kept), frame=np.arange(len(kept)))
+    assert distance(smooth_poses(of_truth, 0.3), of_truth) < 6
+    assert distance(smooth_poses(few, 0.3), of_truth) < 0.9 * distance(few, of_truth)
+    assert_same(repair_sides(exchange(of_truth, [33, 34], turned=True)), of_truth)

@@ -23,7 +23,7 @@ from kinepose.pose_files import read_labels
 from kinepose.settings import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.single_images import Renders, render_prior
 from kinepose.synthetic.synthesize import synthesize
-from kinepose.video.detectors import read_boxes
+from kinepose.video.box_tables import read_boxes
 from kinepose.video.reading import film_info, read_frames
 
 FRAMES, SIZE = 8, 48

@@ -1,15 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
 from tests.tiny_films import FPS, overlap, texture, walker_frames
-from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
-from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
-from kinepose.errors import BadInputError
 from kinepose.video.background import background_motion
-from kinepose.video.detectors import moving_people, network_detector, read_boxes, whole_picture
+from kinepose.video.detectors import moving_people, whole_picture
 
 
 def moving(frames: np.ndarray) -> list:
@@ -44,53 +38,6 @@ def test_other_light_for_a_moment_is_nobody() -> None:
 
 def test_the_whole_picture() -> None:
     assert whole_picture(np.zeros((5, 7, 3), np.uint8)).tolist() == [[0, 0, 7, 5]]
-
-
-def test_boxes_are_read_by_film_track_and_frame(tmp_path: Path) -> None:
-    path = tmp_path / "boxes.csv"
-    path.write_text("film, frame, track, x0,y0,x1,y1\na.mp4,3,1,0,1,2.5,3\n\nb.mp4,0,0,1,1,2,2\n")
-    boxes = read_boxes(path)
-    assert boxes["a.mp4"][1][3].tolist() == [0, 1, 2.5, 3]
-    assert set(boxes) == {"a.mp4", "b.mp4"}
-    path.write_bytes(b"\xef\xbb\xbfframe,track,x0,y0,x1,y1\r\n7,0,1,1,2,2\r\n")
-    assert list(read_boxes(path)[""][0]) == [7]
-
-
-HEAD = "frame,track,x0,y0,x1,y1\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("frame,x0,y0,x1,y1\n0,1,1,2,2\n", "no column track"),
-        ("", "no column"),
-        (HEAD, "holds no boxes"),
-        (HEAD + "0,0,1,1,2,2\n1,0,1,1,2,wide\n", "line 3: .*wide"),
-        (HEAD + "0,0,1,1,2\n", "line 2"),
-        (HEAD + "0,0,5,1,2,2\n", "line 2: the box is empty"),
-        (HEAD + "0,0,1,1,nan,2\n", "line 2: .*finite"),
-        (HEAD + "0,0,1,1,1e300,2\n", "line 2: .*farther than 100000 px"),
-        (HEAD + "-1,0,1,1,2,2\n", "line 2: frame -1"),
-        (HEAD + f"{2**63},0,1,1,2,2\n", "line 2: .*too large"),
-        (HEAD + f"0,{-(2**63)},1,1,2,2\n", "line 2: .*too large"),
-        (HEAD + "0,0,1,1,2,2\n0,0,1,1,2,2\n", "line 3: a second box"),
-        ("film,frame,track,x0,y0,x1,y1\nfilm.mp4,0.5,0,1,1,2,2\n", "line 2"),
-    ],
-)
-def test_wrong_boxes_are_refused_with_their_line(tmp_path: Path, text: str, reason: str) -> None:
-    path = tmp_path / "boxes.csv"
-    path.write_text(text)
-    with pytest.raises(BadInputError, match=reason) as refused:
-        read_boxes(path)
-    assert "\n" not in str(refused.value)
-
-
-def test_a_missing_and_a_binary_file_of_boxes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"no such file: .*none\.csv"):
-        read_boxes(tmp_path / "none.csv")
-    (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
-    with pytest.raises(BadInputError):
-        read_boxes(tmp_path / "binary.csv")
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ from tests.tiny_films import walker_frames, write_boxes, write_film
 
 from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.video import frame_cache
+from kinepose.video.display import Picture
 from kinepose.video.frame_cache import KeptFrames, Shrinking
 from kinepose.video.people import Shot, Survey, crop_image, cropped_as, people_in_film
-from kinepose.video.reading import Picture, film_info, read_frames
+from kinepose.video.reading import film_info, read_frames
 
 LARGER = 8
 """Times as wide as the other tests' films are these."""

@@ -21,6 +21,7 @@ from tests.tiny_films import (
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.settings import ModelConfig, PeopleConfig
+from kinepose.video.fades import unfaded
 from kinepose.video.people import crop_image, cropped_as, crops_around, people_in_film
 
 
@@ -102,11 +103,11 @@ def test_crops_are_a_models_own_unless_told() -> None:
 
 def test_the_side_rule() -> None:
     boxes = np.array([[10.0, 0.0, 20.0, 30.0 + i] for i in range(11)])
-    crops = crops_around(boxes, people_config(margin=1.4), 25.0)
+    crops = crops_around(boxes, people_config(margin=1.4), np.arange(11) / 25)
     np.testing.assert_allclose(crops[:, 2], 1.4 * 39)
     np.testing.assert_allclose(crops[:, 0], 15)
     np.testing.assert_allclose(crops[:, 1], (30 + np.arange(11)) / 2)
-    following = crops_around(boxes, people_config(margin=1.4, side="frame"), 1.0)
+    following = crops_around(boxes, people_config(margin=1.4, side="frame"), np.arange(11.0))
     np.testing.assert_allclose(following[:, 2], 1.4 * (30 + np.arange(11)))
 
 
@@ -198,3 +199,54 @@ def test_nobody_and_missing_boxes_are_one_clear_line(tmp_path: Path) -> None:
     boxes = write_boxes(tmp_path / "boxes.csv", np.array([[0.0, 0.0, 9.0, 9.0]]), "other.mp4")
     with pytest.raises(BadInputError, match=r"no boxes for the film film\.mp4"):
         people_in_film(film, replace(config, boxes=boxes))
+
+
+def test_who_is_there_before_and_after_a_fade_is_one_person(tmp_path: Path) -> None:
+    """A film that comes up from black and goes down to white: nobody but the walker is in it."""
+    frames, boxes, _ = walker_frames(4.0)
+    shares = np.interp(np.arange(48), [0, 9, 38, 47], [0, 1, 1, 0])
+    faded = [
+        (share * frame + (1 - share) * (0 if i < 24 else 255)).astype(np.uint8)
+        for i, (frame, share) in enumerate(zip(frames, shares, strict=True))
+    ]
+    survey = people_in_film(write_film(tmp_path / "film.mp4", faded), people_config())
+    (track,) = survey.tracks
+    assert len(track.frames) >= 26
+    shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
+    assert np.mean(shared) > 0.5
+    assert survey.shots[0].background_motion < 12
+
+
+def test_what_only_looks_like_a_fade_is_none() -> None:
+    plain = np.full((5, 30, 40, 3), 90, np.uint8)
+    scene = np.stack([texture(1, 30, 40)] * 20)
+    assert unfaded(np.concatenate([plain, scene])) == slice(5, 25)
+    noise = np.stack([texture(i, 30, 40) // (12 - i) for i in range(10)])
+    assert unfaded(np.concatenate([noise, scene])) == slice(0, 30)
+    assert unfaded(scene) == slice(0, 20)
+
+
+def test_boxes_that_cannot_be_of_this_film_are_refused(tmp_path: Path) -> None:
+    frames, boxes, _ = walker_frames(1.0)
+    film = write_film(tmp_path / "film.mp4", frames)
+    config = people_config(detector="file", boxes=tmp_path / "boxes.csv")
+    write_boxes(config.boxes, 4 * boxes)
+    with pytest.raises(BadInputError, match=r"line [0-9]+: .* 128 x 96 px.*another size"):
+        people_in_film(film, config)
+    write_boxes(config.boxes, np.concatenate([boxes, boxes[-1:]]))
+    with pytest.raises(BadInputError, match=r"frame 12, .* 0 to 11.*from 1"):
+        people_in_film(film, config)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), texture(0))
+    write_boxes(config.boxes, 4 * boxes[-1:])
+    with pytest.raises(BadInputError, match=r"picture 0: .* outside"):
+        people_in_film(folder, config)
+
+
+def test_less_than_a_frame_a_second_is_a_film_too(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mkv", walker_frames(1.0)[0][:6], [0.0, 2, 4, 6, 9, 11])
+    survey = people_in_film(film, people_config(detector="none"))
+    (track,) = survey.tracks
+    assert track.frames.tolist() == list(range(6)) and survey.fps == pytest.approx(5 / 11)
+    np.testing.assert_allclose(survey.times, [0, 2, 4, 6, 9, 11])

@@ -40,7 +40,7 @@ def test_a_person_lost_too_long_or_behind_a_cut_is_a_new_one() -> None:
 def test_gaps_are_filled_along_a_line_and_long_ones_are_not() -> None:
     times = (0.1 * np.arange(40)).tolist()
     finds = {i: box(3.0 * i, -i) for i in [2, 3, 7, 10, 30, 33]}
-    positions, boxes = fill_and_smooth(finds, times, [0], 1.0, 2.0)
+    positions, boxes = fill_and_smooth(finds, times, [0], 1.0, 0.2)
     assert positions.tolist() == [*range(2, 11), *range(30, 34)]
     for position, filled in zip(positions, boxes, strict=True):
         np.testing.assert_allclose(filled, box(3.0 * position, -position), atol=1e-9)
@@ -58,11 +58,35 @@ def test_gaps_are_filled_by_time_not_by_count() -> None:
 
 
 def test_smoothing_calms_what_shakes_and_keeps_a_steady_walk() -> None:
-    steady = 3.0 * np.arange(30)[:, None] + np.zeros((30, 4))
-    np.testing.assert_allclose(smooth(steady, 3.0), steady, atol=1e-9)
+    times = np.arange(200) / 10
+    steady = 3.0 * times[:30, None] + np.zeros((30, 4))
+    np.testing.assert_allclose(smooth(steady, times[:30], 0.3), steady, atol=1e-9)
     noise = np.random.default_rng(0).normal(size=(200, 4))
-    assert smooth(noise, 3.0).std() < 0.5 * noise.std()
-    np.testing.assert_array_equal(smooth(noise[:1], 3.0), noise[:1])
+    assert smooth(noise, times, 0.3).std() < 0.5 * noise.std()
+    np.testing.assert_array_equal(smooth(noise[:1], times[:1], 0.3), noise[:1])
+
+
+def test_smoothing_goes_by_time_where_frames_come_unevenly() -> None:
+    """A slow wave at uneven times is damped as it is at even ones."""
+    even = np.arange(0, 12, 0.05)
+    uneven = np.sort(np.concatenate([even[even < 4], even[even >= 4][::3]]))
+
+    def wave(times: np.ndarray) -> np.ndarray:
+        return np.sin(2 * times)[:, None] + np.zeros((len(times), 4))
+
+    damped = smooth(wave(even), even, 0.3)[:, 0]
+    also = smooth(wave(uneven), uneven, 0.3)[:, 0]
+    inside = (uneven > 1.5) & (uneven < 10.5)
+    np.testing.assert_allclose(also[inside], np.interp(uneven, even, damped)[inside], atol=0.02)
+    assert np.abs(damped[60:180]).max() == pytest.approx(np.exp(-0.5 * 0.6**2), abs=0.01)
+
+
+def test_consecutive_frames_are_one_person_however_far_apart() -> None:
+    found = [box(float(i))[None] for i in range(5)]
+    assert len(link(found, [0.0, 3.0, 6.0, 9.0, 12.0], [0], 1.0)) == 1
+    finds = {i: box(float(i)) for i in (0, 1, 2, 4)}
+    positions, _ = fill_and_smooth(finds, [0.0, 3.0, 6.0, 9.0, 12.0], [0], 1.0, 0.0)
+    assert positions.tolist() == [0, 1, 2, 4]
 
 
 def test_a_leap_to_another_person_ends_a_piece_a_long_gap_does_not() -> None:

@@ -15,7 +15,7 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.pose_files import FilmPoses, describe_poses, write_poses
 from kinepose.run_folder import FORMAT_VERSION, count_parameters, read_last_pictures, read_log
 from kinepose.settings import ReportConfig
-from kinepose.video.reading import write_video
+from kinepose.video.writing import write_video
 from kinepose.visualization.report import describe_run, write_report
 
 SCORES = {
@@ -80,6 +80,8 @@ def write_prediction(folder, frames=12, fps=25.0):
         FilmPoses(
             film=np.array("film.mp4"),
             frame=np.arange(frames),
+            time=np.arange(frames) / fps if fps else np.full(frames, np.nan),
+            image=np.array(["" if fps else f"{i}.png" for i in range(frames)]),
             track=np.zeros(frames, np.int64),
             box=np.tile(np.float32([1, 2, 30, 60]), (frames, 1)),
             joints2d=rng.uniform(0, 50, (frames, 17, 2)).astype(np.float32),

@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from kinepose.errors import BadInputError
 from kinepose.pose_files import FilmPoses, read_poses, write_poses
-from kinepose.video.reading import write_video
+from kinepose.video.writing import write_timed_video, write_video
 from kinepose.visualization.viewer import LONGEST, write_viewer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -42,6 +43,8 @@ def write_people(folder, frames=FRAMES, fps=FPS, energy=True):
     poses = FilmPoses(
         film=np.array("film.mp4"),
         frame=frame,
+        time=frame / fps if fps else np.full(len(rows), np.nan),
+        image=np.array(["" if fps else f"{i}.png" for i in frame]),
         track=track,
         box=np.tile(np.float32([60, 30, 140, 120]), (len(rows), 1)),
         joints2d=rng.uniform(50, 110, (len(rows), 17, 2)).astype(np.float32),
@@ -262,7 +265,7 @@ def test_pictures_of_several_sizes_are_a_film(opened, tmp_path):
     poses = write_people(tmp_path, frames=3, fps=0.0, energy=False)
     write_viewer(pictures, tmp_path)
     page = opened(tmp_path / "viewer.html")
-    assert page.locator("#time").text_content() == "picture 1 of 3"
+    assert page.locator("#time").text_content() == "picture 1 of 3: 0.png"
     assert page.evaluate("[video.videoWidth, video.videoHeight]") == [400, 300]
     for picture, scale in [(2, 10.0), (1, 0.5)]:
         page.locator("#slider").fill(str(picture))
@@ -271,6 +274,35 @@ def test_pictures_of_several_sizes_are_a_film(opened, tmp_path):
         assert abs(at - scale * poses.joints2d[picture, 0, 0]) < 0.13
     assert not page.locator("#energy").is_visible()
     assert page.get_by_label("Person").locator("option").count() == 1
+
+
+def test_film_and_skeleton_are_together_where_frames_come_unevenly(opened, tmp_path):
+    """At 20, 4 and 20 frames a second, at rest and while it plays."""
+    times = np.concatenate(
+        [np.arange(0, 0.8, 0.05), np.arange(0.8, 2.8, 0.25), 2.8 + np.arange(16) / 20]
+    )
+    stills = [np.full((HEIGHT, WIDTH, 3), grey(i), np.uint8) for i in range(len(times))]
+    film = tmp_path / "film.mp4"
+    write_timed_video(film, zip(times.tolist(), stills, strict=True), 10.0)
+    poses = write_people(tmp_path, frames=len(times), fps=11.0)
+    write_poses(tmp_path / "poses.npz", replace(poses, time=times[poses.frame]))
+    write_viewer(film, tmp_path)
+    page = opened(tmp_path / "viewer.html")
+    for frame in (17, 3, 22, len(times) - 1):
+        page.locator("#slider").fill(str(frame))
+        assert abs(shown_frame(page) - frame) < 0.4
+        assert page.evaluate("frame") == frame
+        assert page.locator("#time").text_content().startswith(f"{times[frame]:.2f} s")
+    page.locator("#slider").fill("0")
+    page.get_by_role("button", name="Play").click()
+    for after in (3, 18, 30):
+        until(page, f"frame >= {after}")
+        presented, drawn = page.evaluate(
+            "new Promise((done) => video.requestVideoFrameCallback("
+            "(_, { mediaTime }) => done([mediaTime, frame])))"
+        )
+        assert abs(presented - times[drawn]) < 2e-3
+    page.get_by_role("button", name="Pause").click()
 
 
 def test_nothing_in_the_page_is_an_address(folder):

@@ -22,7 +22,8 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.pose_files import write_labels
 from kinepose.settings import Benchmark, ConvertConfig
-from kinepose.video.reading import read_frames, write_video
+from kinepose.video.reading import read_frames
+from kinepose.video.writing import write_video
 
 _OURS = re.compile(r"\d{6,}\.\w+")
 """Names of the pictures that are linked."""

@@ -138,6 +138,6 @@ WORLDS = {
             *("seen_world", "unseen_motion", "unseen_place", "unseen_look", "foreign_look"),
             "moving_camera",
         ),
-        {},
+        {"tiny": "30cd5150e0d00f9e"},
     ),
 }

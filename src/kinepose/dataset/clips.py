@@ -12,7 +12,6 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int, UInt8
 
 from kinepose.errors import BadInputError
-from kinepose.files import PICTURE_SUFFIXES
 from kinepose.settings import PrepareConfig
 from kinepose.threads import in_order
 from kinepose.video.background import (
@@ -21,9 +20,11 @@ from kinepose.video.background import (
     plan_windows,
     unknown_share,
 )
+from kinepose.video.display import Picture
 from kinepose.video.frame_cache import KeptFrames, Shrinking
 from kinepose.video.people import Shot, Survey, crop_image, crops_around, people_in_film
-from kinepose.video.reading import FilmInfo, Frame, Picture, film_info, read_frames
+from kinepose.video.pictures import SUFFIXES
+from kinepose.video.reading import FilmInfo, Frame, film_info, read_frames
 
 CROP_MARGIN = "crop_margin"
 """Of the file's metadata: the side of its crops, in lengths of the person's box."""
@@ -104,7 +105,7 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
 
 def empty_scene_path(film: Path, folder: Path) -> Path | None:
     """The picture of a film's empty scene: the one that is named like the film."""
-    named = (folder / f"{film.stem}{suffix}" for suffix in sorted(PICTURE_SUFFIXES))
+    named = (folder / f"{film.stem}{suffix}" for suffix in sorted(SUFFIXES))
     return next((path for path in named if path.is_file()), None)
 
 
@@ -229,8 +230,8 @@ def _people_in(shot: Shot, survey: Survey, config: PrepareConfig) -> list[_Perso
         inside = (track.frames >= frames[0]) & (track.frames <= frames[-1])
         if inside.sum() >= 2:
             boxes = track.boxes[inside]
-            crops = crops_around(boxes, config.people, survey.fps)
             places = np.searchsorted(frames, track.frames[inside])
+            crops = crops_around(boxes, config.people, survey.times[shot.first + places])
             people.append(_Person(track.number, places, boxes, crops))
     return people
 

@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_film, empty_scene_path
 from kinepose.dataset.ray_workers import on_ray
-from kinepose.errors import BadInputError, BrokenFilmWarning, KineposeError
+from kinepose.errors import BadInputError, FilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.schema import STRICT, as_json, from_json, write_json
 from kinepose.settings import Address, Count, ModelConfig, PrepareConfig
 from kinepose.threads import pictures_in_one_thread
+from kinepose.video.containers import check_name
 from kinepose.video.people import cropped_as
-from kinepose.video.reading import check_name
 
 LIST_OF_FILMS = "_films.json"
 FORMAT_VERSION = 1
@@ -97,7 +97,7 @@ def prepare(config: PrepareConfig) -> None:
                     tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
                 _clips_of(Path(report.film), config).unlink(missing_ok=True)
             elif report.reason:
-                warnings.warn(report.reason, BrokenFilmWarning, stacklevel=2)
+                warnings.warn(report.reason, FilmWarning, stacklevel=2)
             _write_reports(config.output, reports)
     of_call = [reports[film.stem] for film in films]
     failed = [report.reason for report in of_call if report.status == "failed"]
@@ -223,7 +223,7 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
             pictures_in_one_thread(),
             replacing(path) as temporary,
         ):
-            warnings.simplefilter("always", BrokenFilmWarning)
+            warnings.simplefilter("always", FilmWarning)
             schema = SCHEMA.with_metadata({CROP_MARGIN: str(config.people.margin)})
             with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
                 for table in cut_film(film, config):
@@ -235,7 +235,7 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
         reason = f"{film}: {error.strerror}" if isinstance(error, OSError) else str(error)
         return FilmReport(film.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
-    broken = [str(w.message) for w in warned if issubclass(w.category, BrokenFilmWarning)]
+    broken = [str(w.message) for w in warned if issubclass(w.category, FilmWarning)]
     return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
 
 

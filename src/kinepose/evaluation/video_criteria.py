@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from scipy.optimize import linear_sum_assignment
 
 from kinepose.adaptation.label_free import (
@@ -57,7 +57,7 @@ def judge_films(config: CriteriaConfig) -> dict[str, Any]:
     clips = read_clips(config.clips) if config.clips else None
     judged = []
     for path, poses in zip(config.poses, films, strict=True):
-        steady = steadiness(poses.joints3d, poses.track, _time(poses))
+        steady = steadiness(poses.joints3d, poses.track, poses.time)
         on_person = None if clips is None else judge_hits(poses, clips)
         judged.append(_film_numbers(path, poses, steady, on_person))
     views = [
@@ -94,7 +94,7 @@ def judge_views(first: FilmPoses, second: FilmPoses) -> Agreement:
         raise BadInputError(f"nobody is in {first.film} and in {second.film} at one moment")
     person = np.repeat(np.arange(len(rows)), [len(pair) for pair in rows])
     ours, theirs = np.concatenate(rows).T
-    return view_agreement(first.joints3d[ours], second.joints3d[theirs], person, _time(first)[ours])
+    return view_agreement(first.joints3d[ours], second.joints3d[theirs], person, first.time[ours])
 
 
 def judge_hits(poses: FilmPoses, clips: ClipSet) -> Hits:
@@ -174,11 +174,6 @@ def _read_film(path: Path) -> FilmPoses:
     if not poses.fps > 0:
         raise BadInputError(f"{path} holds poses of pictures; the criteria are of films")
     return poses
-
-
-def _time(poses: FilmPoses) -> Float64[np.ndarray, " rows"]:
-    """When each row was seen [s]."""
-    return poses.frame / float(poses.fps)
 
 
 def _film_numbers(

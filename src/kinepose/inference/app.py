@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 from kinepose.errors import BadInputError
+from kinepose.inference.output_folder import RECORD
 from kinepose.run_folder import read_run_config
 from kinepose.settings import AppConfig, Detector, Format
 
@@ -64,9 +65,10 @@ class Job:
     def described(self) -> dict[str, Any]:
         """For the page."""
         found = self.results.rglob("*") if self.state == "done" else ()
-        files = sorted(str(path.relative_to(self.results)) for path in found if path.is_file())
-        shown = {key: getattr(self, key) for key in ("name", "state", "stage", "percent")}
-        return {**shown, "message": self.message, "files": files}
+        shown = (path for path in found if path.is_file() and path.name != RECORD)
+        files = sorted(str(path.relative_to(self.results)) for path in shown)
+        state = {key: getattr(self, key) for key in ("name", "state", "stage", "percent")}
+        return {**state, "message": self.message, "files": files}
 
 
 @dataclass

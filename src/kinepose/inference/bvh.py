@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import roma
 import torch
-from jaxtyping import Float64, Int64
-from scipy.spatial.transform import Rotation, Slerp
+from jaxtyping import Float64
 
 from kinepose.files import replacing
-from kinepose.geometry.skeleton import JOINT_NAMES, NECK, PARENTS, PELVIS
+from kinepose.geometry.skeleton import JOINT_NAMES, PELVIS
+from kinepose.inference.bones import BONE_PARENTS
 from kinepose.inference.trajectories import FilmMotion
 from kinepose.method.forward_kinematics import bone_frames
 
@@ -66,8 +66,6 @@ _NAMES = [node.name for node in _NODES]
 _AT = [JOINT_NAMES.index(node.at) for node in _NODES]
 _BONES = [JOINT_NAMES.index(node.bone) for node in _NODES]
 
-_PARENTS = [PELVIS if joint == NECK else parent for joint, parent in enumerate(PARENTS)]
-"""The trunk is one bone."""
 _REST = {
     "pelvis": (0.0, 0.0, 0.0),
     "right_hip": (-1.0, 0.0, 0.0),
@@ -94,17 +92,17 @@ with neck and head as the body model holds them."""
 def write_bvh(path: Path, motion: FilmMotion) -> None:
     """Write a motion in cm, from the first frame of the person on.
 
-    Bones keep their directions, and have the length that is their median over the frames. Where
-    frames are missing the root moves straight on and bones turn the shortest way.
+    Bones keep their directions, and have the length that is their median over the frames in which
+    the person was found.
     """
-    rest = _rest_pose(motion.joints)
+    rest = _rest_pose(motion.joints[motion.found])
     turns = bone_frames(torch.from_numpy(motion.joints))[:, _BONES]
     turns = turns @ bone_frames(torch.from_numpy(rest))[_BONES].mT
     parents = [_NAMES.index(node.parent) for node in _NODES[1:]]
     local = torch.cat([turns[:, :1], turns[:, parents].mT @ turns[:, 1:]], dim=1)
-    root, rotations = _without_gaps(motion.frame, motion.joints[:, PELVIS], local.numpy())
-    angles = roma.rotmat_to_euler("ZXY", torch.from_numpy(rotations), degrees=True).flatten(1)
-    columns = np.concatenate([root / _UNIT, np.unwrap(angles.numpy(), period=360, axis=0)], axis=1)
+    angles = roma.rotmat_to_euler("ZXY", local, degrees=True).flatten(1).numpy()
+    root = motion.joints[:, PELVIS] / _UNIT
+    columns = np.concatenate([root, np.unwrap(angles, period=360, axis=0)], axis=1)
     lines = ["HIERARCHY", *_branch(_NODES[0], rest / _UNIT)]
     lines += ["MOTION", f"Frames: {len(columns)}", f"Frame Time: {1 / motion.fps:.8f}"]
     lines += [" ".join(f"{number:.5f}" for number in row) for row in columns]
@@ -114,29 +112,14 @@ def write_bvh(path: Path, motion: FilmMotion) -> None:
 
 def _rest_pose(joints: Float64[np.ndarray, "rows 17 3"]) -> Float64[np.ndarray, "17 3"]:
     """Where the joints are when nothing is turned, the pelvis at the origin."""
-    lengths = np.median(np.linalg.norm(joints - joints[:, _PARENTS], axis=-1), axis=0)
+    lengths = np.median(np.linalg.norm(joints - joints[:, BONE_PARENTS], axis=-1), axis=0)
     rest = np.zeros((len(JOINT_NAMES), 3))
     for joint, name in enumerate(JOINT_NAMES[1:], start=1):
         direction = np.array(_REST[name])
-        rest[joint] = rest[_PARENTS[joint]] + lengths[joint] * direction / np.linalg.norm(direction)
+        rest[joint] = rest[BONE_PARENTS[joint]] + lengths[joint] * direction / np.linalg.norm(
+            direction
+        )
     return rest
-
-
-def _without_gaps(
-    frames: Int64[np.ndarray, " rows"],
-    root: Float64[np.ndarray, "rows 3"],
-    rotations: Float64[np.ndarray, "rows nodes 3 3"],
-) -> tuple[Float64[np.ndarray, "frames 3"], Float64[np.ndarray, "frames nodes 3 3"]]:
-    """Every frame from the first to the last, those between two rows from these."""
-    every = np.arange(frames[0], frames[-1] + 1)
-    if len(every) == len(frames):
-        return root, rotations
-    path = np.stack([np.interp(every, frames, column) for column in root.T], axis=-1)
-    turned = [
-        Slerp(frames, Rotation.from_matrix(rotations[:, node]))(every).as_matrix()
-        for node in range(len(_NODES))
-    ]
-    return path, np.stack(turned, axis=1)
 
 
 def _branch(node: _Node, rest: Float64[np.ndarray, "17 3"], indent: str = "") -> Iterator[str]:

@@ -20,12 +20,32 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.inference.bvh import write_bvh
-from kinepose.inference.trajectories import FilmMotion, every_frame, film_motions
-from kinepose.pose_files import POSES_VERSION, FilmPoses, write_poses
-from kinepose.settings import Format
+from kinepose.inference.output_folder import check_output, claim, export_record
+from kinepose.inference.trajectories import FilmMotion, film_motions, pace_in_words
+from kinepose.pose_files import POSES, POSES_VERSION, FilmPoses, read_poses, write_poses
+from kinepose.settings import ExportConfig, Format
 
 _C3D_FRAMES = 65535
 """C3D has 16 bits for the number of a frame, the first of which is 1."""
+
+
+def export(config: ExportConfig) -> None:
+    """Write what --formats names of poses that `predict` wrote.
+
+    Raises:
+        BadInputError: if the poses cannot be read, a format cannot be written, or the output folder
+            holds other results.
+    """
+    check_formats(config.formats, config.output)
+    poses = read_poses(config.poses)
+    path = config.poses / POSES if config.poses.is_dir() else config.poses
+    if path.resolve().parent != config.output.resolve():
+        record = export_record(config, path, str(poses.film))
+        check_output(config.output, record, config.overwrite, (path,))
+        if len(poses.frame):
+            claim(config.output, record)
+    for written in export_poses(poses, config.formats, config.output, config.rate):
+        print(written)
 
 
 def check_formats(formats: tuple[Format, ...], folder: Path) -> None:
@@ -42,8 +62,13 @@ def check_formats(formats: tuple[Format, ...], folder: Path) -> None:
         _ezc3d()
 
 
-def export_poses(poses: FilmPoses, formats: tuple[Format, ...], folder: Path) -> list[Path]:
+def export_poses(
+    poses: FilmPoses, formats: tuple[Format, ...], folder: Path, rate: float | None = None
+) -> list[Path]:
     """Write poses.FORMAT, or for each person track_N.FORMAT; return the paths.
+
+    Motions come at an even pace, `rate` or the film's [frames a second]; if that is not the film's
+    own, a line is printed that says so.
 
     Raises:
         BadInputError: if there are no poses, or a format cannot hold them.
@@ -55,9 +80,12 @@ def export_poses(poses: FilmPoses, formats: tuple[Format, ...], folder: Path) ->
         if name in _TABLES:
             written.append(folder / f"poses.{name}")
             _TABLES[name](written[-1], poses)
-        for motion in film_motions(poses) if name in _MOTIONS else ():
+        for motion in film_motions(poses, rate) if name in _MOTIONS else ():
             written.append(folder / f"track_{motion.track}.{name}")
             _MOTIONS[name](written[-1], motion)
+    resampled = [name for name in dict.fromkeys(formats) if name in _MOTIONS]
+    if resampled and (pace := pace_in_words(poses, rate)):
+        print(f"{', '.join(resampled)}: {pace}")
     return written
 
 
@@ -82,7 +110,7 @@ def write_json(path: Path, poses: FilmPoses) -> None:
 
 def write_csv(path: Path, poses: FilmPoses) -> None:
     """Write one row a person and frame; a number that is not known is left out."""
-    columns = ["frame", "time", "track", "x0", "y0", "x1", "y1"]
+    columns = ["frame", "time", "image", "track", "x0", "y0", "x1", "y1"]
     columns += ["root_x", "root_y", "root_z", "focal", "energy"]
     columns += [f"{joint}_{axis}" for joint in JOINT_NAMES for axis in (*"uvxyz", "confidence")]
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -93,7 +121,7 @@ def write_csv(path: Path, poses: FilmPoses) -> None:
             joints = (values["joints2d"], values["joints3d"], values["confidence"])
             table.writerow(
                 [
-                    *(values["frame"], values["time"], int(poses.track[row])),
+                    *(values["frame"], values["time"], values["image"], int(poses.track[row])),
                     *values["box"],
                     *values["root"],
                     *(values["focal"], values["energy"]),
@@ -106,14 +134,15 @@ def write_csv(path: Path, poses: FilmPoses) -> None:
 
 def _plain(poses: FilmPoses, row: int) -> dict[str, Any]:
     """A pose in plain numbers, to a hundredth of a px, of a mm and of confidence."""
-    frame, energy = int(poses.frame[row]), float(poses.energy[row])
+    energy, time = float(poses.energy[row]), float(poses.time[row])
     numbers = {
         name: getattr(poses, name)[row].astype(np.float64).round(2).tolist()
         for name in ("box", "root", "focal", "joints2d", "joints3d", "confidence")
     }
     return {
-        "frame": frame,
-        "time": round(frame / float(poses.fps), 6) if poses.fps else None,
+        "frame": int(poses.frame[row]),
+        "time": None if math.isnan(time) else round(time, 6),
+        "image": str(poses.image[row]) or None,
         "energy": None if math.isnan(energy) else round(energy, 6),
         **numbers,
     }
@@ -124,14 +153,14 @@ def write_trc(path: Path, motion: FilmMotion) -> None:
 
     Every field ends with a tab, the last too, or OpenSim miscounts the fields of an empty row.
     """
-    frames, joints = every_frame(motion)
+    frames, joints = motion.frame, motion.found_joints
     head = {
-        "DataRate": f"{motion.fps:.6g}",
-        "CameraRate": f"{motion.fps:.6g}",
+        "DataRate": f"{motion.fps:.10g}",
+        "CameraRate": f"{motion.fps:.10g}",
         "NumFrames": f"{len(frames)}",
         "NumMarkers": f"{len(JOINT_NAMES)}",
         "Units": "mm",
-        "OrigDataRate": f"{motion.fps:.6g}",
+        "OrigDataRate": f"{motion.fps:.10g}",
         "OrigDataStartFrame": "1",
         "OrigNumFrames": f"{len(frames)}",
     }
@@ -153,7 +182,7 @@ def write_c3d(path: Path, motion: FilmMotion) -> None:
     Raises:
         BadInputError: if the film is too long for the format, or the disk is full.
     """
-    frames, joints = every_frame(motion)
+    frames, joints = motion.frame, motion.found_joints
     if frames[-1] >= _C3D_FRAMES:
         raise BadInputError(
             f"C3D numbers frames up to {_C3D_FRAMES}, track {motion.track} ends at {frames[-1] + 1}"

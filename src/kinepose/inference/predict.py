@@ -6,11 +6,12 @@ predict their poses; to draw them it is decoded again. Memory does not grow with
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
@@ -21,6 +22,7 @@ from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
 from kinepose.inference.any_way_up import any_way_up
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
+from kinepose.inference.output_folder import check_output, claim, prediction_record
 from kinepose.inference.temporal_filter import steadied
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.confidence import joint_confidence
@@ -41,7 +43,9 @@ from kinepose.video.cropping import (
 )
 from kinepose.video.frame_cache import KeptFrames
 from kinepose.video.people import cropped_as, people_in_film
-from kinepose.video.reading import film_info, is_pictures, picture_paths, read_frames, write_video
+from kinepose.video.pictures import is_pictures, picture_paths
+from kinepose.video.reading import Frame, film_info, read_frames
+from kinepose.video.writing import write_timed_video
 from kinepose.visualization.skeletons import overlay_frame
 
 
@@ -53,8 +57,8 @@ def predict(config: PredictConfig) -> None:
     are. Both hold as far as the focal length does.
 
     Raises:
-        BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
-            of range.
+        BadInputError: if the film or the run cannot be read, nobody is found, a setting is out of
+            range, or the output folder holds other results.
     """
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
@@ -63,11 +67,15 @@ def predict(config: PredictConfig) -> None:
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
     if is_pictures(config.film):
         estimate = any_way_up(estimate)
+    record = prediction_record(config)
+    used = (config.film, config.people.boxes, config.onnx)
+    check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
     with making(config.output), pictures_in_one_thread():
         poses = _predict_film(model, estimate, device, config)
+        claim(config.output, record)
     if not is_pictures(config.film):
         poses = steadied(poses, config.pose_smoothing, config.repair_sides)
-    export_poses(poses, formats, config.output)
+    export_poses(poses, formats, config.output, config.rate)
     if config.overlay and is_pictures(config.film):
         _write_overlay_pictures(config, poses)
     elif config.overlay:
@@ -89,7 +97,7 @@ def _predict_film(
         rows = rows_of(survey)
         frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
         crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
-        return _predict_rows(model, estimate, device, config, rows, crops, frame_sizes)
+        return _predict_rows(model, estimate, device, config, rows, survey.fps, crops, frame_sizes)
 
 
 def _predict_rows(
@@ -98,6 +106,7 @@ def _predict_rows(
     device: torch.device,
     config: PredictConfig,
     rows: Rows,
+    fps: float,
     crops: Generator[UInt8[np.ndarray, "size size 3"]],
     frame_sizes: Float64[np.ndarray, "rows 2"],
 ) -> FilmPoses:
@@ -107,7 +116,8 @@ def _predict_rows(
     joints3d = np.empty((count, 17, 3), np.float32)
     confidence = np.empty((count, 17), np.float32)
     energies = np.full(count, np.nan, np.float32)
-    if config.energy and not is_pictures(config.film):
+    pictures = is_pictures(config.film)
+    if config.energy and not pictures:
         sources = source_rows(rows.track, rows.time, config.energy_gap)
     else:
         sources = np.arange(count)
@@ -141,6 +151,8 @@ def _predict_rows(
     return FilmPoses(
         film=np.array(config.film.name),
         frame=rows.frame,
+        time=np.full(count, np.nan) if pictures else rows.time,
+        image=_image_names(config.film)[rows.frame] if pictures else np.full(count, ""),
         track=rows.track,
         box=rows.box.astype(np.float32),
         joints2d=joints2d,
@@ -149,7 +161,7 @@ def _predict_rows(
         root=root,
         focal=focal,
         energy=energies,
-        fps=np.array(film_info(config.film).fps, np.float32),
+        fps=np.array(fps, np.float32),
         model_sha256=np.array(model_sha256(config.run)),
     )
 
@@ -201,15 +213,19 @@ def _to_tensor(images: list[np.ndarray], device: torch.device) -> Float[Tensor, 
     return pixels.permute(0, 3, 1, 2).float() / 255
 
 
+def _image_names(film: Path) -> Shaped[np.ndarray, " images"]:
+    return np.array([path.name for path in picture_paths(film)])
+
+
 def _write_overlay_film(config: PredictConfig, poses: FilmPoses) -> None:
-    fps = film_info(config.film).fps
-    write_video(config.output / "overlay.mp4", _overlays(config, poses), fps)
+    frames = ((frame.time, picture) for frame, picture in _overlays(config, poses))
+    write_timed_video(config.output / "overlay.mp4", frames, float(poses.fps))
 
 
 def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses) -> None:
-    names = [path.stem for path in picture_paths(config.film)]
-    for name, picture in zip(names, _overlays(config, poses), strict=True):
-        path = config.output / "overlay" / f"{name}.png"
+    names = _image_names(config.film)
+    for frame, picture in _overlays(config, poses):
+        path = config.output / "overlay" / f"{names[frame.index]}.png"
         with replacing(path) as temporary:
             if not cv2.imwrite(str(temporary), picture[..., ::-1]):
                 raise BadInputError(f"cannot write {path}: is the disk full?")
@@ -217,18 +233,21 @@ def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses) -> None:
 
 def _overlays(
     config: PredictConfig, poses: FilmPoses
-) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Every frame's overlay, people or none."""
+) -> Iterator[tuple[Frame, UInt8[np.ndarray, "height width 3"]]]:
+    """Every frame and its overlay, people or none."""
     people = np.unique(poses.track, return_inverse=True)[1]
     count = film_info(config.film).frames
     frames = read_frames(config.film)
     for frame in tqdm(frames, desc="overlay", unit="frame", total=count, leave=False):
         rows = slice(*np.searchsorted(poses.frame, [frame.index, frame.index + 1]))
-        yield overlay_frame(
-            frame.image,
-            people[rows].tolist(),
-            poses.box[rows],
-            poses.joints2d[rows],
-            poses.joints3d[rows],
-            config.height,
+        yield (
+            frame,
+            overlay_frame(
+                frame.image,
+                people[rows].tolist(),
+                poses.box[rows],
+                poses.joints2d[rows],
+                poses.joints3d[rows],
+                config.height,
+            ),
         )

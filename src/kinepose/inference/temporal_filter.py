@@ -5,22 +5,29 @@ steps look backward and forward alike.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
-from scipy.signal import savgol_filter
 
 from kinepose.geometry.rotations import unit
-from kinepose.geometry.skeleton import MIRRORED, NECK, PARENTS, PELVIS
+from kinepose.geometry.skeleton import MIRRORED, PELVIS
+from kinepose.inference.bones import joints_of, lengths_and_directions
 from kinepose.method.forward_kinematics import stature
 from kinepose.pose_files import FilmPoses
 
 _ORDER = 2
 """Of the polynomials of the filter: what speeds up evenly passes unchanged."""
+_JITTER = 1e-3
+"""Differences of times up to this are the clock's, which counts in milliseconds [s]."""
+_TICK = 1e-5
+"""To which frames of a window are told apart [s]: few kinds of windows are left in a film."""
 _EXCHANGED_SECOND = 0.5
 """A second of exchanged sides costs as much as all joints that move this far [statures, in 2D and
 3D together]: a switch is a matter of moments, and the model is right most of the time."""
+
+Taps = list[tuple[int, np.ndarray]]
 
 
 def steadied(poses: FilmPoses, smoothing: float, repair: bool) -> FilmPoses:
@@ -51,7 +58,7 @@ def repair_sides(poses: FilmPoses) -> FilmPoses:
             np.concatenate([seen[rows] / max(size, 1), joints[rows] / max(tall, 1)], axis=-1)
             for seen, joints, _ in states
         ]
-        price = _EXCHANGED_SECOND / float(poses.fps)
+        price = _EXCHANGED_SECOND * _durations(poses.time[rows], float(poses.fps))
         chosen[rows] = least_motion(np.stack(paths), price)
     every = np.arange(len(chosen))
     joints2d, joints3d, confidence = (
@@ -61,21 +68,21 @@ def repair_sides(poses: FilmPoses) -> FilmPoses:
 
 
 def least_motion(
-    states: Float[np.ndarray, "states frames 17 5"], price: float
+    states: Float[np.ndarray, "states frames 17 5"], price: Float[np.ndarray, " frames"]
 ) -> Int64[np.ndarray, " frames"]:
     """The state of each frame with which a person moves least; joints are in 2D, then in 3D.
 
     Viterbi's path: a step costs the mean distance that joints move, in 2D and in 3D, and a frame
-    in another state than the first costs `price`.
+    in another state than the first costs its `price`.
     """
     costs = np.array([[_steps(start, end) for end in states] for start in states])
-    dearer = np.where(np.arange(len(states)), price, 0.0)
-    best = dearer
+    dearer = price[:, None] * (np.arange(len(states)) > 0)
+    best = dearer[0]
     came_from = []
     for step in range(states.shape[1] - 1):
         ways = best[:, None] + costs[:, :, step]
         came_from.append(ways.argmin(0))
-        best = ways.min(0) + dearer
+        best = ways.min(0) + dearer[step + 1]
     path = [int(best.argmin())]
     for before in reversed(came_from):
         path.append(int(before[path[-1]]))
@@ -90,8 +97,13 @@ def _steps(
     return sum(np.linalg.norm(part, axis=-1).mean(-1) for part in (move[..., :2], move[..., 2:]))
 
 
+def _durations(times: Float64[np.ndarray, " frames"], fps: float) -> Float64[np.ndarray, " frames"]:
+    """How much time each frame stands for [s]."""
+    return np.gradient(times) if len(times) > 1 else np.array([1 / fps])
+
+
 def smooth_poses(poses: FilmPoses, window: float) -> FilmPoses:
-    """Poses after a Savitzky-Golay filter whose window is so long [s].
+    """Poses after a Savitzky-Golay filter whose window is so long [s], by the frames' own times.
 
     In 3D it is the directions of the bones, in the axes of the film's camera, and their lengths
     that are filtered: bones as long as T_fk makes them stay so. In 2D and at the root, places.
@@ -100,17 +112,51 @@ def smooth_poses(poses: FilmPoses, window: float) -> FilmPoses:
         array.astype(np.float64) for array in (poses.joints2d, poses.joints3d, poses.root)
     )
     for rows in stretches(poses.track, poses.frame):
-        length = _window(window * float(poses.fps), len(rows))
-        if length > _ORDER:
-            for places in (joints2d, root):
-                places[rows] = savgol_filter(places[rows], length, _ORDER, axis=0)
-            joints3d[rows] = _smooth_bones(joints3d[rows], length)
+        taps = filter_taps(poses.time[rows], window)
+        for places in (joints2d, root):
+            places[rows] = filtered(places[rows], taps)
+        joints3d[rows] = _smooth_bones(joints3d[rows], taps)
     return replace(
         poses,
         joints2d=joints2d.astype(np.float32),
         joints3d=joints3d.astype(np.float32),
         root=root.astype(np.float32),
     )
+
+
+def filter_taps(times: Float64[np.ndarray, " frames"], window: float) -> Taps:
+    """Of each frame, the first frame that counts with it, and the weights of those from there on.
+
+    They give the value, at the frame's time, of the parabola that fits the frames of its window
+    best. Near the ends that is the window of the first, or last, frame whose window is whole. Of
+    even times these are the weights of Savitzky and Golay.
+    """
+    half = window / 2 - _JITTER
+    first = np.searchsorted(times, times - half)
+    end = np.searchsorted(times, times + half, side="right")
+    whole = np.flatnonzero(first == 0)[-1], np.flatnonzero(end == len(times))[0]
+    middle = np.arange(len(times)).clip(min(whole), max(whole))
+    taps = []
+    for time, start, stop in zip(times, first[middle], end[middle], strict=True):
+        apart = times[start:stop] - time
+        taps.append((int(start), _weights(tuple((apart / _TICK).round().astype(int).tolist()))))
+    return taps
+
+
+@lru_cache(maxsize=10_000)
+def _weights(apart: tuple[int, ...]) -> Float64[np.ndarray, " taps"]:
+    """Of values so far from the time at which the parabola is asked for [_TICK]."""
+    if len(apart) <= _ORDER + 1:  # it goes through all of them
+        return np.eye(len(apart))[np.abs(apart).argmin()]
+    scaled = np.array(apart) / np.abs(apart).max()
+    return np.linalg.pinv(np.vander(scaled, _ORDER + 1, increasing=True))[0]
+
+
+def filtered(
+    values: Float64[np.ndarray, "frames *channels"], taps: Taps
+) -> Float64[np.ndarray, "frames *channels"]:
+    """The values of frames after `filter_taps`."""
+    return np.stack([np.tensordot(w, values[start : start + len(w)], axes=1) for start, w in taps])
 
 
 def stretches(
@@ -134,23 +180,10 @@ def _mirrored_in_depth(
     return joints - 2 * depth * ray[:, None]
 
 
-def _window(frames: float, most: int) -> int:
-    """The odd number of frames that is nearest, no larger than what there is."""
-    return min(2 * round((frames - 1) / 2) + 1, most - 1 + most % 2)
-
-
 def _smooth_bones(
-    joints: Float64[np.ndarray, "frames 17 3"], window: int
+    joints: Float64[np.ndarray, "frames 17 3"], taps: Taps
 ) -> Float64[np.ndarray, "frames 17 3"]:
-    parents = [PELVIS if joint in (PELVIS, NECK) else p for joint, p in enumerate(PARENTS)]
-    bones = joints - joints[:, parents]
-    lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
-    directions = bones / np.maximum(lengths, 1e-9)
-    smooth = savgol_filter(directions, window, _ORDER, axis=0)
-    turned = unit(torch.from_numpy(smooth), fallback=torch.from_numpy(directions)).numpy()
-    moved = turned * savgol_filter(lengths, window, _ORDER, axis=0)
-    placed = joints.copy()
-    for joint, parent in enumerate(parents):
-        if joint != PELVIS:
-            placed[:, joint] = placed[:, parent] + moved[:, joint]
-    return placed
+    lengths, directions = lengths_and_directions(joints)
+    smooth = torch.from_numpy(filtered(directions, taps))
+    turned = unit(smooth, fallback=torch.from_numpy(directions)).numpy()
+    return joints_of(joints[:, PELVIS], filtered(lengths, taps), turned)

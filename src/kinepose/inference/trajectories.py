@@ -1,17 +1,22 @@
-"""The people of a film as motions through a world whose y points up.
+"""The people of a film as motions through a world whose y points up, at an even pace.
 
 It is the film camera's frame turned by half about its x: x to the camera's right, y against its
 down, z towards it, the camera at the origin. How the camera was tilted is not known; where it
 looked down, people lean.
+
+Frames of films may come unevenly; the formats of motions know an even pace alone. Frame k of a
+motion is k times 1 / fps behind the film's first frame.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
-from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.geometry.skeleton import PELVIS
+from kinepose.inference.bones import joints_of, lengths_and_directions, turned_between
 from kinepose.pose_files import FilmPoses
+from kinepose.video.reading import EVEN
 
 PICTURES_A_SECOND = 1.0
 """The pace of pictures, which have none."""
@@ -19,33 +24,98 @@ PICTURES_A_SECOND = 1.0
 
 @dataclass(frozen=True)
 class FilmMotion:
-    """One person's joints over a film."""
+    """One person's joints from the first to the last frame in which he was found."""
 
     track: int
-    frame: Int64[np.ndarray, " rows"]
-    """The film's own numbers, from 0; those in which the person was not found are left out."""
-    joints: Float64[np.ndarray, "rows 17 3"]
-    """[mm], y up"""
+    frame: Int64[np.ndarray, " frames"]
+    """Numbers that follow each other; 0 is the film's first frame."""
+    joints: Float64[np.ndarray, "frames 17 3"]
+    """[mm], y up. Between the film's frames, and where the person was not found, the pelvis goes
+    straight on and bones turn the shortest way."""
+    found: Bool[np.ndarray, " frames"]
+    """Whether the person was found there, or in the film's frames before and after."""
     fps: float
 
+    @property
+    def found_joints(self) -> Float64[np.ndarray, "frames 17 3"]:
+        """The joints, nan where the person was not found."""
+        return np.where(self.found[:, None, None], self.joints, np.nan)
 
-def film_motions(poses: FilmPoses) -> list[FilmMotion]:
-    """The motions of all people."""
+
+def film_motions(poses: FilmPoses, rate: float | None = None) -> list[FilmMotion]:
+    """The motions of all people, at this rate [frames a second], or at the film's own or its mean.
+
+    Where the film keeps an even pace, and no other is asked for, its frames are taken as they are.
+    """
     world = (poses.joints3d + poses.root[:, None]).astype(np.float64) * [1.0, -1.0, -1.0]
-    fps = float(poses.fps) or PICTURES_A_SECOND
+    fps = rate or _own_rate(poses)
+    as_they_are = is_as_filmed(poses, rate)
     motions = []
     for track in np.unique(poses.track):
         rows = np.flatnonzero(poses.track == track)
         rows = rows[np.argsort(poses.frame[rows])]
-        motions.append(FilmMotion(int(track), poses.frame[rows], world[rows], fps))
+        frame = poses.frame[rows]
+        clock = frame.astype(np.float64) if as_they_are else poses.time[rows] * fps
+        motions.append(_motion(int(track), frame, clock, world[rows], fps))
     return motions
 
 
-def every_frame(
-    motion: FilmMotion,
-) -> tuple[Int64[np.ndarray, " frames"], Float64[np.ndarray, "frames 17 3"]]:
-    """All frames from the first to the last; nan where the person was not found."""
-    frames = np.arange(motion.frame[0], motion.frame[-1] + 1)
-    joints = np.full((len(frames), len(JOINT_NAMES), 3), np.nan)
-    joints[motion.frame - motion.frame[0]] = motion.joints
-    return frames, joints
+def is_as_filmed(poses: FilmPoses, rate: float | None = None) -> bool:
+    """Whether motions hold the very frames of the film, at its own even pace."""
+    own = _own_rate(poses)
+    if rate is not None and rate != own:
+        return False
+    is_film = float(poses.fps) > 0
+    return not is_film or bool((np.abs(poses.time - poses.frame / own) <= EVEN).all())
+
+
+def pace_in_words(poses: FilmPoses, rate: float | None = None) -> str:
+    """What was done to give motions their pace; empty if nothing was."""
+    if is_as_filmed(poses, rate):
+        return ""
+    if rate is not None:
+        return f"resampled from {_own_rate(poses):.6g} to the {rate:.6g} frames a second of --rate"
+    return (
+        f"resampled to {_own_rate(poses):.6g} frames a second, the film's mean, as its frames come "
+        "unevenly; --rate names another"
+    )
+
+
+def _own_rate(poses: FilmPoses) -> float:
+    return float(poses.fps) or PICTURES_A_SECOND
+
+
+def _motion(
+    track: int,
+    frame: Int64[np.ndarray, " rows"],
+    clock: Float64[np.ndarray, " rows"],
+    joints: Float64[np.ndarray, "rows 17 3"],
+    fps: float,
+) -> FilmMotion:
+    """What was seen in the film's frames, at times of `clock` [1 / fps], at whole numbers of it."""
+    near = EVEN * fps
+    first = int(np.ceil(clock[0] - near))
+    numbers = np.arange(first, max(first, int(np.floor(clock[-1] + near))) + 1)
+    after = np.searchsorted(clock, numbers).clip(min(1, len(clock) - 1), len(clock) - 1)
+    before = np.maximum(after - 1, 0)
+    apart = np.maximum(clock[after] - clock[before], 1e-9)
+    share = ((numbers - clock[before]) / apart).clip(0, 1)
+    here = np.minimum(np.abs(numbers - clock[before]), np.abs(numbers - clock[after])) <= near
+    found = here | (frame[after] - frame[before] <= 1)
+    between = _between(joints[before], joints[after], share)
+    return FilmMotion(track, numbers, between, found, fps)
+
+
+def _between(
+    before: Float64[np.ndarray, "rows 17 3"],
+    after: Float64[np.ndarray, "rows 17 3"],
+    share: Float64[np.ndarray, " rows"],
+) -> Float64[np.ndarray, "rows 17 3"]:
+    lengths, directions = lengths_and_directions(before)
+    more_lengths, more_directions = lengths_and_directions(after)
+    parts = share[:, None, None]
+    return joints_of(
+        before[:, PELVIS] + share[:, None] * (after[:, PELVIS] - before[:, PELVIS]),
+        lengths + parts * (more_lengths - lengths),
+        turned_between(directions, more_directions, np.broadcast_to(parts, (*lengths.shape,))),
+    )

@@ -83,7 +83,8 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder of photographs.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    shown = (path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = sorted(path for path in shown if path.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         raise BadInputError(
             f"{folder}: no photographs (jpg, png, bmp, webp or tif) in this folder."

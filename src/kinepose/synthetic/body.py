@@ -9,6 +9,7 @@ import functools
 import os
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import roma
@@ -182,7 +183,8 @@ def pose_bones(
 
 def shape_coefficients(body: BodyModel, person: Person) -> Float[Tensor, " shapes"]:
     """How much of each of the model's blend shapes a person has."""
-    return body.anny.get_phenotype_blendshape_coefficients(**_phenotypes(person, body.anny))[0]
+    model: Any = body.anny  # nn.Module hides what its methods are
+    return model.get_phenotype_blendshape_coefficients(**_phenotypes(person, model))[0]
 
 
 def world_rotations(rotations: Float[Tensor, "frames 13 4"]) -> Float[Tensor, "frames 13 3 3"]:

@@ -17,7 +17,7 @@ LEVELS = 8
 def load_texture(name: str) -> UInt8[np.ndarray, "texels 4"]:
     """One of the package's textures as a pyramid in red, green, blue and opacity."""
     data = (files("kinepose.synthetic") / "assets" / "textures" / f"{name}.webp").read_bytes()
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
     kind = cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGBA
     return pyramid(cv2.cvtColor(picture, kind))
 

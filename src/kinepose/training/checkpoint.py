@@ -34,7 +34,7 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     """Time spent in training, over all its resumptions."""
-    turns: Counter[LossName] = field(default_factory=Counter)
+    turns: Counter[str] = field(default_factory=Counter)
     """How many iterations each loss had, those of the run it started from included."""
     average: Model | None = None
     """The running average of the model, which is what users get."""

@@ -147,7 +147,7 @@ def _train(
     optimisers = {loss: _optimiser(config, model, loss) for loss in [*warm_up, *schedule]}
     run = Run(config, model, optimisers)
     if config.start is not None:
-        run.turns.update(read_run_config(config.start).turns)
+        run.turns = Counter(read_run_config(config.start).turns)
     if resumed:
         restore(run)
     wait()  # all have read what is there

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from kinepose.video.reading import Picture
+from kinepose.video.display import Picture
 
 PERSON_SHARE = 0.2
 """Largest share of the picture that human action changes; the paper: 10 to 20 %."""

@@ -9,7 +9,8 @@ from jaxtyping import Float64, Int64, UInt8
 
 from kinepose.video.frame_cache import KeptFrames
 from kinepose.video.people import Survey, crop_image
-from kinepose.video.reading import is_pictures, read_frames
+from kinepose.video.pictures import is_pictures
+from kinepose.video.reading import read_frames
 
 Batch = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]
 """Rows, their crops, and the crops that lend them their looks."""

@@ -1,31 +1,19 @@
-"""Four ways to find the people in a frame: boxes x0, y0, x1, y1 [px], none of them with a pose."""
+"""Ways to find the people in a frame: boxes x0, y0, x1, y1 [px], none of them with a pose."""
 
-import csv
 import functools
 import itertools
 import math
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from kinepose.errors import BadInputError
-from kinepose.files import regular_file
 from kinepose.video.background import STILL_CAMERA, masked_median
-from kinepose.video.reading import Picture
+from kinepose.video.display import Picture
 from kinepose.video.shots import Boxes
 
-FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
-"""By track, then by frame."""
-_COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
-_WHOLE = re.compile(r" *[+-]?[0-9]{1,20} *")
-
-_LARGEST_NUMBER = 2**31 - 1
-_FARTHEST = 1e5
-"""From a picture's corner to a side of a box [px]."""
 _LEAST_DIFFERENCE = 22
 """From the median, in the channel that differs most, of what counts as moving [0 to 255]."""
 _NOISES = 5
@@ -92,43 +80,6 @@ def network_detector(weights: str, threshold: float) -> Callable[[Picture], Boxe
     return detect
 
 
-def read_boxes(path: Path, only: str | None = None) -> dict[str, FileBoxes]:
-    """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by film; '' where it names none.
-
-    With `only`, the boxes of other films stay unread: a benchmark has a million.
-
-    Raises:
-        BadInputError: with the number of the first line that is wrong.
-    """
-    films: dict[str, FileBoxes] = {}
-    try:
-        with regular_file(path).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise BadInputError(f"{path}: its first line names no column {', '.join(missing)}")
-            for row in reader:
-                film = (row.get("film") or "").strip()
-                tracks = films.setdefault(film, {})
-                if only is not None and film not in ("", only):
-                    continue
-                try:
-                    frame, track, box = _parse_row(row)
-                    frames = tracks.setdefault(track, {})
-                    if frame in frames:
-                        raise ValueError(f"a second box of track {track} in frame {frame}")
-                except ValueError as error:
-                    raise BadInputError(f"{path}, line {reader.line_num}: {error}") from error
-                frames[frame] = box
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{path} is no text in UTF-8") from error
-    except csv.Error as error:
-        raise BadInputError(f"{path} is no CSV: {error}") from error
-    if not films:
-        raise BadInputError(f"{path} holds no boxes")
-    return films
-
-
 def moving_people(thumbnails: Thumbnails, fps: float, camera_motion: float) -> list[Boxes]:
     """Boxes [px of the thumbnails] of what differs from the median of the frames around it.
 
@@ -142,29 +93,8 @@ def moving_people(thumbnails: Thumbnails, fps: float, camera_motion: float) -> l
     moving = (differences > max(_LEAST_DIFFERENCE, _NOISES * noise)).astype(np.uint8)
     shares = moving.mean((1, 2))
     moving[shares > max(_LIGHT_CHANGE, _LIGHT_CHANGE_RATIO * np.median(shares))] = 0
-    reach = int(_BEFORE_AND_AFTER * fps)
+    reach = int(_BEFORE_AND_AFTER * fps + 0.01)
     return [_blobs(moving[max(0, i - reach) : i + reach + 1].max(0)) for i in range(len(moving))]
-
-
-def _parse_row(row: dict) -> tuple[int, int, Float[np.ndarray, " 4"]]:
-    if None in row or None in row.values():
-        raise ValueError("it has other columns than the first line")
-    for name in ("frame", "track"):
-        if not _WHOLE.fullmatch(row[name]):
-            raise ValueError(f"{name} {row[name][:20]!r} is no whole number")
-    frame, track = int(row["frame"]), int(row["track"])
-    box = np.array([float(row[name]) for name in _COLUMNS[2:]])
-    if frame < 0:
-        raise ValueError(f"frame {frame} is below 0")
-    if max(frame, abs(track)) > _LARGEST_NUMBER:
-        raise ValueError(f"frame {frame} of track {track}: too large a number")
-    if not np.isfinite(box).all():
-        raise ValueError("a side of the box is not a finite number")
-    if np.abs(box).max() > _FARTHEST:
-        raise ValueError(f"a side of the box is farther than {_FARTHEST:g} px away")
-    if box[2] <= box[0] or box[3] <= box[1]:
-        raise ValueError(f"the box is empty: x {box[0]} to {box[2]}, y {box[1]} to {box[3]}")
-    return frame, track, box
 
 
 def _differences(

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from kinepose.settings import PeopleConfig
-from kinepose.video.detectors import FileBoxes
+from kinepose.video.box_tables import FileBoxes
+from kinepose.video.display import Picture
 from kinepose.video.people import Shot, crops_around
-from kinepose.video.reading import FilmInfo, Frame, Picture
+from kinepose.video.reading import FilmInfo, Frame
 
 _KEPT_BYTES = 2**31
 """Most room on disk for the frames of one film."""
@@ -96,7 +97,7 @@ class KeptFrames:
         """How small frames may be, as far as that is known before people are found."""
         if tracks:
             boxes = [np.stack(list(track.values())) for track in tracks.values()]
-            return self._shrinking(_smallest(crops_around(b, self._config, 0.0) for b in boxes))
+            return self._shrinking(_smallest(crops_around(b, self._config) for b in boxes))
         return self._shrinking(min(self._info.width, self._info.height) / 2)
 
     def _shrinking(self, smallest: float) -> Shrinking:

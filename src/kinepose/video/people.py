@@ -13,14 +13,11 @@ from kinepose.errors import BadInputError
 from kinepose.settings import ModelConfig, PeopleConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
-from kinepose.video.detectors import (
-    FileBoxes,
-    moving_people,
-    network_detector,
-    read_boxes,
-    whole_picture,
-)
-from kinepose.video.reading import Frame, film_info, is_pictures, read_frames
+from kinepose.video.box_tables import FileBoxes, check_place, read_boxes
+from kinepose.video.detectors import moving_people, network_detector, whole_picture
+from kinepose.video.fades import unfaded
+from kinepose.video.pictures import is_pictures
+from kinepose.video.reading import FilmInfo, Frame, film_info, frame_rate, read_frames
 from kinepose.video.shots import Boxes, Stretch, read_stretches
 from kinepose.video.tracking import Finds, fill_and_smooth, link, smooth, split_at_jumps
 
@@ -100,8 +97,8 @@ def people_in_film(
     Raises:
         BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
     """
-    film_info(film)  # what is wrong with the film itself is said first
-    look, from_file = _detector(film, config)
+    info = film_info(film)  # what is wrong with the film itself is said first
+    look, from_file = _detector(film, config, info)
     if is_pictures(film):
         survey = _people_in_pictures(film, look, from_file, config)
     else:
@@ -112,7 +109,7 @@ def people_in_film(
             return look(frame)
 
         stretches = read_stretches(film, fps, longest, look_and_keep)
-        survey = _people_in_film(stretches, config, from_file)
+        survey = _people_in_film(stretches, config, from_file, info)
     if not survey.tracks:
         raise BadInputError(
             f"no person found in {film} by the detector {config.detector!r}; "
@@ -122,18 +119,22 @@ def people_in_film(
 
 
 def crops_around(
-    boxes: Float[np.ndarray, "frames 4"], config: PeopleConfig, fps: float
+    boxes: Float[np.ndarray, "frames 4"],
+    config: PeopleConfig,
+    times: Float[np.ndarray, " frames"] | None = None,
 ) -> Float[np.ndarray, "frames 3"]:
     """The side rule: a square around the middle of each box, margin times the stature wide.
 
     The stature is the 90 % quantile of the boxes' longer sides over the frames given; with
-    config.side = 'frame', the longer side itself, strongly smoothed over time.
+    config.side = 'frame', the longer side itself, strongly smoothed over time, if that is told [s].
     """
     longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     if config.side == "clip":
         stature = np.full(len(boxes), np.quantile(longer, 0.9))
+    elif times is None:
+        stature = longer
     else:
-        stature = smooth(longer[:, None], _SIDE_SMOOTHING * config.smoothing * fps)[:, 0]
+        stature = smooth(longer[:, None], times, _SIDE_SMOOTHING * config.smoothing)[:, 0]
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert config.margin is not None, "cropped_as"
     return np.concatenate([middles, config.margin * stature[:, None]], axis=-1)
@@ -195,7 +196,7 @@ def _reduced(
 
 
 def _detector(
-    film: Path, config: PeopleConfig
+    film: Path, config: PeopleConfig, info: FilmInfo
 ) -> tuple[Callable[[Frame], Boxes], FileBoxes | None]:
     """What to see in each frame in passing, and the boxes of a file."""
     nobody = np.zeros((0, 4))
@@ -213,10 +214,14 @@ def _detector(
         return lambda frame: nobody, None
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
-    films = read_boxes(config.boxes, only=film.name)
+    size = None if is_pictures(film) else (info.width, info.height)
+    films = read_boxes(config.boxes, film.name, size, config.detector_threshold)
     boxes = films.get(film.name, films.get(""))
     if boxes is None:
-        raise BadInputError(f"{config.boxes} has no boxes for the film {film.name}")
+        raise BadInputError(
+            f"{config.boxes} has no boxes for the film {film.name}: its column film names "
+            f"{', '.join(sorted(films)[:3])}; it has to be the file's name, with its suffix"
+        )
     return lambda frame: nobody, boxes
 
 
@@ -227,7 +232,10 @@ def _loaded_detector(weights: str, threshold: float) -> Callable[..., Boxes]:
 
 
 def _people_in_film(
-    stretches: Iterator[Stretch], config: PeopleConfig, from_file: FileBoxes | None
+    stretches: Iterator[Stretch],
+    config: PeopleConfig,
+    from_file: FileBoxes | None,
+    info: FilmInfo,
 ) -> Survey:
     frames: list[int] = []
     times: list[float] = []
@@ -237,11 +245,14 @@ def _people_in_film(
 
     def seen(stretch: Stretch) -> tuple[Stretch, float, list[Boxes]]:
         thumbnails = stretch.stack()
-        motion = background_motion(thumbnails)
+        part = unfaded(thumbnails)
+        motion = background_motion(thumbnails[part])
         if config.detector != "motion":
             return stretch, motion, stretch.found
-        moving = moving_people(thumbnails, stretch.fps, motion)
-        return stretch, motion, [boxes * stretch.scale for boxes in moving]
+        boxes = list(stretch.found)
+        moving = moving_people(thumbnails[part], stretch.pace, motion)
+        boxes[part] = [found * stretch.scale for found in moving]
+        return stretch, motion, boxes
 
     for stretch, motion, boxes in in_order(seen, stretches, 1):
         if stretch.new_shot:
@@ -250,22 +261,38 @@ def _people_in_film(
         found += boxes
         frames += stretch.frames
         times += stretch.times
-    pace = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else 0.0
+    clock = np.array(times)
     if from_file is None:
         linked = link(found, times, cuts, config.longest_gap)
         least = min(_SHORTEST_TRACK, _MOST * (times[-1] - times[0]))
         people = [p for p in linked if times[max(p)] - times[min(p)] >= least]
         numbered = dict(enumerate(sorted(people, key=min)))
     else:
+        _check_end(from_file, frames, config, info)
         numbered = _finds_of_file(from_file, frames, times, config.longest_gap)
     tracks = []
     for number, finds in sorted(numbered.items()):
-        positions, boxes = fill_and_smooth(
-            finds, times, cuts, config.longest_gap, config.smoothing * pace
-        )
-        crops = crops_around(boxes, config, pace)
+        positions, boxes = fill_and_smooth(finds, times, cuts, config.longest_gap, config.smoothing)
+        crops = crops_around(boxes, config, clock[positions])
         tracks.append(Track(number, np.array(frames)[positions], boxes, crops))
-    return Survey(np.array(frames), np.array(times), tuple(shots), tuple(tracks), pace)
+    pace = frame_rate(clock, info.fps if len(frames) > frames[-1] else 0.0)
+    return Survey(np.array(frames), clock, tuple(shots), tuple(tracks), pace)
+
+
+def _check_end(
+    from_file: FileBoxes, frames: list[int], config: PeopleConfig, info: FilmInfo
+) -> None:
+    """That no box of a file lies behind the film's end, unless that could not be decoded."""
+    thinned = len(frames) <= frames[-1]
+    count = frames[-1] + 1
+    if thinned or count < 0.98 * info.frames:
+        count = max(count, info.frames)
+    latest = max((max(boxes) for boxes in from_file.values()), default=0)
+    if latest >= count:
+        raise BadInputError(
+            f"{config.boxes} has a box in frame {latest}, but the frames of {info.name} count from "
+            f"0 to {count - 1}: is the table of another film, or does it count from 1?"
+        )
 
 
 def _finds_of_file(
@@ -306,12 +333,27 @@ def _people_in_pictures(
             ranked = {
                 n: track[frame.index] for n, track in from_file.items() if frame.index in track
             }
+            _check_boxes(ranked, frame, config)
         for rank, box in ranked.items():
             by_rank.setdefault(rank, {})[frame.index] = box
+    if from_file is not None:
+        _check_end(from_file, frames, config, film_info(folder))
     tracks = []
     for rank, found in sorted(by_rank.items()):
         boxes = np.stack(list(found.values()))
-        crops = np.concatenate([crops_around(box[None], config, 0.0) for box in boxes])
+        crops = np.concatenate([crops_around(box[None], config) for box in boxes])
         tracks.append(Track(rank, np.array(list(found)), boxes, crops))
     shots = tuple(Shot(i, i + 1, 0.0) for i in range(len(frames)))
     return Survey(np.array(frames), np.array(frames, float), shots, tuple(tracks), 0.0)
+
+
+def _check_boxes(boxes: dict[int, Box], frame: Frame, config: PeopleConfig) -> None:
+    """Each against its picture."""
+    height, width, _ = frame.image.shape
+    for track, box in boxes.items():
+        try:
+            check_place(box, (width, height))
+        except ValueError as error:
+            raise BadInputError(
+                f"{config.boxes}, track {track} in picture {frame.index}: {error}"
+            ) from error

@@ -1,29 +1,38 @@
-"""Films and pictures, in and out, one frame at a time."""
+"""Films and pictures as a player shows them, one frame at a time."""
 
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property, partial
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
-from jaxtyping import UInt8
+from jaxtyping import Float
 
 from kinepose.errors import BadInputError, BrokenFilmWarning
-from kinepose.files import LONGEST_NAME, PICTURE_SUFFIXES, decoding, regular_file, replacing
 from kinepose.threads import ahead
+from kinepose.video.containers import (
+    Damage,
+    average_fps,
+    decoded,
+    opened,
+    promised_frames,
+    what_lacks,
+)
+from kinepose.video.display import Display, Picture, warn_of_what_is_not_shown
+from kinepose.video.fields import deinterlaced
+from kinepose.video.pictures import (
+    animation_size,
+    is_animation,
+    is_pictures,
+    picture_paths,
+    read_animation,
+    read_picture,
+    shrunk,
+)
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
-
-_TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
-"""FFmpeg paints text files as if they were films of a terminal."""
-_TS_PACKETS = (188, 192, 204)
-"""Lengths that the packets of MPEG-TS may have [bytes]."""
+EVEN = 1e-3
+"""How far from its place a frame of an even rate may be [s]: many files count in milliseconds."""
 _AHEAD = 4
 """Frames that are decoded before they are asked for."""
 
@@ -33,12 +42,12 @@ class Frame:
     """One frame of a film, or one picture of a folder; its pixels are made when asked for."""
 
     index: int
-    """Number in the film, counted over all its frames, or in the folder's name order."""
+    """Number in the film, counted over all its frames, or in the folder's natural order."""
     time: float
-    """Since the first frame [s]; the index, for pictures."""
+    """When it is shown, since the first frame [s]; the index, for pictures."""
     develop: Callable[[tuple[int, int] | None], Picture]
-    """RGB, the way up that the film asks to be shown; shrunk to (width, height) if some are given,
-    each pixel the mean of what it covers. Not for several threads at once."""
+    """RGB, as a player shows it; shrunk to (width, height) if some are given, each pixel the mean
+    of what it covers. Not for several threads at once."""
 
     @cached_property
     def image(self) -> Picture:
@@ -52,47 +61,12 @@ class FilmInfo:
 
     name: str
     width: int
-    """As shown, after the rotation that the film asks for [px]."""
+    """As shown, turned as the film asks, in square pixels [px]."""
     height: int
     fps: float
     """Frames a second, on average; 0 for pictures."""
     frames: int
     """How many there should be; a guess for some formats."""
-
-
-def is_pictures(path: Path) -> bool:
-    """Whether this is a picture, or a folder (of pictures), rather than a film."""
-    return path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES
-
-
-def picture_paths(path: Path) -> list[Path]:
-    """The pictures of a folder in name order, or the one picture.
-
-    Raises:
-        BadInputError: if there are none.
-    """
-    if not path.exists():
-        raise BadInputError(f"no such file: {path}")
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
-    if not pictures:
-        raise BadInputError(f"no pictures in {path} ({', '.join(sorted(PICTURE_SUFFIXES))})")
-    return pictures
-
-
-def check_name(film: Path) -> None:
-    """That what is made of a film can be called like it.
-
-    Raises:
-        BadInputError: if its name is not UTF-8, in which poses, clips and pages are written, or
-            leaves no room for a suffix.
-    """
-    try:
-        film.name.encode()
-    except UnicodeEncodeError as error:
-        raise BadInputError(f"the name {film.name!r} is not UTF-8: rename the film") from error
-    if len(film.stem.encode()) > LONGEST_NAME:
-        raise BadInputError(f"the name {film.name} is too long: rename the film")
 
 
 def film_info(path: Path) -> FilmInfo:
@@ -101,18 +75,19 @@ def film_info(path: Path) -> FilmInfo:
     Raises:
         BadInputError: if it cannot be read.
     """
-    frames = _read_pictures(path) if is_pictures(path) else _decode(path)
-    height, width, _ = next(frames).image.shape
+    height, width, _ = next(_frames(path)).image.shape
     if is_pictures(path):
         return FilmInfo(path.name, width, height, 0.0, len(picture_paths(path)))
-    with _opened(path) as (container, stream):
-        fps = _average_fps(stream)
-        seconds = (container.duration or 0) / av.time_base
-        return FilmInfo(path.name, width, height, fps, stream.frames or round(seconds * fps))
+    if is_animation(path):
+        frames, fps = animation_size(path)
+        return FilmInfo(path.name, width, height, fps, frames)
+    with opened(path) as (container, stream):
+        frames, fps = promised_frames(container, stream), average_fps(stream)
+        return FilmInfo(path.name, width, height, fps, frames)
 
 
 def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
-    """The frames of a film, or the pictures of a folder in name order, in constant memory.
+    """The frames of a film, or the pictures of a folder in natural order, in constant memory.
 
     Films are decoded a little ahead, in a thread of their own. With fps > 0 they are thinned out to
     that pace by their time stamps, so that a variable frame rate becomes as even as it can without
@@ -126,182 +101,60 @@ def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
         yield from _read_pictures(path)
         return
     last_beat = -1
-    for frame in ahead(_decode(path), _AHEAD):
+    for frame in ahead(_frames(path), _AHEAD):
         beat = int(frame.time * fps + 0.01) if fps > 0 else frame.index
         if beat > last_beat:
             last_beat = beat
             yield frame
 
 
-def write_video(
-    path: Path, frames: Iterable[Picture], fps: float, options: dict[str, str] | None = None
-) -> None:
-    """Write frames as a film that every browser plays: H.264, 4:2:0; odd sizes lose a row.
+def frame_rate(times: Float[np.ndarray, " frames"], stated: float) -> float:
+    """Of frames at these times [s]: what the film states if they keep to it, or else their mean."""
+    if stated > 0 and is_even(times, stated):
+        return stated
+    return (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else stated
 
-    The options are x264's.
 
-    Raises:
-        BadInputError: if there are no frames, or the disk is full.
-    """
-    container = stream = None
-    try:
-        with replacing(path) as temporary:
-            for image in frames:
-                height, width = (length // 2 * 2 for length in image.shape[:2])
-                if container is None or stream is None:
-                    container = av.open(str(temporary), "w", format="mp4")
-                    rate = Fraction(fps).limit_denominator(1001)
-                    stream = container.add_stream("libx264", rate=rate)
-                    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                    stream.options = {**options} if options else {}
-                picture = np.ascontiguousarray(image[:height, :width])
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            if container is None or stream is None:
-                raise BadInputError(f"no frames to write to {path}")
-            container.mux(stream.encode())
-            container.close()
-    except (OSError, av.FFmpegError) as error:
-        raise BadInputError(f"cannot write {path}: {error}") from error
+def is_even(times: Float[np.ndarray, " frames"], fps: float) -> bool:
+    """Whether the first frame, at 0, and all that follow come at this rate."""
+    return bool(np.abs(times - np.arange(len(times)) / fps).max(initial=0) <= EVEN)
+
+
+def _frames(path: Path) -> Generator[Frame]:
+    if is_pictures(path):
+        return _read_pictures(path)
+    return _read_animation(path) if is_animation(path) else _decode(path)
 
 
 def _read_pictures(path: Path) -> Generator[Frame]:
     for index, picture in enumerate(picture_paths(path)):
-        with decoding(picture, "picture"):  # its name may be any bytes, which imread cannot take
-            encoded = np.frombuffer(regular_file(picture).read_bytes(), np.uint8)
-            image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
-        if image is None:
-            raise BadInputError(f"{picture} is no picture, or is broken")
-        developed = partial(_shrunk, image.astype(np.uint8, copy=False))
-        yield Frame(index, float(index), developed)
+        yield Frame(index, float(index), partial(shrunk, read_picture(picture)))
 
 
-def _shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
-    if size is None:
-        return image
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+def _read_animation(path: Path) -> Generator[Frame]:
+    for index, moment in enumerate(read_animation(path)):
+        yield Frame(index, moment.time, partial(shrunk, moment.picture))
 
 
 def _decode(path: Path) -> Generator[Frame]:
-    """Every frame of a film that decodes, in the size and the way up of the first."""
-    index, time, end, start, damaged, broken = 0, 0.0, 0.0, None, False, ""
-    darkroom = _Darkroom()
-    with _opened(path) as (container, stream):
-        rate, width, height = _average_fps(stream), 0, 0
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-                damaged |= packet.is_corrupt
-                decoded = packet.decode()
-            except StopIteration:
-                break
-            except av.FFmpegError as error:
-                broken = _reason(error)
-                continue
-            for picture in decoded:
-                damaged |= picture.is_corrupt
-                if index == 0:
-                    width, height, start = picture.width, picture.height, picture.time
-                if picture.time is not None and start is not None:
-                    time = max(time, float(picture.time - start))
-                else:
-                    time = index / rate
-                end = picture.time or time
-                yield Frame(index, time, partial(darkroom.develop, picture, (width, height)))
-                index += 1
-        broken = _what_lacks(container, stream, index, end + 1 / rate) or broken
-    broken = broken or ("frames are damaged" if damaged else "")
+    """Every frame of a film that decodes, shown as the first is."""
+    index, time, start, end, display, damage = 0, 0.0, 0.0, 0.0, None, Damage()
+    with opened(path) as (container, stream):
+        rate = average_fps(stream)
+        for picture in deinterlaced(decoded(container, stream, damage)):
+            if display is None:
+                display = Display(picture, stream.sample_aspect_ratio)
+                start = picture.time or 0.0
+                warn_of_what_is_not_shown(path.name, picture, stream.metadata)
+            told = index / rate if picture.time is None else picture.time - start
+            time = max(time, float(told))
+            lasts = float((picture.duration or 0) * (picture.time_base or 0))
+            end = start + time + max(lasts, 1 / rate)
+            yield Frame(index, time, partial(display.develop, picture))
+            index += 1
+        broken = what_lacks(container, stream, start, end) or damage.described()
     if index == 0:
         raise BadInputError(f"cannot decode {path}: {broken or 'it holds no frames'}")
     if broken:
         message = f"{path.name} is broken ({broken}); {index} frames of it are used"
         warnings.warn(message, BrokenFilmWarning, stacklevel=2)
-
-
-def _what_lacks(
-    container: av.container.InputContainer, stream: av.VideoStream, frames: int, end: float
-) -> str:
-    """How much sooner a film ends than it promises, in words: after `frames`, at `end` [s].
-
-    Small differences are no news. Formats that count no frames say when their pictures end, or all
-    that is in them; those that say nothing at all may at least end within one of their packets.
-    """
-    if stream.frames:
-        early = frames < 0.98 * stream.frames - 1
-        return f"it ends after {frames} of {stream.frames} frames" if early else ""
-    seconds = _promised_end(container, stream)
-    if end < 0.98 * seconds - 2 / _average_fps(stream):
-        return f"it ends after {end:.1f} of {seconds:.1f} s"
-    if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
-        return "its end is missing"
-    return ""
-
-
-def _promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """When the last picture should end, on the film's clock [s]; 0 where only sound may go on."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
-    with suppress(ValueError):  # Matroska's
-        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    if len(container.streams) > 1:
-        return 0.0
-    return ((container.duration or 0) + (container.start_time or 0)) / av.time_base
-
-
-class _Darkroom:
-    """What turns a film's frames into pictures: an FFmpeg scaler for each size.
-
-    One for each frame, or one for several sizes in turn, would be set up anew again and again,
-    which takes several times as long as its work.
-    """
-
-    def __init__(self) -> None:
-        self.scalers: dict[tuple[int, int] | None, VideoReformatter] = {}
-
-    def develop(
-        self, picture: av.VideoFrame, full: tuple[int, int], size: tuple[int, int] | None
-    ) -> Picture:
-        """See Frame.develop; all frames are brought to the `full` size of the first."""
-        turns = round(picture.rotation / 90)
-        width, height = size or full
-        if size is not None and turns % 2:
-            width, height = height, width
-        scaled = self.scalers.setdefault(size, VideoReformatter()).reformat(
-            picture,
-            width,
-            height,
-            format="rgb24",
-            interpolation=Interpolation.BILINEAR if size is None else Interpolation.AREA,
-        )
-        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), turns))
-
-
-@contextmanager
-def _opened(
-    path: Path,
-) -> Generator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """A film's container and its first stream of video, decoded by several threads."""
-    regular_file(path)
-    check_name(path)
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        raise BadInputError(f"{path} is not a film that can be read: {_reason(error)}") from error
-    with container:
-        if not container.streams.video:
-            raise BadInputError(f"{path} holds no video")
-        stream = container.streams.video[0]
-        if stream.codec_context.name in _TEXT_CODECS:
-            raise BadInputError(f"{path} is a text, not a film")
-        stream.thread_type = "AUTO"
-        yield container, stream
-
-
-def _average_fps(stream: av.VideoStream) -> float:
-    return float(stream.average_rate or stream.guessed_rate or 25)
-
-
-def _reason(error: Exception) -> str:
-    """What FFmpeg says, in one line and without its number."""
-    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]

@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
-from kinepose.video.reading import Frame, Picture, film_info, read_frames
+from kinepose.video.display import Picture
+from kinepose.video.reading import Frame, film_info, read_frames
 
 THUMBNAIL = 240
 """Longer side of the small pictures that show cuts, camera motion and what moves [px]."""
@@ -28,7 +29,7 @@ class Stretch:
     new_shot: bool
     """Whether a cut (or the film's start) lies before it, rather than the limit of length."""
     fps: float
-    """Frames a second, on average."""
+    """Frames a second, on average, by what the film states."""
     scale: Float[np.ndarray, " 4"]
     """From boxes in px of the thumbnails to px of the film."""
     frames: list[int] = field(default_factory=list)
@@ -36,6 +37,12 @@ class Stretch:
     thumbnails: list[Picture] = field(default_factory=list)
     found: list[Boxes] = field(default_factory=list)
     """What `look` saw in each frame."""
+
+    @property
+    def pace(self) -> float:
+        """Frames a second by their own times; what the film states, for a single frame."""
+        seconds = self.times[-1] - self.times[0]
+        return (len(self.times) - 1) / seconds if seconds > 0 else self.fps
 
     def split(self, count: int, new_shot: bool) -> tuple["Stretch", "Stretch"]:
         """The first `count` frames, and the others."""

@@ -21,13 +21,18 @@ def link(
 ) -> list[Finds]:
     """Follow people by the overlap of their boxes; all of a frame are assigned at once.
 
-    A person not found for longer than longest_gap [s], or behind a cut (position of a shot's
-    first frame), is a new one.
+    A person not found for longer than longest_gap [s], unless in the very frame before, or behind a
+    cut (position of a shot's first frame), is a new one.
     """
     cuts, done, active = set(cuts), [], []
     for position, boxes in enumerate(found):
         time = times[position]
-        kept = [t for t in active if position not in cuts and time - times[max(t)] <= longest_gap]
+        kept = [
+            track
+            for track in active
+            if position not in cuts
+            and (max(track) == position - 1 or time - times[max(track)] <= longest_gap)
+        ]
         done += [track for track in active if not any(track is other for other in kept)]
         active = kept
         overlap = overlaps(np.array([track[max(track)] for track in active]).reshape(-1, 4), boxes)
@@ -66,30 +71,50 @@ def fill_and_smooth(
 ) -> tuple[Int[np.ndarray, " frames"], Float[np.ndarray, "frames 4"]]:
     """Positions and boxes of a track, interpolated over gaps up to longest_gap [s], then smoothed.
 
-    sigma [frames] is the Gaussian's. Nothing is carried over a longer gap or a cut.
+    sigma [s] is the Gaussian's. Nothing is carried over a longer gap or a cut; what lies between
+    consecutive frames is no gap, however long.
     """
     found = np.array(sorted(finds))
     clock, cuts = np.asarray(times), np.array(sorted(cuts))
     shot = np.searchsorted(cuts, found, side="right")
-    ends = np.flatnonzero((np.diff(clock[found]) > longest_gap) | (np.diff(shot) > 0)) + 1
+    gaps = (np.diff(clock[found]) > longest_gap) & (np.diff(found) > 1)
+    ends = np.flatnonzero(gaps | (np.diff(shot) > 0)) + 1
     positions, boxes = [], []
     for run in np.split(found, ends):
         every = np.arange(run[0], run[-1] + 1)
         known = np.array([finds[position] for position in run])
-        filled = np.stack([np.interp(clock[every], clock[run], side) for side in known.T], axis=-1)
+        filled = _at(clock[every], clock[run], known)
         positions.append(every)
-        boxes.append(smooth(filled, sigma))
+        boxes.append(smooth(filled, clock[every], sigma))
     return np.concatenate(positions), np.concatenate(boxes)
 
 
-def smooth(values: Float[np.ndarray, "frames n"], sigma: float) -> Float[np.ndarray, "frames n"]:
-    """A Gaussian over time; beyond the ends the values go on as they come, so that none lags."""
-    if sigma <= 0 or len(values) < 2:
+def smooth(
+    values: Float[np.ndarray, "frames n"], times: Float[np.ndarray, " frames"], sigma: float
+) -> Float[np.ndarray, "frames n"]:
+    """A Gaussian over time [s]; beyond the ends the values go on as they come, so that none lags.
+
+    Values at uneven times are taken at even ones between, and brought back.
+    """
+    if sigma <= 0 or len(values) < 2 or times[-1] <= times[0]:
         return values
+    even = np.linspace(times[0], times[-1], len(times))
+    sigma = sigma / (even[1] - even[0])
     reach = int(4 * sigma + 0.5)
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
+    padded = np.pad(
+        _at(even, times, values), ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd"
+    )
     smoothed = gaussian_filter1d(padded, sigma, axis=0, mode="nearest")
-    return smoothed[reach : len(padded) - reach]
+    return _at(times, even, smoothed[reach : len(padded) - reach])
+
+
+def _at(
+    wanted: Float[np.ndarray, " moments"],
+    times: Float[np.ndarray, " frames"],
+    values: Float[np.ndarray, "frames n"],
+) -> Float[np.ndarray, "moments n"]:
+    """Values between those at some times."""
+    return np.stack([np.interp(wanted, times, column) for column in values.T], axis=-1)
 
 
 def overlaps(

@@ -28,7 +28,8 @@ from kinepose.run_folder import (
 )
 from kinepose.schema import STRICT, as_json, read_json
 from kinepose.settings import Count, ReportConfig
-from kinepose.video.reading import film_info, picture_paths, read_frames
+from kinepose.video.pictures import picture_paths
+from kinepose.video.reading import film_info, read_frames
 from kinepose.visualization import charts, image_grids
 
 STILLS = 6
@@ -227,17 +228,14 @@ def _skeletons(poses: FilmPoses | None) -> str | None:
     if poses is None or not len(poses.frame):
         return None
     rows = _spread(len(poses.frame), SKELETONS)
-    labels = [
-        f"{poses.frame[row] / poses.fps:.1f} s" if poses.fps else f"picture {poses.frame[row] + 1}"
-        for row in rows
-    ]
+    labels = [f"{poses.time[row]:.1f} s" if poses.fps else str(poses.image[row]) for row in rows]
     return _png(image_grids.skeletons_from_two_views(poses.joints3d[rows], labels))
 
 
 def _energy(poses: FilmPoses | None) -> str | None:
     if poses is None or len(poses.frame) < 2 or not np.isfinite(poses.energy).any():
         return None
-    time, unit = (poses.frame / poses.fps, "time [s]") if poses.fps else (poses.frame, "picture")
+    time, unit = (poses.time, "time [s]") if poses.fps else (poses.frame, "picture")
     return _svg(charts.energy_over_time(time.astype(float), poses.energy, poses.track, unit))
 
 

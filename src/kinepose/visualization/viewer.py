@@ -6,7 +6,7 @@ nothing is fetched: three.js, which draws the skeletons; the poses; the film, ma
 
 import base64
 from collections.abc import Iterator
-from itertools import islice
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,13 +14,15 @@ from typing import Any
 import cv2
 import jinja2
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Shaped
 from tqdm import tqdm
 
 from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
 from kinepose.pose_files import FilmPoses, read_poses
-from kinepose.video.reading import FilmInfo, film_info, read_frames, write_video
+from kinepose.video.pictures import is_pictures, picture_paths
+from kinepose.video.reading import FilmInfo, film_info, read_frames
+from kinepose.video.writing import TimedPicture, write_timed_video
 from kinepose.visualization import skeletons
 
 LONGEST = 300.0
@@ -28,7 +30,7 @@ LONGEST = 300.0
 LONGER_SIDE = 640
 """Of the film in the page, at most [px]."""
 PICTURES_A_SECOND = 1.0
-"""The pace at which the page plays a folder of pictures."""
+"""The pace at which the page plays a folder of pictures, whose times are their numbers."""
 BITS_A_SECOND = 800_000
 """Of the film in the page, at most: 30 MB with LONGEST."""
 
@@ -48,8 +50,8 @@ def write_viewer(film: Path, folder: Path) -> None:
         BadInputError: if the film or the poses cannot be read, or the page cannot be written.
     """
     poses, info = read_poses(folder), film_info(film)
-    fps = info.fps or PICTURES_A_SECOND
-    encoded, scales = _small_film(film, info, fps)
+    fps = float(poses.fps) or PICTURES_A_SECOND
+    encoded, scales, times = _small_film(film, info, fps)
     shown = poses.frame < len(scales)
     cut = None if shown.all() else LONGEST / 60
     page = _TEMPLATES.get_template("viewer.html").render(
@@ -61,7 +63,8 @@ def write_viewer(film: Path, folder: Path) -> None:
             "size": _small_size(info),
             "fps": fps,
             "frames": len(scales),
-            "pictures": info.fps == 0,
+            "time": _packed(np.array(times), np.float32),
+            "pictures": _picture_names(film, len(times)),
             **_numbers(poses, shown, np.array(scales)),
             **_skeleton(),
         },
@@ -71,18 +74,23 @@ def write_viewer(film: Path, folder: Path) -> None:
     print(f"page to look at them{' (its beginning)' if cut else ''}: {folder / 'viewer.html'}")
 
 
-def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[float]]:
-    """H.264 of the film's frames at an even pace, and by what each was made smaller.
+def _picture_names(film: Path, count: int) -> list[str]:
+    """Of the pictures that are shown; none of a film."""
+    return [path.name for path in picture_paths(film)[:count]] if is_pictures(film) else []
+
+
+def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[float], list[float]]:
+    """H.264 of the film's frames at their times; by what each was made smaller; the times [s].
 
     A key frame every second makes jumps quick.
     """
     width, height = _small_size(info)
     scales: list[float] = []
+    times: list[float] = []
 
-    def frames() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-        count = max(1, round(LONGEST * fps))
-        few = islice(read_frames(film), count)
-        total = min(count, info.frames)
+    def frames() -> Iterator[TimedPicture]:
+        few = takewhile(lambda frame: frame.time < LONGEST, read_frames(film))
+        total = min(max(1, round(LONGEST * fps)), info.frames)
         for frame in tqdm(few, desc="viewer", unit="frame", total=total, leave=False):
             rows, columns, _ = frame.image.shape
             scale = min(width / columns, height / rows)
@@ -90,7 +98,8 @@ def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[flo
             part = canvas[: max(1, round(scale * rows)), : max(1, round(scale * columns))]
             part[:] = cv2.resize(frame.image, part.shape[1::-1], interpolation=cv2.INTER_AREA)
             scales.append(scale)
-            yield canvas
+            times.append(frame.time)
+            yield frame.time, canvas
 
     options = {
         "preset": "veryfast",
@@ -101,8 +110,8 @@ def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[flo
     }
     with TemporaryDirectory() as place:
         path = Path(place) / "film.mp4"
-        write_video(path, frames(), fps, options)
-        return path.read_bytes(), scales
+        write_timed_video(path, frames(), fps, options)
+        return path.read_bytes(), scales, times
 
 
 def _small_size(info: FilmInfo) -> tuple[int, int]:

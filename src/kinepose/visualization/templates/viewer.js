@@ -9,6 +9,7 @@ const numbers = (name, Kind) => new Kind(bytes(data[name]).buffer);
 const frameOf = numbers("frame", Int32Array);
 const trackOf = numbers("track", Int32Array);
 const energy = numbers("energy", Float32Array);
+const timeOf = numbers("time", Float32Array); // of every frame [s]: frames may come unevenly
 const joints2d = numbers("joints2d", Int16Array); // quarters of a px of the film here
 const joints3d = numbers("joints3d", Int16Array); // mm: x right, y down, z away, pelvis at 0
 const people = [...new Set(trackOf)].sort((a, b) => a - b);
@@ -18,6 +19,8 @@ const rows = people.map((track) => {
   return ofFrame;
 });
 const last = data.frames - 1;
+const end = timeOf[last] + 1 / data.fps;
+const middle = (frame) => (timeOf[frame] + (timeOf[frame + 1] ?? end)) / 2;
 const present = (frame) => rows.map((ofFrame) => ofFrame.get(frame)); // undefined where absent
 let frame = 0;
 let chosen = people.length > 1 ? -1 : 0; // a place in `people`; -1 is everyone
@@ -147,7 +150,7 @@ new ResizeObserver(([{ contentRect: { width, height } }]) => {
 
 // Energy over time: 1000 wide, 100 high, as the chart's viewBox says.
 const peak = most(energy, 1e-9);
-const across = (frame) => (1000 * (frame + 0.5)) / data.frames;
+const across = (frame) => (1000 * middle(frame)) / end;
 const curves = rows.map((ofFrame) => {
   let before = -2;
   let path = "";
@@ -180,23 +183,33 @@ function show(wanted) {
   if (renderer) $("#absent").textContent = shown.length ? "" : "Not found in this frame.";
   const row = present(frame)[chosen];
   $("#value").textContent = row === undefined ? "" : energy[row].toPrecision(3);
-  $("#time").textContent = data.pictures
-    ? `picture ${frame + 1} of ${data.frames}`
-    : `${(frame / data.fps).toFixed(2)} s, frame ${frame} of ${data.frames}`;
+  $("#time").textContent = data.pictures.length
+    ? `picture ${frame + 1} of ${data.frames}: ${data.pictures[frame]}`
+    : `${timeOf[frame].toFixed(2)} s, frame ${frame} of ${data.frames}`;
   $("#slider").value = frame;
   cursor.setAttribute("x1", across(frame));
   cursor.setAttribute("x2", across(frame));
 }
 
-// Time. The film leads while it plays; frame i is shown from i / fps on.
+// Time. The film leads while it plays; frame i is shown from timeOf[i] on.
 function seek(wanted) {
   show(wanted);
-  video.currentTime = (frame + 0.5) / data.fps;
+  video.currentTime = middle(frame);
+}
+
+function frameAt(time) {
+  let [low, high] = [0, last];
+  while (low < high) {
+    const half = (low + high + 1) >> 1;
+    if (timeOf[half] <= time) low = half;
+    else high = half - 1;
+  }
+  return low;
 }
 
 function follow(_, presented) {
-  const time = presented?.mediaTime ?? video.currentTime - 0.5 / data.fps;
-  if (!video.paused && !video.seeking) show(Math.round(time * data.fps));
+  const time = presented?.mediaTime ?? video.currentTime;
+  if (!video.paused && !video.seeking) show(frameAt(time + 0.001)); // what rounding takes
   onNextFrame(follow);
 }
 
@@ -237,7 +250,7 @@ $("#person").onchange = () => {
 };
 $("#chart").onpointerdown = $("#chart").onpointermove = ({ buttons, clientX }) => {
   const { left, width } = $("#chart").getBoundingClientRect();
-  if (buttons) seek(Math.floor(((clientX - left) / width) * data.frames));
+  if (buttons) seek(frameAt(((clientX - left) / width) * end));
 };
 document.onkeydown = (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;

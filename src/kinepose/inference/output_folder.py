@@ -1,0 +1,135 @@
+"""Whose results a folder holds: of one film and one set of settings, never a mixture."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from kinepose.errors import BadInputError
+from kinepose.files import replacing
+from kinepose.run_folder import model_sha256
+from kinepose.settings import ExportConfig, PredictConfig
+from kinepose.video.pictures import picture_paths
+
+RECORD = "results.json"
+"""Names the film and the settings."""
+_OUTPUTS = (
+    *("poses.npz", "poses.json", "poses.csv", "overlay.mp4", "overlay/*.png", "viewer.html"),
+    *("track_*.bvh", "track_*.trc", "track_*.c3d"),
+)
+_MAY_DIFFER = (
+    "film",
+    "output",
+    "formats",
+    "overlay",
+    "viewer",
+    "overwrite",
+    "device",
+    "batch_size",
+)
+"""Settings that change which files there are, or how they come about, but not what they say."""
+_ENDS = 2**20
+"""So much of a file's beginning and end tells it from others [bytes]."""
+
+Record = dict[str, Any]
+
+
+def prediction_record(config: PredictConfig) -> Record:
+    """What the results of `predict` depend on."""
+    settings = {name: value for name, value in asdict(config).items() if name not in _MAY_DIFFER}
+    settings["run"] = model_sha256(config.run)
+    settings["onnx"] = None if config.onnx is None else _identity(config.onnx)
+    if config.people.boxes is not None:
+        settings["people"]["boxes"] = _identity(config.people.boxes)
+    return _plain({"film": _identity(config.film), "settings": settings})
+
+
+def export_record(config: ExportConfig, poses: Path, film: str) -> Record:
+    """What the results of `export` depend on."""
+    settings = {"poses": _identity(poses), "rate": config.rate}
+    return _plain({"film": {"name": film}, "settings": settings})
+
+
+def check_output(folder: Path, record: Record, overwrite: bool, inputs: tuple[Path, ...]) -> None:
+    """That results can go into a folder: before long work.
+
+    Raises:
+        BadInputError: if they would replace what they are made from; or if the folder holds results
+            of another film or by other settings, unless these may be replaced.
+    """
+    for path in inputs:
+        if any(_is_output(path.resolve(), folder.resolve(), pattern) for pattern in _OUTPUTS):
+            raise BadInputError(f"{path} would be replaced by results: name another --output")
+    if overwrite or not _held(folder):
+        return
+    held = _read_record(folder)
+    if held is None:
+        whose = "that do not say of what"
+    elif held["film"] != record["film"]:
+        whose = f"of another film ({held['film']['name']})"
+    elif differing := _differing(held["settings"], record["settings"]):
+        whose = f"by other settings ({', '.join(differing)})"
+    else:
+        return
+    raise BadInputError(
+        f"{folder} holds results {whose}: name another --output, or replace them by --overwrite"
+    )
+
+
+def claim(folder: Path, record: Record) -> None:
+    """Say whose results follow; what the folder holds of others goes, all at once."""
+    if _read_record(folder) == record:
+        return
+    for path in _held(folder):
+        path.unlink()
+    with replacing(folder / RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _held(folder: Path) -> list[Path]:
+    return [path for pattern in _OUTPUTS for path in folder.glob(pattern) if path.is_file()]
+
+
+def _is_output(path: Path, folder: Path, pattern: str) -> bool:
+    """Whether a path is one that results may have, or a folder of such."""
+    return fnmatch(str(path), str(folder / pattern)) or path == (folder / pattern).parent != folder
+
+
+def _read_record(folder: Path) -> Record | None:
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return {"film": dict(record["film"]), "settings": dict(record["settings"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _differing(held: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    names = sorted({*held, *wanted})
+    return [name for name in names if held.get(name) != wanted.get(name)]
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """Of a film, a folder of pictures, or a table: the same for a copy of the same name."""
+    if path.is_dir():
+        pictures = [[picture.name, picture.stat().st_size] for picture in picture_paths(path)]
+        told = json.dumps(pictures).encode()
+        return {"name": path.name, "pictures": len(pictures), "sha256": _sha256(told)}
+    if not path.is_file():
+        raise BadInputError(f"no such file: {path}")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        ends = file.read(_ENDS)
+        file.seek(max(0, size - _ENDS))
+        ends += file.read(_ENDS)
+    return {"name": path.name, "bytes": size, "sha256_of_ends": _sha256(ends)}
+
+
+def _sha256(told: bytes) -> str:
+    return hashlib.sha256(told).hexdigest()
+
+
+def _plain(record: Record) -> Record:
+    """As it is read back from JSON."""
+    return json.loads(json.dumps(record, default=str))

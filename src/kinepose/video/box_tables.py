@@ -1,0 +1,145 @@
+"""Boxes of people that somebody else's tracker found: a CSV, checked against the film."""
+
+import csv
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinepose.errors import BadInputError, FilmWarning
+from kinepose.files import regular_file
+
+FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
+"""By track, then by frame."""
+_WHOLE = re.compile(r" *[+-]?[0-9]{1,20} *")
+_COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
+_LARGEST_NUMBER = 2**31 - 1
+_FARTHEST = 1e5
+"""From a picture's corner to a side of a box [px]."""
+
+
+def read_boxes(
+    path: Path,
+    only: str | None = None,
+    size: tuple[int, int] | None = None,
+    least_score: float = 0.0,
+) -> dict[str, FileBoxes]:
+    """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by film; '' where it names none.
+
+    With `only`, the boxes of other films stay unread: a benchmark has a million. With `size`, the
+    width and height of that film, the middle of each box lies in its picture. Rows whose `score`,
+    a column that may be there, is below the least are left out, and counted in a FilmWarning.
+
+    Raises:
+        BadInputError: with the number of the first line that is wrong, and how to mend it.
+    """
+    films: dict[str, FileBoxes] = {}
+    unsure = 0
+    try:
+        with regular_file(path).open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            _check_columns(path, reader.fieldnames)
+            for row in reader:
+                if not any((value or "").strip() for name, value in row.items() if name):
+                    continue
+                film = (row.get("film") or "").strip()
+                tracks = films.setdefault(film, {})
+                if only is not None and film not in ("", only):
+                    continue
+                try:
+                    frame, track, box = _parse_row(row)
+                    if size is not None:
+                        check_place(box, size)
+                    if _score(row) < least_score:
+                        unsure += 1
+                        continue
+                    frames = tracks.setdefault(track, {})
+                    if frame in frames:
+                        raise ValueError(f"a second box of track {track} in frame {frame}")
+                except (TypeError, ValueError) as error:
+                    raise BadInputError(f"{path}, line {reader.line_num}: {error}") from error
+                frames[frame] = box
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"cannot read boxes from {path}: save it as UTF-8 ({error})") from error
+    except (OSError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"cannot read boxes from {path}: {reason}") from error
+    if not films:
+        raise BadInputError(f"{path} holds no boxes")
+    if unsure:
+        message = f"{path.name}: {unsure} boxes with a score below {least_score:g} are left out"
+        warnings.warn(message, FilmWarning, stacklevel=2)
+    return films
+
+
+def _check_columns(path: Path, names: list[str]) -> None:
+    missing = [name for name in _COLUMNS if name not in names]
+    if not missing:
+        return
+    line = ",".join(names)
+    how = f"it is {line[:40]!r}: name the columns {','.join(_COLUMNS)} there"
+    if line.startswith(("#", "sep=")):
+        how = f"delete it ({line[:20]!r}): the first line names the columns"
+    elif ";" in line:
+        how = "it is separated by semicolons: save the table with commas, and points in numbers"
+    elif "\t" in line:
+        how = "it is separated by tabs: save the table with commas"
+    elif {"w", "h"} <= set(names) or {"width", "height"} <= set(names):
+        how = "boxes are corners here: x0 = x, y0 = y, x1 = x + width, y1 = y + height"
+    raise BadInputError(f"{path}: its first line names no column {', '.join(missing)}; {how}")
+
+
+def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
+    frame, track = (_whole(row, name) for name in _COLUMNS[:2])
+    if not all((row[name] or "").strip() for name in _COLUMNS[2:]):
+        raise ValueError("a side of the box is missing: leave out rows of nobody")
+    box = np.array([_number(row, name) for name in _COLUMNS[2:]])
+    if frame < 0:
+        raise ValueError(f"frame {frame} is below 0")
+    if max(frame, abs(track)) > _LARGEST_NUMBER:
+        raise ValueError(f"frame {frame} of track {track}: too large a number")
+    if not np.isfinite(box).all():
+        raise ValueError("a side of the box is not a finite number: leave out rows of nobody")
+    if np.abs(box).max() > _FARTHEST:
+        raise ValueError(f"a side of the box is farther than {_FARTHEST:g} px away")
+    if box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(f"the box is empty: x {box[0]} to {box[2]}, y {box[1]} to {box[3]}")
+    return frame, track, box
+
+
+def _whole(row: dict[str, str], name: str) -> int:
+    if not _WHOLE.fullmatch(row[name] or ""):
+        shown = (row[name] or "")[:20]
+        raise ValueError(f"{name} {shown!r} is no whole number: write it as 7, not as 7.0")
+    return int(row[name])
+
+
+def _number(row: dict[str, str], name: str) -> float:
+    try:
+        return float(row[name])
+    except ValueError:
+        raise ValueError(f"{name} {row[name][:20]!r} is no number: write it as 7.5") from None
+
+
+def _score(row: dict[str, str]) -> float:
+    """From 0 to 1; 1 where there is none."""
+    if not (row.get("score") or "").strip():
+        return 1.0
+    score = _number(row, "score")
+    if not 0 <= score <= 1:
+        raise ValueError(f"score {score:g} is not from 0 to 1")
+    return score
+
+
+def check_place(box: Float[np.ndarray, " 4"], size: tuple[int, int]) -> None:
+    """That most of a box may lie in the picture."""
+    middle = (box[:2] + box[2:]) / 2
+    if not ((middle >= 0) & (middle <= size)).all():
+        raise ValueError(
+            f"the box x {box[0]:g} to {box[2]:g}, y {box[1]:g} to {box[3]:g} is outside the "
+            f"picture of {size[0]} x {size[1]} px: is the table of another size of the film? "
+            "Boxes are in px of the film as it is shown"
+        )

@@ -1,0 +1,162 @@
+"""Files that hold films: opened, their film chosen among their streams, decoded; what they lack."""
+
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from kinepose.errors import BadInputError
+from kinepose.files import LONGEST_NAME, regular_file
+
+_TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
+"""FFmpeg paints text files as if they were films of a terminal."""
+_TS_PACKETS = (188, 192, 204)
+"""Lengths that the packets of MPEG-TS may have [bytes]."""
+_NO_FILM = (
+    Disposition.attached_pic
+    | Disposition.timed_thumbnails
+    | Disposition.still_image
+    | Disposition.dependent
+)
+"""Covers, previews, and the tiles of larger pictures."""
+
+
+@dataclass
+class Damage:
+    """What is noticed of a film while it is decoded."""
+
+    corrupt: bool = False
+    reason: str = ""
+    """What FFmpeg said last of what it could not decode."""
+
+    def described(self) -> str:
+        """In words; empty if nothing is wrong."""
+        return self.reason or ("frames are damaged" if self.corrupt else "")
+
+
+def check_name(film: Path) -> None:
+    """That what is made of a film can be called like it.
+
+    Raises:
+        BadInputError: if its name is not UTF-8, in which poses, clips and pages are written, or
+            leaves no room for a suffix.
+    """
+    try:
+        film.name.encode()
+    except UnicodeEncodeError as error:
+        raise BadInputError(f"the name {film.name!r} is not UTF-8: rename the film") from error
+    if len(film.stem.encode()) > LONGEST_NAME:
+        raise BadInputError(f"the name {film.name} is too long: rename the film")
+
+
+@contextmanager
+def opened(
+    path: Path,
+) -> Generator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """A film's container and the stream that players show, decoded by several threads.
+
+    Raises:
+        BadInputError: if there is no film at the path.
+    """
+    regular_file(path)
+    check_name(path)
+    try:
+        container = av.open(address(path))
+    except (av.FFmpegError, OSError) as error:
+        raise BadInputError(f"{path} is not a film that can be read: {_said(error)}") from error
+    with container:
+        stream = _shown(container, path)
+        if stream.codec_context.name in _TEXT_CODECS:
+            raise BadInputError(f"{path} is a text, not a film")
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def address(path: Path) -> str:
+    """For FFmpeg, which takes what stands before a colon for a protocol."""
+    return f"file:{path}"
+
+
+def decoded(
+    container: av.container.InputContainer, stream: av.VideoStream, damage: Damage
+) -> Generator[av.VideoFrame]:
+    """Every frame that decodes, in the order of their times."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+            damage.corrupt |= packet.is_corrupt
+            frames = packet.decode()
+        except StopIteration:
+            return
+        except av.FFmpegError as error:
+            damage.reason = _said(error)
+            continue
+        for frame in frames:
+            damage.corrupt |= frame.is_corrupt
+            yield frame
+
+
+def average_fps(stream: av.VideoStream) -> float:
+    """What the film says; 25 if it says nothing."""
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def promised_frames(container: av.container.InputContainer, stream: av.VideoStream) -> int:
+    """How many frames there should be; of a film that was trimmed, of what is left; or a guess."""
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
+    span = promised_end(container, stream) - start
+    if span <= 0:
+        span = (container.duration or 0) / av.time_base
+    by_time = round(span * average_fps(stream))
+    return (
+        min(stream.frames, by_time + 1) if stream.frames and by_time else stream.frames or by_time
+    )
+
+
+def what_lacks(
+    container: av.container.InputContainer, stream: av.VideoStream, start: float, end: float
+) -> str:
+    """How much sooner a film ends than it promises, in words; from `start` to `end` on its clock.
+
+    Small differences are no news. Formats say when their pictures end, or all that is in them;
+    those that say nothing at all may at least end within one of their packets.
+    """
+    seconds = promised_end(container, stream) - start
+    if end - start < 0.98 * seconds - 2 / average_fps(stream):
+        return f"it ends after {end - start:.1f} of {seconds:.1f} s"
+    if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
+        return "its end is missing"
+    return ""
+
+
+def promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """When the last picture should end, on the film's clock [s]; 0 where only sound may go on."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+    with suppress(ValueError):  # Matroska's
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    if len(container.streams) > 1:
+        return 0.0
+    return ((container.duration or 0) + (container.start_time or 0)) / av.time_base
+
+
+def _shown(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    """The stream of video that is a film and, of several, the one marked as default."""
+    if not container.streams.video:
+        raise BadInputError(f"{path} holds no video")
+    films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
+    if not films:
+        raise BadInputError(f"{path} holds a cover, a preview or tiles, but no film")
+    films = [stream for stream in films if stream.disposition & Disposition.default] or films
+    best = container.streams.best("video")
+    return next((stream for stream in films if stream is best), films[0])
+
+
+def _said(error: Exception) -> str:
+    """What FFmpeg says, in one line and without its number."""
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]

@@ -1,0 +1,177 @@
+"""Pictures, as a viewer shows them, and animated ones, which are films."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps
+
+from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
+from kinepose.files import PICTURE_SUFFIXES, decoding, regular_file
+from kinepose.video.display import HDR_TRANSFERS, Picture, over_plain
+from kinepose.video.tone_mapping import to_sdr
+
+pillow_heif.register_heif_opener()
+
+SUFFIXES = PICTURE_SUFFIXES | {".apng", ".avif", ".heic", ".heif"}
+"""Of what is taken for a picture."""
+_ANIMATED = frozenset({".webp", ".png", ".apng", ".avif"})
+"""Suffixes of pictures that may move; .gif is FFmpeg's."""
+_QUICK, _USUAL = 0.011, 0.1
+"""Pictures that are to be shown for no longer are shown so long, by browsers as well [s]."""
+_COMPANION = "._"
+"""macOS puts such files beside others on foreign disks: they hold no picture."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One picture of an animation."""
+
+    picture: Picture
+    time: float
+    """Since the first [s]."""
+
+
+def is_pictures(path: Path) -> bool:
+    """Whether this is a picture, or a folder (of pictures), rather than a film."""
+    return path.is_dir() or (path.suffix.lower() in SUFFIXES and not is_animation(path))
+
+
+def is_animation(path: Path) -> bool:
+    """Whether this is a picture that moves: WebP, PNG or AVIF of several."""
+    if path.suffix.lower() not in _ANIMATED or not path.is_file():
+        return False
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1) > 1
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def picture_paths(path: Path) -> list[Path]:
+    """The pictures of a folder in natural order, walk_2 before walk_10, or the one picture.
+
+    What else is in the folder is counted in a FilmWarning; hidden files are not.
+
+    Raises:
+        BadInputError: if there are none.
+    """
+    if not path.exists():
+        raise BadInputError(f"no such file: {path}")
+    if path.is_file():
+        if path.name.startswith(_COMPANION):
+            raise BadInputError(f"{path} is a companion file of macOS and holds no picture")
+        return [path]
+    files = [file for file in path.iterdir() if file.name[0] != "." and _counts(file)]
+    pictures = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
+    if not pictures:
+        raise BadInputError(f"no pictures in {path} ({', '.join(sorted(SUFFIXES))})")
+    if others := Counter(_kind(file) for file in set(files).difference(pictures)):
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+        message = f"{len(pictures)} pictures of {path.name} are taken, and not: {listed}"
+        warnings.warn(message, FilmWarning, stacklevel=2)
+    return sorted(pictures, key=lambda picture: natural_key(picture.name))
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorts names as people do: numbers within them by their value."""
+    parts = re.findall(r"(\d+)|(\D+)", name.casefold())
+    return [(0, int(d), "") if d else (1, 0, text) for d, text in parts], name
+
+
+def read_picture(path: Path) -> Picture:
+    """RGB, the way up that its camera says, in sRGB, over grey where it is transparent.
+
+    Raises:
+        BadInputError: if it cannot be read.
+    """
+    with decoding(regular_file(path), "picture"), Image.open(path) as image:
+        image.load()
+        return _shown(image)
+
+
+def read_animation(path: Path) -> Generator[Moment]:
+    """The pictures of an animation, each as it looks at its time.
+
+    Raises:
+        BadInputError: if not one can be read. Where it breaks further on, a BrokenFilmWarning says
+            so.
+    """
+    time, index = 0.0, 0
+    try:
+        with Image.open(path) as image:
+            for index in range(getattr(image, "n_frames", 1)):
+                image.seek(index)
+                image.load()
+                yield Moment(_shown(image), time)
+                time += _seconds(image)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        if index == 0:
+            raise BadInputError(f"cannot decode {path}: {error}") from error
+        message = f"{path.name} is broken ({error}); {index} frames of it are used"
+        warnings.warn(message, BrokenFilmWarning, stacklevel=2)
+
+
+def animation_size(path: Path) -> tuple[int, float]:
+    """How many pictures an animation has, and how many a second at its beginning."""
+    with Image.open(path) as image:
+        count = getattr(image, "n_frames", 1)
+        image.load()
+        return count, 1 / _seconds(image)
+
+
+def _seconds(image: Image.Image) -> float:
+    """How long the picture that is loaded is shown."""
+    seconds = float(image.info.get("duration", 0)) / 1000
+    return seconds if seconds >= _QUICK else _USUAL
+
+
+def _shown(image: Image.Image) -> Picture:
+    high = HDR_TRANSFERS.get((image.info.get("nclx_profile") or {}).get("transfer_characteristics"))
+    image = _in_srgb(ImageOps.exif_transpose(image))
+    if image.mode.startswith("I"):  # 16 bits of grey
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        picture = over_plain(np.asarray(image.convert("RGBA")))
+    else:
+        picture = np.asarray(image.convert("RGB"))
+    return to_sdr(picture, high) if high else np.ascontiguousarray(picture)
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """By the colour profile that the picture brings, if it does."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        held = ImageCms.ImageCmsProfile(BytesIO(profile))
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(image, held, _SRGB, outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError):
+        return image
+
+
+_SRGB = ImageCms.createProfile("sRGB")
+
+
+def shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
+    """A picture of (width, height), each pixel the mean of what it covers."""
+    if size is None:
+        return image
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _counts(file: Path) -> bool:
+    """Whether it is a file, or a folder that holds pictures: others are of results."""
+    return file.is_file() or any(inner.suffix.lower() in SUFFIXES for inner in file.iterdir())
+
+
+def _kind(file: Path) -> str:
+    return "folder" if file.is_dir() else file.suffix.lower() or "without suffix"
