@@ -45,7 +45,7 @@ from kinepose.schema import differences, read_json
 from kinepose.settings import PRESETS, PrepareConfig, SceneConfig, TrainConfig
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.training.checkpoint import Run, save
-from kinepose.video.detectors import read_boxes
+from kinepose.video.box_tables import read_boxes
 
 ROWS = 5
 MANY = settings(
@@ -58,6 +58,8 @@ def poses(rows: int = ROWS) -> FilmPoses:
     return FilmPoses(
         film=np.array("film.mp4"),
         frame=np.arange(rows),
+        time=np.arange(rows) / 25,
+        image=np.full(rows, ""),
         track=np.zeros(rows, np.int64),
         box=np.tile(np.float32([0, 0, 30, 60]), (rows, 1)),
         joints2d=body[..., :2] / 10 + 50,

@@ -153,6 +153,8 @@ def _check_columns(path: Path, names: list[str]) -> None:
 
 
 def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
+    if any(name is None for name in row):  # where csv puts what is too much
+        raise ValueError("it has more columns than the first line")
     frame, track = (_whole(row, name) for name in _COLUMNS[:2])
     if not all((row[name] or "").strip() for name in _COLUMNS[2:]):
         raise ValueError("a side of the box is missing: leave out rows of nobody")
