@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.tiny_films import FPS, overlap, texture, walker_frames
