@@ -121,11 +121,11 @@ def _check_scores(scores: list[dict[str, Any]], sha256: str) -> None:
             raise BadInputError(f"the scores on {name} are another model's: score this run")
         if missing := [test for test in WORLDS[version].tests if test not in held["splits"]]:
             raise BadInputError(f"the scores on {name} lack {', '.join(missing)}")
-    sizes = {held["benchmark"]["size"] for held in scores}
-    if "tiny" not in sizes or len(sizes) < 2:
+    made = {(held["benchmark"]["version"], held["benchmark"]["size"]) for held in scores}
+    if "tiny" not in {size for _, size in made} or len(made) < 2:
         raise BadInputError(
             "--scores must be of synthworld tiny, which the package's tests make again, and of "
-            "another size"
+            "another size or version"
         )
 
 
