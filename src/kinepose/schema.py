@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +23,6 @@ from pydantic import (
 from kinepose.errors import BadInputError, SettingError
 from kinepose.files import regular_file, replacing
 
-Kind = TypeVar("Kind")
 STRICT = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 """What an older or newer version wrote beside is passed over."""
 _LARGEST = 2**28
@@ -66,7 +65,7 @@ def ends(least: float, largest: float) -> AfterValidator:
     return AfterValidator(check)
 
 
-def read_json(path: Path, kind: type[Kind]) -> Kind:
+def read_json(path: Path, kind: Any) -> Any:
     """A JSON file as a dataclass, or whatever else pydantic can check.
 
     Raises:

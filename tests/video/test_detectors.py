@@ -2,10 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.tiny_films import FPS, overlap, texture, walker_frames
+from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
+from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
+from kinepose.errors import BadInputError
 from kinepose.video.background import background_motion
-from kinepose.video.detectors import moving_people, whole_picture
+from kinepose.video.detectors import moving_people, network_detector, whole_picture
 
 
 def moving(frames: np.ndarray) -> list:

@@ -9,7 +9,7 @@ from kinepose.video.shots import Stretch, read_stretches
 
 
 def stretches(film: Path, longest: float = 60.0, fps: float = 0.0) -> list[Stretch]:
-    return list(read_stretches(film, fps, longest, lambda frame: np.zeros((0, 4))))
+    return list(read_stretches(film, fps, longest, lambda frame: np.zeros((0, 5))))
 
 
 @pytest.fixture(scope="module")
