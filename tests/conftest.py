@@ -40,6 +40,12 @@ TINY_MODEL = replace(
 )
 
 
+@pytest.fixture(autouse=True)
+def few_backgrounds(monkeypatch):
+    """Trainings of seconds need no hundreds of places."""
+    monkeypatch.setattr("kinepose.dataset.backgrounds.PICTURES", 24)
+
+
 @pytest.fixture
 def tiny_config() -> ModelConfig:
     return TINY_MODEL

@@ -3,6 +3,7 @@
 They lie on the device that trains, and are cropped and recoloured there.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from kinepose.synthetic.backgrounds import (
 )
 from kinepose.synthetic.places import random_view, training_places
 
-PICTURES = 1200
+PICTURES = 800
 """How many a run takes or makes up; each is seen in endless crops, mirrored and recoloured."""
 _PLACES, _MADE_UP, _PHOTOGRAPHS = 3, 1, 4
 """How often backgrounds are of each kind; the last only where there is a folder."""
@@ -40,6 +41,7 @@ class BackgroundSource:
     """Clips whose backgrounds are known (D_p); if there are any, half of all come from them."""
 
 
+@functools.lru_cache(maxsize=1)
 def training_backgrounds(
     seed: int, count: int, side: int, folder: Path | None = None
 ) -> UInt8[np.ndarray, "{count} {side} {side} 3"]:
