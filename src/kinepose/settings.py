@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 import tyro
 from annotated_types import Interval, Len
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from tyro.constructors import PrimitiveConstructorSpec
 
 from kinepose.errors import SettingError
@@ -19,7 +19,8 @@ from kinepose.schema import STRICT, Settings, ends
 Films = Annotated[tuple[Annotated[Path, Reads()], ...], tyro.conf.Positional]
 Positional = Annotated[Path, tyro.conf.Positional]
 Address = Annotated[
-    Path | str,
+    str | Path,
+    Field(union_mode="left_to_right"),  # or text of JSON, as s3://bucket/clips, became a path
     PrimitiveConstructorSpec(
         nargs=1,
         metavar="ADDRESS",

@@ -95,6 +95,7 @@ def at_peaks(
     features: Float[Tensor, "batch channels rows columns"], places: Float[Tensor, "batch joints 2"]
 ) -> Float[Tensor, "batch joints channels"]:
     """The features under places of the crop."""
+    places = places.nan_to_num().clamp(-1, 1)  # nan would crash the backward pass of grid_sample
     found = functional.grid_sample(
         features.float(), places[:, :, None], padding_mode="border", align_corners=False
     )
