@@ -87,9 +87,9 @@ def test_what_is_frozen_is_not_trained(tiny_config):
     [
         ({"extended_camera": False}, "--model.heatmaps needs --model.extended-camera"),
         ({"image_size": 48, "map_size": 12}, "32, 64, 96 ... px, not 48"),
-        ({"heatmaps": -8}, "--model.heatmaps -8"),
-        ({"frozen_stages": -1}, "--model.frozen-stages -1"),
-        ({"crop_margin": 0.0}, "--model.crop-margin 0"),
+        ({"heatmaps": -8}, "heatmaps -8"),
+        ({"frozen_stages": -1}, "frozen-stages -1"),
+        ({"crop_margin": 0.0}, "crop-margin 0"),
     ],
 )
 def test_settings_that_cannot_be_met_are_one_line(tiny_config, settings, says):

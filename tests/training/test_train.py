@@ -139,19 +139,19 @@ def test_a_decoder_can_learn_first_from_an_encoder_that_stays(config, tmp_path):
 
 
 def test_rates_by_hand(config):
-    """They rise over the turns of a loss, fall over the last of the run, and L_UNP has a tenth."""
+    """They rise over the first steps, fall over the last of the run, and L_UNP has a tenth."""
     config = replace(config, learning_rate=0.8, unpaired_rate=0.1, rise=4, cooldown=0.2)
     rates = {
-        ("prior", 0.0, 1): 0.2,
-        ("prior", 0.0, 4): 0.8,
+        ("prior", 0.0, 0): 0.2,
+        ("prior", 0.0, 3): 0.8,
         ("lifting", 0.8, 9): 0.8,
         ("lifting", 0.95, 9): 0.2,
-        ("unpaired", 0.9, 2): 0.02,
+        ("unpaired", 0.9, 1): 0.02,
         ("paired", 1.0, 9): 0.0,
     }
-    for (loss, progress, turns), rate in rates.items():
-        found = _learning_rate(config, loss, progress, turns)
-        assert found == pytest.approx(rate, abs=1e-9), (loss, progress, turns)
+    for (loss, progress, step), rate in rates.items():
+        found = _learning_rate(config, loss, progress, step)
+        assert found == pytest.approx(rate, abs=1e-9), (loss, progress, step)
 
 
 @pytest.mark.parametrize("ablation", [{"kinematics": "network"}, {"maps": "network"}])
@@ -178,6 +178,7 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
     command = (
         "import sys; from pathlib import Path; from dataclasses import replace;"
         "from kinepose.settings import PRESETS; from kinepose.training.train import train;"
+        "from kinepose.dataset import backgrounds; backgrounds.PICTURES = 24;"
         "from tests.conftest import TINY_MODEL;"
         "train(replace(PRESETS['cpu'], output=Path(sys.argv[1]), clips=(Path(sys.argv[2]),),"
         "iterations=4000, warm_up=2, consistency_from=2, batch_size=3, prior_images=4, threads=1,"
@@ -240,6 +241,8 @@ from torch._inductor import config
 from kinepose.settings import *
 from kinepose.errors import BadInputError
 from kinepose.training.train import train
+from kinepose.dataset import backgrounds
+backgrounds.PICTURES = 24
 settings, compiler = eval(sys.stdin.read()), config.cpp.cxx
 config.cpp.cxx = ("nothing",)
 try:
