@@ -11,7 +11,7 @@ from tests.tiny_films import FPS, texture, walker_frames, write_boxes, write_fil
 
 from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.prepare import prepare, read_reports
-from kinepose.errors import BadInputError, BrokenFilmWarning
+from kinepose.errors import BadInputError, FilmWarning
 from kinepose.settings import PeopleConfig, PrepareConfig
 from kinepose.video import frame_cache
 from kinepose.video.cropping import crop_image
@@ -118,7 +118,7 @@ def test_a_film_that_is_cut_short_gives_clips_and_a_warning(films: Path, tmp_pat
     film.write_bytes(film.read_bytes()[: int(0.8 * film.stat().st_size)])
     given = replace(config(films, tmp_path / "clips"), films=(film,), shortest_clip=0.5)
     given = replace(given, people=PeopleConfig("none"))
-    with pytest.warns(BrokenFilmWarning, match=r"walker\.mkv is broken") as said:
+    with pytest.warns(FilmWarning, match=r"walker\.mkv is broken") as said:
         prepare(given)
     assert len(said) == 1
     frames = len(pd.read_parquet(tmp_path / "clips" / "walker.parquet"))

@@ -36,8 +36,7 @@ def draw(
     grey: int = 0,
 ) -> LabelledBatch:
     backgrounds = np.full((1, 100, 100, 3), grey, np.uint8)
-    generator = np.random.default_rng(seed)
-    return compose_batch(pool, backgrounds, count, SIZE, composition, generator)
+    return compose_batch(pool, backgrounds, range(count), SIZE, composition, seed)
 
 
 def spotted(pool: RenderPool, joint: int, row: int) -> RenderPool:
@@ -179,7 +178,7 @@ def test_the_same_seed_composes_the_same_bytes_and_another_does_not(pool):
 def test_crops_of_any_size_can_be_composed(pool, size):
     busy = replace(CompositionConfig(), hidden=1.0, coarse=1.0, blur=0.0)
     backgrounds = np.full((2, 64, 64, 3), 99, np.uint8)
-    drawn = compose_batch(pool, backgrounds, 4, size, busy, np.random.default_rng(0))
+    drawn = compose_batch(pool, backgrounds, range(4), size, busy, seed=0)
     assert drawn.images.shape == (4, 3, size, size) and drawn.mask.shape == (4, 1, size, size)
 
 

@@ -144,7 +144,7 @@ def test_loaders_or_none_give_the_same_in_order(made, loaders):
 def test_a_broken_file_is_one_line(made, tmp_path, loaders):
     paths = copied(made, tmp_path)
     paths[1].write_bytes(paths[1].read_bytes()[:2000])
-    with pytest.raises(BadInputError, match=r"^\S*0000001\.npz is not a file of labelled renders"):
+    with pytest.raises(BadInputError, match=r"^\S*0000001\.npz is no npz file of labelled renders"):
         next(batches_from(batches(paths), 0, loaders))
 
 
@@ -241,7 +241,7 @@ def test_left_is_left(takes):
 
 def test_most_people_look_like_those_of_films_and_some_like_the_papers_renders():
     def shadows(film: float) -> list[int]:
-        config = StreamConfig(size=32, film=film)
+        config = StreamConfig(size=32, film=film, dressed=0.0)
         return [int(render_take(config, 0, number).shadow.max()) for number in range(3)]
 
     assert min(shadows(1.0)) > 0

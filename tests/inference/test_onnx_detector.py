@@ -23,7 +23,7 @@ def test_by_onnx_the_same_people_are_found_in_pictures_of_any_shape(tmp_path: Pa
         np.testing.assert_allclose(found[1], found[0], atol=0.05)
 
     people_path(path).write_bytes(people_path(path).read_bytes()[:5000])
-    with pytest.raises(BadInputError, match="not an ONNX file"):
+    with pytest.raises(BadInputError, match="no ONNX file"):
         onnx_answer(path)
 
 
