@@ -212,7 +212,7 @@ def test_a_table_that_is_not_mmposes_is_refused_in_one_line(tmp_path):
     for wrong, says in [
         ({"imgname": np.array(["S9/cat.jpg"])}, "no known recording: S9/cat.jpg"),
         ({"S": np.ones((2, 17, 4))}, r"S is float64 \(2, 17, 4\), not float64 \(1, 17, 4\)"),
-        ({"imgname": np.array([b"cat"])}, r"imgname is bytes24 \(1\), not text"),
+        ({"imgname": np.array([b"cat"])}, r"imgname is \|S3 \(1\), not text"),
         ({"part": np.ones((1, 32, 3))}, r"part is float64 \(1, 32, 3\)"),
     ]:
         np.savez(table, **(good | wrong))
