@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
-#   make demo    poses by the package's model, which then adapts to the film; then a model from nothing
+#   make demo    poses by the package's model; then a model from nothing, which adapts to a film
 #   make test    linters, types, layers and tests
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,13 +29,13 @@ demo: install
 	$(KINEPOSE) synthesize --output demo/unseen --clips 1 --seed 2
 	$(KINEPOSE) predict demo/unseen/films/*.mp4 --output demo/poses --detector file --boxes demo/unseen/boxes.csv --side frame
 	$(KINEPOSE) evaluate demo/poses demo/unseen/labels/*.npz --output demo/poses/metrics.json
-	$(KINEPOSE) adapt demo/unseen/films/*.mp4 --output demo/adapted --detector file --boxes demo/unseen/boxes.csv --iterations 60 --check-every 20
-	$(KINEPOSE) predict demo/unseen/films/*.mp4 --run demo/adapted --output demo/poses-adapted --detector file --boxes demo/unseen/boxes.csv --side frame
-	$(KINEPOSE) evaluate demo/poses-adapted demo/unseen/labels/*.npz --output demo/poses-adapted/metrics.json
 	$(KINEPOSE) synthesize --output demo/films --clips 10 --camera mixed --seed 1
 	$(KINEPOSE) prepare demo/films/films/*.mp4 --output demo/clips --detector file --boxes demo/films/boxes.csv --side frame
 	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 3 --warm-up 300 --consistency-from 600 --smallest-spread 0
 	$(KINEPOSE) report demo/run --output demo/report.html
+	$(KINEPOSE) adapt demo/unseen/films/*.mp4 --output demo/adapted --start demo/run --detector file --boxes demo/unseen/boxes.csv --iterations 60 --check-every 20
+	$(KINEPOSE) predict demo/unseen/films/*.mp4 --run demo/adapted --output demo/poses-adapted --detector file --boxes demo/unseen/boxes.csv --side frame
+	$(KINEPOSE) evaluate demo/poses-adapted demo/unseen/labels/*.npz --output demo/poses-adapted/metrics.json
 
 clean:
 	rm -rf demo .venv

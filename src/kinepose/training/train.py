@@ -421,8 +421,9 @@ def _schedule(config: TrainConfig, materials: Materials) -> list[LossName]:
         )
     if config.unpaired and len(clips.unpaired):
         schedule.append("unpaired")
-    for loss in schedule[1:]:  # before anything is written
-        long_enough(clips, loss == "paired", config.smallest_gap)
+    for loss in schedule:  # before anything is written
+        if loss in ("paired", "unpaired"):
+            long_enough(clips, loss == "paired", config.smallest_gap)
     extra: dict[str, LossName] = {"weakly": "joints2d", "semi": "joints3d"}
     return [*schedule, extra[config.variant]] if config.variant in extra else schedule
 
