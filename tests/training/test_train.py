@@ -286,7 +286,9 @@ def test_minutes_end_a_run_cleanly(config):
 def test_pictures_hold_what_the_report_draws(config):
     train(replace(config, picture_every=4, warm_up=8))
     assert len(list((config.output / "pictures").glob("*.npz"))) == 2
-    pictures = read_last_pictures(config.output)
+    step, arrays = read_last_pictures(config.output)
+    pictures = vars(arrays)
+    assert step == 8
     count = len(pictures["target"])
     for name in ("source", "target", "background", "reconstruction"):
         assert pictures[name].shape == (count, 32, 32, 3)
