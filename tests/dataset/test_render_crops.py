@@ -9,7 +9,7 @@ import torch
 from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
 from kinepose.dataset.render_stream import label_renders
 from kinepose.dataset.renders import as_numbers
-from kinepose.geometry.image_transforms import flip_joints3d
+from kinepose.geometry.image_transforms import flip_joints2d, flip_joints3d
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
@@ -25,7 +25,8 @@ SIZE = 72
 @pytest.fixture(scope="module")
 def pool() -> RenderPool:
     """A take of the stream that casts no shadow, and whom the crops show in full."""
-    return pool_of(label_renders(render_take(StreamConfig(size=96, film=0.0), seed=1, number=0)))
+    config = StreamConfig(size=96, dressed=0.0, film=0.0)
+    return pool_of(label_renders(render_take(config, seed=1, number=0)))
 
 
 def draw(
@@ -128,13 +129,16 @@ def test_the_mask_says_where_the_person_is(pool):
 @pytest.mark.parametrize("change", [{"in_front": 1.0}, {"hidden": 1.0}])
 def test_what_is_hidden_leaves_the_mask(pool, change):
     lost = []
-    for seed in range(16):  # of one picture each, so that luck is alike until it is hidden
+    for seed in range(40):  # of one picture each: luck is alike until it is hidden
         plain = draw(pool, count=1, seed=seed)
         covered = draw(pool, replace(PLAIN, **change), count=1, seed=seed)
         dark, bright = (
             draw(pool, replace(PLAIN, **change), count=1, seed=seed, grey=grey) for grey in (0, 255)
         )
-        assert torch.equal(plain.joints2d, covered.joints2d)
+        if not torch.equal(plain.joints2d, covered.joints2d):
+            mirrored = flip_joints2d(covered.joints2d)
+            torch.testing.assert_close(plain.joints2d, mirrored)  # which is decided at the end
+            continue
         gone = plain.mask.int() - covered.mask.int()
         assert gone.min() >= 0
         lost.append(float((gone > 128).sum() / (plain.mask > 128).sum()))
@@ -142,7 +146,7 @@ def test_what_is_hidden_leaves_the_mask(pool, change):
             hidden = (gone > 0).expand(-1, 3, -1, -1)
             assert (dark.images[hidden] == 0).all() and (bright.images[hidden] == 255).all()
             assert not covered.mask[gone > 0].any()
-    assert max(lost) > 0.1 and sum(share > 0 for share in lost) >= 5
+    assert len(lost) > 10 and max(lost) > 0.1 and sum(share > 0 for share in lost) >= 5
 
 
 def test_people_behind_are_no_part_of_the_mask(pool):
@@ -154,12 +158,20 @@ def test_people_behind_are_no_part_of_the_mask(pool):
 
 def test_what_a_camera_does_leaves_labels_alone(pool):
     bad = {"grey": 1.0, "blur": 1.0, "noise": 30.0, "jpeg": 1.0}
-    plain, worse = (
-        draw(pool, replace(PLAIN, **change), count=1, seed=4, grey=90) for change in ({}, bad)
-    )
-    assert not torch.equal(plain.images, worse.images)
-    for name in ("mask", "joints2d", "joints3d", "camera"):
-        assert torch.equal(getattr(plain, name), getattr(worse, name)), name
+    alike = 0
+    for seed in range(12):
+        plain, worse = (
+            draw(pool, replace(PLAIN, **change), count=1, seed=seed, grey=90)
+            for change in ({}, bad)
+        )
+        assert not torch.equal(plain.images, worse.images)
+        if torch.equal(plain.joints2d, worse.joints2d):  # else one of them is mirrored
+            alike += 1
+            for name in ("mask", "joints3d", "camera"):
+                assert torch.equal(getattr(plain, name), getattr(worse, name)), name
+        else:
+            torch.testing.assert_close(plain.joints2d, flip_joints2d(worse.joints2d))
+    assert alike > 2
 
 
 def test_the_same_seed_composes_the_same_bytes_and_another_does_not(pool):
