@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from kinepose.benchmarks.synthworld import (
+    Description,
     check_content,
     content_hash,
     describe,
@@ -82,7 +83,7 @@ def test_what_an_earlier_call_finished_is_kept(synthworld, capsys):
 
 @pytest.mark.parametrize("kind", ["films/*.mp4", "labels/*.npz", "boxes.csv"])
 def test_one_changed_byte_changes_the_content_hash(synthworld, copied, kind):
-    described = read_synthworld(synthworld)["content"]
+    described = read_synthworld(synthworld).content
     assert content_hash(copied, 2) == described
     path = next(copied.glob(f"unseen_place/{kind}"))
     spoilt = bytearray(path.read_bytes())
@@ -128,7 +129,7 @@ def test_what_is_no_benchmark_or_not_finished_is_refused(tmp_path):
         read_synthworld(tmp_path)
     description = tmp_path / "synthworld.json"
     description.write_text("{}")
-    with pytest.raises(BadInputError, match="holds no synthworld"):
+    with pytest.raises(BadInputError, match=r"synthworld\.json: version is missing"):
         read_synthworld(tmp_path)
     description.write_text(json.dumps({"version": 1, "size": "small", "content": None}))
     with pytest.raises(BadInputError, match="not finished"):
@@ -143,10 +144,10 @@ def test_what_is_no_benchmark_or_not_finished_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("version", "size"), [(1, "small"), (2, "tiny")])
 def test_figures_say_on_which_bytes_they_were_made(version, size):
-    held = {"version": version, "size": size, "content": WORLDS[version].content[size]}
+    held = Description(version, size, WORLDS[version].content[size])
     assert describe(held).endswith("(as published)")
-    assert "say so beside figures" in describe(held | {"content": "0123456789abcdef"})
-    assert "no bytes of this size are published" in describe(held | {"size": "full"})
+    assert "say so beside figures" in describe(replace(held, content="0123456789abcdef"))
+    assert "no bytes of this size are published" in describe(replace(held, size="full"))
 
 
 @pytest.mark.parametrize(
