@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,7 +36,7 @@ from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.predict import joints_in_camera
 from kinepose.method.model import load_model, save_model
 from kinepose.run_folder import read_log, read_run_config
-from kinepose.settings import AdaptConfig, PeopleConfig
+from kinepose.settings import AdaptConfig, PeopleConfig, PrepareConfig
 from kinepose.training.checkpoint import Run
 
 PAINTS = {
@@ -57,7 +58,9 @@ def start(lively, tmp_path):
 
 
 @pytest.fixture
-def config(films, start, tmp_path):
+def config(films, start, tmp_path, monkeypatch):
+    prepared = partial(PrepareConfig, motion_threshold=6.0)  # of films as small as these
+    monkeypatch.setattr("kinepose.adaptation.adapt.PrepareConfig", prepared)
     return AdaptConfig(
         films=tuple(sorted((films / "films").glob("*.mp4"))),
         output=tmp_path / "run",
