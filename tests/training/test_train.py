@@ -321,7 +321,6 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"variant": "full"}, "--labels"),
         ({"variant": "full", "labels": (Path("nowhere"),)}, "nowhere"),
         ({"crop_jitter": 0.1, "model": replace(TINY_MODEL, extended_camera=False)}, "extended"),
-        ({"device": "tpu"}, "--device tpu"),
         ({"batch_size": 0}, "--batch-size"),
         ({"picture_every": 0}, "--picture-every"),
         ({"threads": -1}, "--threads"),
