@@ -131,8 +131,8 @@ UNCONFIRMED = (
     *("test_adapt.py", "test_onnx_detector.py", "test_render_crops.py", "test_app.py"),
     "test_synthworld.py",
 )
-"""Files that no run on a quiet machine has confirmed since six branches met on 2026-11-29: what fails
-in them is reported, and stops nothing yet. Each leaves this list once it has passed by itself."""
+"""Files that no run on a quiet machine has confirmed since six branches met on 2026-11-29: what
+fails in them is reported, and stops nothing yet. Each leaves this list once it has passed."""
 
 
 def pytest_collection_modifyitems(items):
