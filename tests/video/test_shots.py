@@ -54,7 +54,7 @@ def test_a_film_thinned_out_keeps_its_cut_and_its_frame_numbers(film_with_a_cut:
 
 
 def test_thumbnails_are_small_and_boxes_scale_back(tmp_path: Path) -> None:
-    for (height, width), small in [((480, 960), (120, 240)), ((50, 20), (50, 20))]:
+    for (height, width), small in [((480, 960), (128, 256)), ((50, 20), (50, 20))]:
         image = cv2.resize(texture(0), (width, height), interpolation=cv2.INTER_CUBIC)
         film = write_film(tmp_path / "film.mkv", [image] * 10)
         (only,) = stretches(film)
