@@ -547,7 +547,7 @@ class AdaptConfig(Settings):
     batch_size: Annotated[int, Interval(ge=1, le=1_000_000)] = 8
     learning_rate: Annotated[float, Interval(ge=0.0, le=100.0)] = 1e-4
     renders: Annotated[int, Interval(ge=0, le=10_000_000)] = 1024
-    """How many of an endless stream are held at once, against forgetting; 0: the paper's 20."""
+    """How many of the stream's renders it sees, against forgetting; 0: the paper's 20."""
     seed: Seed = 0
     workers: Workers = 0
     """Processes that cut films; 0 means one a core."""
