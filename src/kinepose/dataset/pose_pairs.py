@@ -79,17 +79,17 @@ def disturbed(
         return torch.randn(count, *shape, generator=generator)
 
     length = (joints2d.amax(1) - joints2d.amin(1)).amax(-1)[:, None, None]
-    clear = 0.15 + 0.75 * drawn(1)
-    certainty = (clear + 0.15 * normal(17)).clamp(0.03, 0.97)
+    clear = 1 - 0.85 * drawn(1) ** 1.5
+    certainty = (clear + 0.12 * normal(17)).clamp(0.03, 0.99)
     hidden = _cut_off(joints2d, drawn(4), drawn(1) < 0.25)
     certainty = torch.where(hidden, 0.2 * drawn(17), certainty)
     seen = joints2d.clone()
     for joints in _CONFUSED:
-        seen = _exchanged(seen, joints, drawn(1) < 0.06 * (1 - clear))
-    seen = _exchanged(seen, tuple(range(17)), drawn(1) < 0.1 * (1 - clear))
+        seen = _exchanged(seen, joints, drawn(1) < 0.04 * (1 - clear))
+    seen = _exchanged(seen, tuple(range(17)), drawn(1) < 0.05 * (1 - clear))
     doubt = (1 - certainty)[..., None]
-    seen = seen + (0.01 + 0.05 * doubt) * length * normal(17, 2)
-    elsewhere = hidden[..., None] | (drawn(17, 1) < 0.7 * doubt.square())
+    seen = seen + (0.003 + 0.04 * doubt) * length * normal(17, 2)
+    elsewhere = hidden[..., None] | (drawn(17, 1) < 0.4 * doubt.square())
     seen = torch.where(elsewhere, seen + 0.3 * length * normal(17, 2), seen)
     return seen.clamp(-1, 1), certainty
 
