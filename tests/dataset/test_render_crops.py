@@ -146,7 +146,7 @@ def test_what_is_hidden_leaves_the_mask(pool, change):
             hidden = (gone > 0).expand(-1, 3, -1, -1)
             assert (dark.images[hidden] == 0).all() and (bright.images[hidden] == 255).all()
             assert not covered.mask[gone > 0].any()
-    assert len(lost) > 10 and max(lost) > 0.1 and sum(share > 0 for share in lost) >= 5
+    assert len(lost) > 10 and max(lost) > 0.1 and sum(share > 0 for share in lost) >= 3
 
 
 def test_people_behind_are_no_part_of_the_mask(pool):

@@ -38,7 +38,9 @@ PAINTS = {"train": {"output": "run", "iterations": 10}, "turns": {"paired": 5}}
 def benchmark(films, clips, prior, tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
     (folder / "film").mkdir()
-    (folder / "film" / "clips").symlink_to(clips)
+    shutil.copytree(clips, folder / "film" / "clips")
+    second = folder / "film" / "clips" / "film_0001.parquet"
+    pq.write_table(pq.read_table(second)[:-4], second)  # or a mean over frames were one over films
     (folder / "film" / "labels").symlink_to(films / "labels")
     (folder / "prior.npz").symlink_to(prior)
     described = {"version": 2, "size": "small", "content": content_hash(folder, 2)}
@@ -91,9 +93,9 @@ def slow_p_mpjpe(predicted, truth):
     return np.linalg.norm(s.sum() / (p**2).sum() * p @ u @ vt - g, axis=-1).mean()
 
 
-def test_scores_are_those_of_a_slow_loop_over_the_files(films, clips, split, tiny_model, prior):
+def test_scores_are_those_of_a_slow_loop_over_the_files(films, benchmark, split, tiny_model, prior):
     frames = score_frames(tiny_model, split, paints=True)
-    rows = labelled_rows(films, clips)
+    rows = labelled_rows(films, benchmark / "film" / "clips")
     assert len(frames.frame) == len(rows) > 30
     errors, distances, energies, images = [], [], [], {}
     for number, (film, frame, *_) in enumerate(rows):
@@ -121,7 +123,6 @@ def test_scores_are_those_of_a_slow_loop_over_the_files(films, clips, split, tin
         poses = renders["joints3d"].astype(float)
     scores = score_split(frames, split.labels, torch.from_numpy(poses))
     by_film = {film: [i for i, row in enumerate(rows) if row[0] == film] for film in films_of(rows)}
-    assert len({len(own) for own in by_film.values()}) == 2, "else means over frames would do"
 
     def mean_of_motions(values):
         return np.mean([np.mean([values[i] for i in own]) for own in by_film.values()])
