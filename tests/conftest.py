@@ -124,4 +124,3 @@ def synthworlds(tmp_path_factory):
 def synthworld(synthworlds):
     """That of today."""
     return synthworlds(2)
-

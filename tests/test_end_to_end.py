@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from kinepose import cli
 from kinepose.pose_files import read_poses
 
 KINEPOSE = [sys.executable, "-m", "kinepose"]
@@ -166,7 +167,15 @@ def test_a_resumed_run_that_is_done_stays_as_it_is(walk):
     assert (walk / "run" / "log.jsonl").read_text() == before
 
 
-def test_bad_input_is_one_line_and_status_2(walk, tmp_path):
+def test_bad_input_is_one_line_and_status_2(walk, tmp_path, monkeypatch, capsys):
+    def fails(*words: object) -> str:
+        """As above, but here in this process, which has loaded torch."""
+        monkeypatch.setattr("sys.argv", ["kinepose", *map(str, words)])
+        with pytest.raises(SystemExit, match="2"):
+            cli.main()
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
     text = tmp_path / "film.mp4"
     text.write_text("this is no film")
     empty = tmp_path / "empty"

@@ -253,8 +253,8 @@ def _read(run: Run, outcomes: list[Outcome], log: TextIO) -> None:
                     f"({', '.join(f'{name} {term:.3g}' for name, term in terms.items())}); "
                     f"the last checkpoint is in {run.config.output}"
                 )
-        record = {"step": outcome.step, "loss": outcome.loss, "total": sum(terms.values()), **terms}
-        log.write(json.dumps(record | {"seconds": outcome.seconds}) + "\n")
+        record = {"step": outcome.step, "loss": outcome.loss, "total": sum(terms.values())}
+        log.write(json.dumps(record | {"seconds": outcome.seconds} | terms) + "\n")
     outcomes.clear()
 
 
