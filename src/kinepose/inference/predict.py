@@ -66,19 +66,12 @@ def predict(config: PredictConfig) -> None:
     check_formats(formats, config.output)
     if config.detections is not None:
         check_file(config.detections)
-    device = choose_device(config.device)
-    model = load_model(config.run, device)
-    estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
-    if is_pictures(config.film):
-        estimate = any_way_up(estimate)
-    record = prediction_record(config)
+    device, record = choose_device(config.device), prediction_record(config)
     used = (config.film, config.people.boxes, config.onnx)
     check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
-    with making(config.output), pictures_in_one_thread():
-        poses = _predict_film(model, estimate, device, config)
+    with making(config.output):
+        poses = find_poses(config)
         claim(config.output, record)
-    if not is_pictures(config.film):
-        poses = steadied(poses, config.pose_smoothing, config.repair_sides)
     export_poses(poses, formats, config.output, config.rate)
     if config.overlay and is_pictures(config.film):
         _write_overlay_pictures(config, poses)
@@ -88,6 +81,24 @@ def predict(config: PredictConfig) -> None:
         f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
         f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
     )
+
+
+def find_poses(config: PredictConfig) -> FilmPoses:
+    """The poses that `predict` writes. Of the output folder it needs room for some frames alone.
+
+    Raises:
+        BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
+            of range.
+    """
+    device = choose_device(config.device)
+    model = load_model(config.run, device)
+    estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
+    pictures = is_pictures(config.film)
+    if pictures:
+        estimate = any_way_up(estimate)
+    with pictures_in_one_thread():
+        poses = _predict_film(model, estimate, device, config)
+    return poses if pictures else steadied(poses, config.pose_smoothing, config.repair_sides)
 
 
 def _predict_film(

@@ -89,6 +89,18 @@ class Model(nn.Module):
             _mlp(34, MAPS * config.map_size**2) if config.maps == "network" else None
         )
 
+    def forward(
+        self, images: Float[Tensor, "batch 3 size size"]
+    ) -> tuple[
+        Float[Tensor, "batch 40"],
+        Float[Tensor, "batch camera"],
+        Float[Tensor, "batch 17 3"],
+        Float[Tensor, "batch 17 2"],
+    ]:
+        """v_k, c, p_3D [canonical] and p_2D [-1 to 1 across the crop] of crops, RGB from 0 to 1."""
+        poses = self.predict(images)
+        return poses.parameters, poses.camera, poses.joints3d, poses.joints2d
+
     def predict(self, images: Float[Tensor, "batch 3 size size"]) -> Poses:
         """E_P, T_fk and T_c: what pose and camera a picture shows."""
         with self._precision(images):

@@ -1,0 +1,99 @@
+"""kinepose.predict, load_model and Poses, as a program uses them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import kinepose
+from kinepose import cli
+from kinepose.method.model import save_model
+from kinepose.pose_files import read_poses
+
+
+@pytest.fixture
+def run(tiny_model, tmp_path):
+    save_model(tiny_model, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_poses_are_those_that_the_command_writes(films, run, tmp_path, monkeypatch):
+    video = sorted((films / "films").glob("*.mp4"))[0]
+    before = sorted(tmp_path.rglob("*"))
+    options = {"run": run, "detector": "file", "boxes": films / "boxes.csv", "height": 1850.0}
+    poses = kinepose.predict(video, **options)
+    assert sorted(tmp_path.rglob("*")) == before, "nothing is written unless asked"
+    words = ["predict", video, "--output", tmp_path / "poses", "--no-overlay", "--no-viewer"]
+    words += ["--run", run, "--detector", "file", "--boxes", films / "boxes.csv", "--height", 1850]
+    words += ["--formats", "bvh", "csv"]
+    monkeypatch.setattr("sys.argv", ["kinepose", *map(str, words)])
+    cli.main()
+    written = read_poses(tmp_path / "poses")
+    for name, array in vars(written).items():
+        np.testing.assert_array_equal(getattr(poses, name), array, name)
+    assert poses.joints3d.shape == (len(poses.time), 17, 3) and len(poses.time) > 10
+
+    paths = poses.save(tmp_path / "saved", formats=["npz", "bvh", "csv"])
+    assert {path.name for path in paths} == {"poses.npz", "track_0.bvh", "poses.csv"}
+    for path in paths:
+        if path.suffix != ".npz":  # a zip file keeps the time at which it was written
+            assert path.read_bytes() == (tmp_path / "poses" / path.name).read_bytes()
+    assert (read_poses(tmp_path / "saved").joints3d == written.joints3d).all()
+
+
+def test_a_model_gives_v_k_c_and_joints(run, tiny_model):
+    images = torch.rand(3, 3, 32, 32)
+    model = kinepose.load_model(run)
+    with torch.inference_mode():
+        said, expected = model(images), tiny_model.predict(images)
+    for got, name in zip(said, ("parameters", "camera", "joints3d", "joints2d"), strict=True):
+        torch.testing.assert_close(got, getattr(expected, name))
+    assert [tuple(x.shape) for x in said] == [(3, 40), (3, 9), (3, 17, 3), (3, 17, 2)]
+
+
+def test_a_repository_of_the_hub_is_found_where_it_was_kept(run, tmp_path, monkeypatch):
+    """In the layout of the Hub's cache on disk; nothing is fetched."""
+    kept = tmp_path / "hub" / "models--somebody--poses"
+    (kept / "snapshots").mkdir(parents=True)
+    run.rename(kept / "snapshots" / "0123abc")
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("0123abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert kinepose.load_model("hf://somebody/poses").config.image_size == 32
+    for address in ("hf://somebody/else", "hf://", "hf://a/b/c"):
+        with pytest.raises(kinepose.BadInputError, match=address) as caught:
+            kinepose.load_model(address)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"bogus": 1}, "bogus"),
+        ({"overlay": False}, "overlay"),
+        ({"height": float("nan")}, "height"),
+        ({"detector": "file"}, "boxes"),
+        ({"run": Path("nowhere")}, "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_one_line(options, says, films, run):
+    video = next((films / "films").glob("*.mp4"))
+    with pytest.raises(kinepose.KineposeError, match=says) as caught:
+        kinepose.predict(video, **({"run": run} | options))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(kinepose.BadInputError, match=r"none\.mp4"):
+        kinepose.predict("none.mp4", run=run)
+
+
+def test_the_import_alone_loads_nothing_large():
+    code = (
+        "import sys, kinepose; print(kinepose.__all__);"
+        "print([name for name in ('torch', 'numpy', 'transformers', 'cv2') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(kinepose.__all__), "[]"]
+    with pytest.raises(AttributeError, match="bogus"):
+        _ = kinepose.bogus
