@@ -96,7 +96,7 @@ def seen(pool) -> tuple[torch.Tensor, ...]:
 def test_what_is_certain_is_mostly_right_and_what_is_not_mostly_is_not(seen):
     _, away, certainty, seen2d = seen
     near = away < 0.05
-    assert 0.4 < near.float().mean() < 0.7, "of the person's length"
+    assert 0.6 < near.float().mean() < 0.9, "of the person's length"
     assert near[certainty > 0.8].float().mean() > 0.9
     assert near[certainty < 0.2].float().mean() < 0.2
     assert certainty.min() >= 0 and certainty.max() <= 1 and seen2d.abs().max() <= 1
@@ -118,4 +118,4 @@ def test_sides_are_exchanged_now_and_then_and_as_surely_as_others(seen):
     to_other = (seen2d - joints2d[:, list(MIRRORED)]).norm(dim=-1)[:, sides]
     exchanged = apart & (to_other < 0.05) & (to_own > 0.15)
     assert 0.02 < exchanged.sum() / apart.sum() < 0.1
-    assert abs(certainty[:, sides][exchanged].mean() - certainty[:, sides].mean()) < 0.1
+    assert abs(certainty[:, sides][exchanged].mean() - certainty[:, sides].mean()) < 0.2

@@ -7,7 +7,7 @@ from kinepose.detection.finding import find_people, torch_answer
 from kinepose.detection.weights import load_detector
 from kinepose.errors import BadInputError
 from kinepose.inference.onnx_detector import export_detector, onnx_answer, people_path
-from kinepose.synthetic.places import test_places
+from kinepose.synthetic import places
 
 
 def test_by_onnx_the_same_people_are_found_in_pictures_of_any_shape(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_by_onnx_the_same_people_are_found_in_pictures_of_any_shape(tmp_path: Pa
     export_detector(path)
     by_onnx, by_torch = onnx_answer(path), torch_answer(load_detector())
     assert by_onnx is not None
-    scene = test_places()[0]
+    scene = places.test_places()[0]
     for image in (scene[:200, :320], scene[:320, :150]):
         found = [np.stack([*find_people(answer, [image], 0.01)]) for answer in (by_torch, by_onnx)]
         assert found[0].shape[1] > 0

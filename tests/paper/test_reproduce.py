@@ -107,7 +107,8 @@ def test_licensed_benchmarks_train_and_score(benchmark, tmp_path):
     assert 50 < figures["p_mpjpe"] < 500
     best = {name: float(cells[-1]) for name, _, _, *cells in baselines}
     assert best.keys() == {"mean pose", "nearest prior", "floor"}
-    assert 0 < best["floor"] < min(best["mean pose"], best["nearest prior"], figures["p_mpjpe"])
+    assert 0 < best["mean pose"] < figures["p_mpjpe"], "of two iterations"
+    assert 0 < best["floor"] < best["nearest prior"]
 
 
 def test_the_tables_say_what_hand_worked_scores_say(tmp_path):

@@ -302,7 +302,6 @@ def test_film_and_skeleton_are_together_where_frames_come_unevenly(opened, tmp_p
             "(_, { mediaTime }) => done([mediaTime, frame])))"
         )
         assert abs(presented - times[drawn]) < 2e-3
-    page.get_by_role("button", name="Pause").click()
 
 
 def test_nothing_in_the_page_is_an_address(folder):
