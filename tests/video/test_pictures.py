@@ -1,5 +1,6 @@
 """pictures.py: pictures of every kind, and those that move."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def test_what_a_folder_holds_beside_pictures_is_counted_once(tmp_path: Path) -> 
     for name in ("notes.txt", "clip.mp4", "more.txt", "._b.png", ".hidden"):
         (tmp_path / name).write_bytes(b"\0")
     (tmp_path / "results").mkdir()
-    with pytest.warns(FilmWarning, match=r"3 pictures .* not: 1 \.mp4, 2 \.txt$"):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "nowhere.png").symlink_to("gone.png")
+    with pytest.warns(FilmWarning, match=r"3 pictures .* not: 1 \.mp4, 2 \.png, 2 \.txt$"):
         paths = picture_paths(tmp_path)
     assert [path.name for path in paths] == ["a9.webp", "a10.JPG", "b.png"]
     (tmp_path / "results" / "c.png").write_bytes(b"\0")
@@ -91,6 +94,25 @@ def test_a_broken_picture_is_one_line(tmp_path: Path) -> None:
     path = save(tmp_path / "picture.jpg", texture(0))
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(BadInputError, match=r"picture\.jpg"):
+        read_picture(path)
+
+
+def test_a_damaged_part_of_a_jpeg_is_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "picture.jpg", texture(0, 96, 72))
+    good = path.read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_picture(path)
+    path.write_bytes(good[:-900] + bytes(500) + good[-400:])
+    with pytest.warns(BrokenFilmWarning, match=r"picture\.jpg is broken"):
+        assert read_picture(path).shape == (96, 72, 3)
+
+
+def test_a_picture_that_claims_to_be_huge_is_one_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "picture.png", texture(0))
+    path.write_bytes(path.read_bytes()[:16] + 2 * (60000).to_bytes(4) + path.read_bytes()[24:])
+    assert is_pictures(path)
+    with pytest.raises(BadInputError, match=r"picture\.png"):
         read_picture(path)
 
 
