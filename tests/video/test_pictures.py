@@ -135,6 +135,24 @@ def test_animations_are_films_with_times(tmp_path: Path, suffix: str, lossless: 
     assert (info.width, info.height, info.frames) == (24, 16, 5) and info.fps > 0
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda gif: gif[: len(gif) // 2], "its end is missing"),
+        (lambda gif: gif[:-1], "its end is missing"),
+        (lambda gif: gif + gif, "another film follows its end"),
+        (lambda gif: gif[: len(gif) // 2] + bytes(len(gif) // 4) + gif[-99:], "damaged|missing"),
+    ],
+)
+def test_a_gif_that_is_not_whole_says_so(tmp_path: Path, change, says: str) -> None:
+    pictures = [Image.fromarray(texture(i, 64, 64)) for i in range(6)]
+    path = tmp_path / "moves.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.warns(BrokenFilmWarning, match=says):
+        assert list(read_frames(path))
+
+
 def test_a_broken_animation_says_so(tmp_path: Path) -> None:
     pictures = [Image.fromarray(texture(i, 64, 64)) for i in range(6)]
     path = tmp_path / "moves.png"
