@@ -17,6 +17,7 @@ from kinepose.inference.onnx import OUTPUTS, export_onnx, onnx_poses
 from kinepose.inference.predict import predict
 from kinepose.method.model import load_model, new_model, save_model
 from kinepose.pose_files import read_poses
+from kinepose.run_folder import model_sha256
 from kinepose.settings import ExportOnnxConfig, PeopleConfig, PredictConfig
 from kinepose.video.writing import write_video
 
@@ -115,9 +116,12 @@ def test_a_wrong_file_is_one_line(run, exported, tmp_path):
     save_model(new_model(TINY_MODEL), other)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(exported.read_bytes()[:1000])
+    odd = tmp_path / "odd.onnx"
+    odd.write_bytes(exported.read_bytes().replace(model_sha256(run).encode(), b"\xff" * 64))
     for path, folder, reason in [
         (exported, other, "not made of the run"),
         (broken, run, "no ONNX file"),
+        (odd, run, "no ONNX file"),
         (tmp_path / "none.onnx", run, "no such file"),
         (run, run, "is a folder"),
     ]:

@@ -99,3 +99,9 @@ def test_looks_are_the_colours_of_three_bands() -> None:
     assert alike[0, 1] == pytest.approx(1 / 3)
     assert alike[0, 2] > 0.95
     assert looks_of(picture, np.zeros((0, 4))).shape[0] == 0
+
+
+def test_frames_that_are_shown_at_one_time_link_too() -> None:
+    assert followed([sight((float(i), RED)) for i in range(6)], step=0.0) == [
+        {i: float(i) for i in range(6)}
+    ]

@@ -1,5 +1,6 @@
 """pictures.py: pictures of every kind, and those that move."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def test_what_a_folder_holds_beside_pictures_is_counted_once(tmp_path: Path) -> 
     for name in ("notes.txt", "clip.mp4", "more.txt", "._b.png", ".hidden"):
         (tmp_path / name).write_bytes(b"\0")
     (tmp_path / "results").mkdir()
-    with pytest.warns(FilmWarning, match=r"3 pictures .* not: 1 \.mp4, 2 \.txt$"):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "nowhere.png").symlink_to("gone.png")
+    with pytest.warns(FilmWarning, match=r"3 pictures .* not: 1 \.mp4, 2 \.png, 2 \.txt$"):
         paths = picture_paths(tmp_path)
     assert [path.name for path in paths] == ["a9.webp", "a10.JPG", "b.png"]
     (tmp_path / "results" / "c.png").write_bytes(b"\0")
@@ -94,6 +97,25 @@ def test_a_broken_picture_is_one_line(tmp_path: Path) -> None:
         read_picture(path)
 
 
+def test_a_damaged_part_of_a_jpeg_is_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "picture.jpg", texture(0, 96, 72))
+    good = path.read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_picture(path)
+    path.write_bytes(good[:-900] + bytes(500) + good[-400:])
+    with pytest.warns(BrokenFilmWarning, match=r"picture\.jpg is broken"):
+        assert read_picture(path).shape == (96, 72, 3)
+
+
+def test_a_picture_that_claims_to_be_huge_is_one_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "picture.png", texture(0))
+    path.write_bytes(path.read_bytes()[:16] + 2 * (60000).to_bytes(4) + path.read_bytes()[24:])
+    assert is_pictures(path)
+    with pytest.raises(BadInputError, match=r"picture\.png"):
+        read_picture(path)
+
+
 @pytest.mark.parametrize(
     ("suffix", "lossless"), [(".webp", True), (".png", False), (".gif", False)]
 )
@@ -111,6 +133,24 @@ def test_animations_are_films_with_times(tmp_path: Path, suffix: str, lossless: 
     np.testing.assert_allclose([frame.image.mean() for frame in frames], 40 * np.arange(5), atol=3)
     info = film_info(path)
     assert (info.width, info.height, info.frames) == (24, 16, 5) and info.fps > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda gif: gif[: len(gif) // 2], "its end is missing"),
+        (lambda gif: gif[:-1], "its end is missing"),
+        (lambda gif: gif + gif, "another film follows its end"),
+        (lambda gif: gif[: len(gif) // 2] + bytes(len(gif) // 4) + gif[-99:], "damaged|missing"),
+    ],
+)
+def test_a_gif_that_is_not_whole_says_so(tmp_path: Path, change, says: str) -> None:
+    pictures = [Image.fromarray(texture(i, 64, 64)) for i in range(6)]
+    path = tmp_path / "moves.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.warns(BrokenFilmWarning, match=says):
+        assert list(read_frames(path))
 
 
 def test_a_broken_animation_says_so(tmp_path: Path) -> None:

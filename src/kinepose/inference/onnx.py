@@ -73,7 +73,7 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
     inputs, outputs = (
         [node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())
     )
-    if made_of(session) != model_sha256(run):
+    if made_of(path, session) != model_sha256(run):
         raise BadInputError(f"{path} was not made of the run {run}: {remedy}")
     if inputs != ["images"] or tuple(outputs) not in (OUTPUTS, OUTPUTS + SEEN_OUTPUTS):
         raise BadInputError(f"{path} has other inputs or outputs: {remedy}")
@@ -108,9 +108,14 @@ def open_session(path: Path) -> Any:
         )
 
 
-def made_of(session: Any) -> str | None:
-    """The hash of the weights that a file was made of, if it says that."""
-    return session.get_modelmeta().custom_metadata_map.get(_WEIGHTS)
+def made_of(path: Path, session: Any) -> str | None:
+    """The hash of the weights that the file of a session was made of, if it says that.
+
+    Raises:
+        BadInputError: if what it says is no text.
+    """
+    with decoding(path, "ONNX file that can be used"):
+        return session.get_modelmeta().custom_metadata_map.get(_WEIGHTS)
 
 
 def write_onnx(network: Any, path: Path, weights: str) -> None:

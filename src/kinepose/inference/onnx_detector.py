@@ -57,7 +57,7 @@ def onnx_answer(path: Path) -> Answer | None:
     if not path.is_file():
         return None
     session = open_session(path)
-    if made_of(session) != detector_sha256():
+    if made_of(path, session) != detector_sha256():
         raise BadInputError(f"{path} is of another version's detector: kinepose export-onnx again")
 
     def answer(images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, Tensor]:

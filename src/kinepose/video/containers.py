@@ -10,6 +10,7 @@ from av.stream import Disposition
 
 from kinepose.errors import BadInputError
 from kinepose.files import LONGEST_NAME, regular_file
+from kinepose.video.gif import what_gif_lacks
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were films of a terminal."""
@@ -118,13 +119,19 @@ def promised_frames(container: av.container.InputContainer, stream: av.VideoStre
 
 
 def what_lacks(
-    container: av.container.InputContainer, stream: av.VideoStream, start: float, end: float
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    start: float,
+    end: float,
 ) -> str:
     """How much sooner a film ends than it promises, in words; from `start` to `end` on its clock.
 
     Small differences are no news. Formats say when their pictures end, or all that is in them;
     those that say nothing at all may at least end within one of their packets.
     """
+    if container.format.name == "gif":
+        return what_gif_lacks(path)
     seconds = promised_end(container, stream) - start
     if end - start < 0.98 * seconds - 2 / average_fps(stream):
         return f"it ends after {end - start:.1f} of {seconds:.1f} s"

@@ -159,10 +159,11 @@ def _expected(
     """Where a person's box would be if he went on as in his last finds."""
     recent = list(islice(reversed(piece.found), _RECENT))
     box, before = (_box(piece, position, sights) for position in (recent[0], recent[-1]))
-    if len(recent) == 1:
+    lasted = times[recent[0]] - times[recent[-1]]
+    if lasted == 0:  # found once, or in frames that are shown at one time
         return box
     moved = (box[:2] + box[2:] - before[:2] - before[2:]) / 2
-    share = min(now - times[recent[0]], _CARRIED) / (times[recent[0]] - times[recent[-1]])
+    share = min(now - times[recent[0]], _CARRIED) / lasted
     return box + np.tile(share * moved, 2)
 
 

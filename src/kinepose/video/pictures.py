@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pillow_heif
@@ -15,6 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
 from kinepose.files import PICTURE_SUFFIXES, decoding, regular_file
+from kinepose.video.containers import address
 from kinepose.video.display import HDR_TRANSFERS, Picture, over_plain
 from kinepose.video.tone_mapping import to_sdr
 
@@ -51,7 +53,7 @@ def is_animation(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return getattr(image, "n_frames", 1) > 1
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
 
 
@@ -90,10 +92,14 @@ def read_picture(path: Path) -> Picture:
     """RGB, the way up that its camera says, in sRGB, over grey where it is transparent.
 
     Raises:
-        BadInputError: if it cannot be read.
+        BadInputError: if it cannot be read. Where a part of a JPEG is damaged, which its reader
+            paints somehow, a BrokenFilmWarning says so.
     """
     with decoding(regular_file(path), "picture"), Image.open(path) as image:
         image.load()
+        if image.format in ("JPEG", "MPO") and _is_damaged(path):
+            message = f"{path.name} is broken (a part of it is damaged); it is used as it is"
+            warnings.warn(message, BrokenFilmWarning, stacklevel=2)
         return _shown(image)
 
 
@@ -125,6 +131,19 @@ def animation_size(path: Path) -> tuple[int, float]:
         count = getattr(image, "n_frames", 1)
         image.load()
         return count, 1 / _seconds(image)
+
+
+def _is_damaged(jpeg: Path) -> bool:
+    """What libjpeg passes over, FFmpeg says."""
+    try:
+        with av.open(address(jpeg), format="jpeg_pipe") as container:
+            container.streams.video[0].codec_context.options = {"err_detect": "explode"}
+            next(container.decode(video=0))
+    except (av.InvalidDataError, StopIteration):
+        return True
+    except av.FFmpegError:  # a kind of JPEG that it does not know
+        return False
+    return False
 
 
 def _seconds(image: Image.Image) -> float:
@@ -169,8 +188,8 @@ def shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
 
 
 def _counts(file: Path) -> bool:
-    """Whether it is a file, or a folder that holds pictures: others are of results."""
-    return file.is_file() or any(inner.suffix.lower() in SUFFIXES for inner in file.iterdir())
+    """Whether it is no folder, or one that holds pictures: others are of results."""
+    return not file.is_dir() or any(inner.suffix.lower() in SUFFIXES for inner in file.iterdir())
 
 
 def _kind(file: Path) -> str:

@@ -152,7 +152,7 @@ def _decode(path: Path) -> Generator[Frame]:
             end = start + time + max(lasts, 1 / rate)
             yield Frame(index, time, partial(display.develop, picture))
             index += 1
-        broken = what_lacks(container, stream, start, end) or damage.described()
+        broken = what_lacks(path, container, stream, start, end) or damage.described()
     if index == 0:
         raise BadInputError(f"cannot decode {path}: {broken or 'it holds no frames'}")
     if broken:
