@@ -1,4 +1,4 @@
-"""Whether a GIF is whole: it does not say how long it is, and FFmpeg ends wherever it breaks off."""
+"""Whether a GIF is whole: decoders of FFmpeg and Pillow take one that ends early for a short one."""
 
 from pathlib import Path
 from typing import BinaryIO
