@@ -1,4 +1,4 @@
-"""Whether a GIF is whole: decoders of FFmpeg and Pillow take one that ends early for a short one."""
+"""Whether a GIF is whole: FFmpeg and Pillow take one that ends early for a shorter one."""
 
 from pathlib import Path
 from typing import BinaryIO
