@@ -181,6 +181,7 @@ LYING_ARRAYS = {
     "too large for float32": lambda p: npz_with(p, joints3d=np.full((ROWS, 17, 3), 1e300)),
     "inf where nan may be": lambda p: npz_with(p, energy=np.full(ROWS, np.inf, np.float32)),
     "below its range": lambda p: npz_with(p, fps=np.float32(-1)),
+    "above its range": lambda p: npz_with(p, fps=np.float32(1e30)),
     "a frame of next century": lambda p: npz_with(p, frame=np.arange(ROWS) + 2**40),
     "an empty box": lambda p: npz_with(p, box=np.zeros((ROWS, 4), np.float32)),
     "another version": lambda p: npz_with(p, format_version=np.int64(99)),
