@@ -1,4 +1,4 @@
-"""Whether a GIF is whole: it does not say how long it is, and FFmpeg ends wherever it breaks off."""
+"""Whether a GIF is whole: it does not say how long it is, and FFmpeg ends wherever it breaks."""
 
 from pathlib import Path
 from typing import BinaryIO
