@@ -27,6 +27,7 @@ from kinepose.array_files import read_npz
 from kinepose.benchmarks.synthworld import read_synthworld
 from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.pairs import load_images, read_clips
+from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError, SettingError, TrainingError
 from kinepose.evaluation.score import read_scores
 from kinepose.method.model import load_model, save_model
@@ -181,6 +182,7 @@ LYING_ARRAYS = {
     "too large for float32": lambda p: npz_with(p, joints3d=np.full((ROWS, 17, 3), 1e300)),
     "inf where nan may be": lambda p: npz_with(p, energy=np.full(ROWS, np.inf, np.float32)),
     "below its range": lambda p: npz_with(p, fps=np.float32(-1)),
+    "above its range": lambda p: npz_with(p, fps=np.float32(1e30)),
     "a frame of next century": lambda p: npz_with(p, frame=np.arange(ROWS) + 2**40),
     "an empty box": lambda p: npz_with(p, box=np.zeros((ROWS, 4), np.float32)),
     "another version": lambda p: npz_with(p, format_version=np.int64(99)),
@@ -588,3 +590,42 @@ def test_poses_that_are_not_finite_are_never_written(place):
     with pytest.raises(BadInputError, match="joints3d holds numbers that are not finite"):
         write_poses(place / "bad.npz", replace(poses(), joints3d=poses().joints3d * np.inf))
     assert not (place / "bad.npz").exists()
+
+
+def test_a_name_that_is_not_utf8_is_written_to(place, monkeypatch, capsys):
+    from kinepose.video.writing import write_video
+
+    write_video(Path("film.mp4"), [np.full((64, 64, 3), 5 * i, np.uint8) for i in range(25)], 25.0)
+    out = place / "o\udcff"
+    settings = [
+        "--detector",
+        "none",
+        "--shortest-clip",
+        "0.5",
+        "--crop-size",
+        "32",
+        "--workers",
+        "1",
+        "--no-whole",
+    ]
+    status, lines = run(monkeypatch, capsys, "prepare", "film.mp4", *settings, "--output", out)
+    assert status == 0, lines
+    assert (out / "film.parquet").is_file()
+
+
+def test_boxes_without_their_detector_are_one_line(refused, place):
+    (place / "film.mp4").write_bytes(b"no film")
+    said = refused("predict", "film.mp4", "--output", "out", "--boxes", "boxes.csv")
+    assert "--boxes is read by --detector file alone" in said
+
+
+def test_weights_that_are_cut_off_are_not_described(refused, place):
+    path = place / "run/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "model.safetensors" in refused("info", "run")
+
+
+def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):
+    path = shutil.copy(prior, tmp_path / "prior.npz")
+    npz_with(path, joints2d=np.zeros((4, 17, 2), np.uint8))
+    assert load_prior(path).joints2d.dtype == np.float32

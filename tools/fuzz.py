@@ -30,6 +30,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import typing
 import urllib.error
@@ -142,6 +143,7 @@ def _serve(asks: typing.TextIO, answers: typing.TextIO) -> None:
 
 def _child(main: Callable[[], None], argv: list[str], folder: Path) -> None:
     import faulthandler
+    import multiprocessing.util
     import traceback
 
     os.setsid()
@@ -153,7 +155,6 @@ def _child(main: Callable[[], None], argv: list[str], folder: Path) -> None:
     os.chdir(folder)
     (folder / ".tmp").mkdir(exist_ok=True)
     os.environ |= {"TMPDIR": str(folder / ".tmp"), "XDG_STATE_HOME": str(folder / ".state")}
-    import tempfile
 
     tempfile.tempdir = None
     null = os.open(os.devnull, os.O_RDONLY)
@@ -180,6 +181,7 @@ def _child(main: Callable[[], None], argv: list[str], folder: Path) -> None:
             sys.stderr.flush()
         except (OSError, ValueError):
             pass
+        multiprocessing.util._exit_function()  # as Python does at its end
         os._exit(status & 255)
 
 
@@ -1013,7 +1015,9 @@ def csv_mutations(base: bytes) -> list[tuple[str, Mutation, str]]:
         add(
             f"no column {column}",
             lines(
-                lambda ls, i=i: [b",".join(l.split(b",")[:i] + l.split(b",")[i + 1 :]) for l in ls]
+                lambda ls, i=i: [
+                    b",".join(line.split(b",")[:i] + line.split(b",")[i + 1 :]) for line in ls
+                ]
             ),
             "any" if column == "film" else "fail",
         )
@@ -1998,7 +2002,7 @@ def cases_of(target: Target) -> list[Case]:
     """Every mutation of a file: what stands in its place, its bytes, its contents."""
     base = (SEEDS / _origin(target)).read_bytes()
     path = Path(target.file)
-    names = (*target.names, path.name, path.parent.name or path.stem, path.parts[0])
+    names = (*target.names, path.name, path.parent.name or path.stem, path.parts[0], path.stem)
     names = tuple(n for n in dict.fromkeys(names) if n)
     made: list[Case] = []
 
@@ -2256,7 +2260,7 @@ def option_cases(command: str) -> list[Case]:
         shown = words or " ".join(map(repr, values))
         name = option.rsplit(".", 1)[-1].lstrip("-")
         shown_value = [" ".join(value.split())[:12] for value in values if len(value) > 2]
-        names = (name, name.replace("-", "_"), *shown_value)
+        names = (name, name.replace("-", "_"), "s3:", "empty scene", "is read", *shown_value)
         made.append(Case(f"options of {command}", f"{option} {shown[:80]}", make, expect, names))
 
     for option, hint in settings_of(COMMANDS[command][1]):
@@ -3799,7 +3803,9 @@ def nonsense(path: Path, energy_may_lack: bool) -> str:
         elif kind == ".c3d":
             import ezc3d
 
-            points = ezc3d.c3d(str(path))["data"]["points"]
+            with tempfile.TemporaryDirectory() as place:  # ezc3d knows names in UTF-8 only
+                copy = shutil.copy(path, f"{place}/points.c3d")
+                points = ezc3d.c3d(copy)["data"]["points"]
             if np.isinf(points).any():
                 return "points are not finite"
         elif kind == ".html":
@@ -3890,9 +3896,9 @@ def judge(case: Case, folder: Path, before: dict[str, str], found: dict) -> list
         lacks = "--no-energy" in case.argv or "score" in case.family
         for name in new + [c for c in changed if c in after]:
             path = folder / name
-            if path.is_file() and not path.is_symlink():
-                if wrong := nonsense(path, lacks):
-                    faults.append(("nonsense", f"{_plain_name(path)}: {wrong}"))
+            plain = path.is_file() and not path.is_symlink()
+            if plain and (wrong := nonsense(path, lacks)):
+                faults.append(("nonsense", f"{_plain_name(path)}: {wrong}"))
         if re.search(r"(?<![A-Za-z])(nan|NaN)(?![A-Za-z])", stdout):
             faults.append(("nonsense", "nan is printed"))
     lost = [n for n in changed if status or not _may(n, case.replaced)]

@@ -238,6 +238,11 @@ class PeopleConfig(Settings):
     """A person not found for longer is a new one, or known again by looks; shorter gaps are
     interpolated [s]. Unless told, 2 for 'people' and 1 for the others."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.boxes is not None and self.detector != "file":
+            raise SettingError("boxes", "is read by --detector file alone")
+
 
 @dataclass(frozen=True)
 class PrepareConfig(Settings):

@@ -21,6 +21,8 @@ class TensorHead:
 
     dtype: str
     shape: tuple[Annotated[int, Interval(ge=0, le=2**40)], ...]
+    data_offsets: tuple[int, int]
+    """Where its numbers begin and end, behind the head [bytes]."""
 
 
 def read_heads(path: Path) -> tuple[dict[str, TensorHead], dict[str, str]]:
@@ -36,6 +38,9 @@ def read_heads(path: Path) -> tuple[dict[str, TensorHead], dict[str, str]]:
         said = json.loads(text)
         metadata = said.pop("__metadata__", {})
     heads = from_json(json.dumps(said), dict[str, TensorHead], str(path))
+    end = max((head.data_offsets[1] for head in heads.values()), default=0)
+    if 8 + length + end != path.stat().st_size:
+        raise BadInputError(f"{path} is not as long as it says: it is cut off, or broken")
     return heads, from_json(json.dumps(metadata), dict[str, str], str(path))
 
 

@@ -281,7 +281,9 @@ def _part_of_crops(table: pa.Table, margin: float | None, name: str) -> float:
 
 def _narrowed(table: pa.Table, part: Float64[np.ndarray, " rows"]) -> pa.Table:
     """The same rows, `crop` as wide as the part that is wanted."""
-    crops = np.array(table["crop"].to_pylist(), np.float32).reshape(-1, 3)
+    if (part == 1).all():
+        return table
+    crops = _flat(table["crop"]).reshape(-1, 3).copy()
     crops[:, 2] *= part
     column = pa.array(list(crops), SCHEMA.field("crop").type)
     return table.set_column(SCHEMA.get_field_index("crop"), SCHEMA.field("crop"), column)

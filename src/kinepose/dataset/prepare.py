@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from annotated_types import Interval
 from pydantic import AfterValidator, ConfigDict
@@ -225,7 +226,10 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
         ):
             warnings.simplefilter("always", FilmWarning)
             schema = SCHEMA.with_metadata({CROP_MARGIN: str(config.people.margin)})
-            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            with (
+                pa.OSFile(os.fsencode(temporary), "wb") as file,  # names are bytes
+                pq.ParquetWriter(file, schema, compression="zstd") as writer,
+            ):
                 for table in cut_film(film, config):
                     writer.write_table(table)
                     paired = table["paired"][0].as_py()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor
 
 from kinepose.array_files import read_arrays, schema_of, write_npz
@@ -27,13 +27,13 @@ class PriorSet:
     """How much of each pixel the person covers, of 255."""
     shadow: UInt8[np.ndarray, "renders size size"]
     """How much of its light the person's shadow takes from the background, of 255."""
-    joints2d: Float[np.ndarray, "renders 17 2"]
+    joints2d: Float32[np.ndarray, "renders 17 2"]
     """From -1 to 1 across the crop."""
-    joints3d: Float[np.ndarray, "renders 17 3"]
+    joints3d: Float32[np.ndarray, "renders 17 3"]
     """The body's own joints in the frame C [canonical]."""
-    camera: Float[np.ndarray, "renders 9"]
+    camera: Float32[np.ndarray, "renders 9"]
     """The extended camera that fits best."""
-    camera_residual: Float[np.ndarray, " renders"]
+    camera_residual: Float32[np.ndarray, " renders"]
     """Its root mean square distance from joints2d [half crop sides]."""
 
 

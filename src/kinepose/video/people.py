@@ -1,5 +1,6 @@
 """The people of a film, each followed from frame to frame, and the square crops around them."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -216,16 +217,15 @@ def _people_of_file(
     """
     position_of = {frame: position for position, frame in enumerate(frames)}
     numbered: dict[int, Person] = {}
-    unused = max(from_file) + 1
+    unused = (number for number in itertools.count() if number not in from_file)
     for number, boxes in sorted(from_file.items()):
         moments = np.interp(sorted(boxes), frames, times).tolist()
         time_of = dict(zip(sorted(boxes), moments, strict=True))
         for piece in split_at_jumps(boxes, time_of, longest_gap):
             finds = {position_of[f]: box for f, box in piece.items() if f in position_of}
             if finds:
-                given = unused if number in numbered else number
+                given = next(unused) if number in numbered else number
                 numbered[given] = Person(finds, dict.fromkeys(finds, 1.0))
-                unused += given == unused
     return numbered
 
 
