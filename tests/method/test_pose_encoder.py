@@ -86,6 +86,10 @@ def test_what_is_frozen_is_not_trained(tiny_config):
     ("settings", "says"),
     [
         ({"extended_camera": False}, "--model.heatmaps needs --model.extended-camera"),
+        (
+            {"backbone_widths": (8, 8), "backbone_depths": (1, 1)},
+            "--model.heatmaps needs a backbone of four stages, not 2",
+        ),
         ({"image_size": 48, "map_size": 12}, "32, 64, 96 ... px, not 48"),
         ({"heatmaps": -8}, "heatmaps -8"),
         ({"frozen_stages": -1}, "frozen-stages -1"),
