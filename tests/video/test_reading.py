@@ -195,3 +195,8 @@ def test_nothing_half_written_stays(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no frames"):
         write_video(tmp_path / "film.mp4", [], 10.0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_a_pixel_thin_are_no_film(tmp_path):
+    with pytest.raises(BadInputError, match="a pixel thin"):
+        write_video(tmp_path / "thin.mp4", [np.zeros((1, 64, 3), np.uint8)], 25.0)

@@ -36,13 +36,15 @@ def write_timed_video(
     options are x264's.
 
     Raises:
-        BadInputError: if there are no frames, or the disk is full.
+        BadInputError: if there are no frames, one is a pixel thin, or the disk is full.
     """
     container = stream = None
     try:
         with replacing(path) as temporary:
             for start, duration, image in _with_durations(frames, 1 / fps):
                 height, width = (length // 2 * 2 for length in image.shape[:2])
+                if not (height and width):
+                    raise BadInputError(f"cannot write {path}: a picture of it is a pixel thin")
                 if container is None or stream is None:
                     container = av.open(address(temporary), "w", format="mp4")
                     rate = Fraction(fps).limit_denominator(1001)
