@@ -1,6 +1,7 @@
 """One tiny model, and one tiny synthetic film on its way through the whole house."""
 
 import os
+import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from kinepose import cli
 from kinepose.method.model import Model, new_model
 from kinepose.settings import (
     CPU_MODEL,
@@ -124,3 +126,15 @@ def synthworlds(tmp_path_factory):
 def synthworld(synthworlds):
     """That of today."""
     return synthworlds(2)
+
+
+def run_here(monkeypatch, capsys, *words):
+    """A command in this process: its exit status and the lines of its stderr."""
+    monkeypatch.setattr(sys, "argv", ["kinepose", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        status = stop.code
+    else:
+        status = 0
+    return status, capsys.readouterr().err.splitlines()

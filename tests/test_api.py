@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.conftest import run_here
 
 import kinepose
-from kinepose import cli
 from kinepose.method.model import save_model
 from kinepose.pose_files import read_poses
 
@@ -20,7 +20,7 @@ def run(tiny_model, tmp_path):
     return tmp_path / "run"
 
 
-def test_poses_are_those_that_the_command_writes(films, run, tmp_path, monkeypatch):
+def test_poses_are_those_that_the_command_writes(films, run, tmp_path, monkeypatch, capsys):
     video = sorted((films / "films").glob("*.mp4"))[0]
     before = sorted(tmp_path.rglob("*"))
     options = {"run": run, "detector": "file", "boxes": films / "boxes.csv", "height": 1850.0}
@@ -29,8 +29,7 @@ def test_poses_are_those_that_the_command_writes(films, run, tmp_path, monkeypat
     words = ["predict", video, "--output", tmp_path / "poses", "--no-overlay", "--no-viewer"]
     words += ["--run", run, "--detector", "file", "--boxes", films / "boxes.csv", "--height", 1850]
     words += ["--formats", "bvh", "csv"]
-    monkeypatch.setattr("sys.argv", ["kinepose", *map(str, words)])
-    cli.main()
+    assert run_here(monkeypatch, capsys, *words)[0] == 0
     written = read_poses(tmp_path / "poses")
     for name, array in vars(written).items():
         np.testing.assert_array_equal(getattr(poses, name), array, name)

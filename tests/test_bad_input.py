@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import struct
-import sys
 import zipfile
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from tests.conftest import run_here
 
 from kinepose import cli
 from kinepose.adaptation.adapt import read_adaptation
@@ -115,25 +115,13 @@ def contents(folder):
     }
 
 
-def run(monkeypatch, capsys, *words):
-    """Exit status and the lines of stderr."""
-    monkeypatch.setattr(sys, "argv", ["kinepose", *map(str, words)])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        status = stop.code
-    else:
-        status = 0
-    return status, capsys.readouterr().err.splitlines()
-
-
 @pytest.fixture
 def refused(place, monkeypatch, capsys):
     """A call that must end with status 2, one short line, and nothing changed; gives the line."""
 
     def call(*words):
         before = contents(place)
-        status, lines = run(monkeypatch, capsys, *words)
+        status, lines = run_here(monkeypatch, capsys, *words)
         assert status == 2, lines
         assert len(lines) == 1 and lines[0].startswith("kinepose: ") and len(lines[0]) < 700
         for jargon in ("Traceback", "[Errno", "NoneType", "object at", "typing."):
@@ -539,7 +527,7 @@ def test_names_are_bytes(place, monkeypatch, capsys):
         ("export", "poses.npz", "--formats", "json", "csv", "bvh", "trc", "c3d", "--output", latin),
         ("evaluate", "poses.npz", "labels.npz", "--output", f"{latin}.json"),
     ):
-        assert run(monkeypatch, capsys, *words) == (0, []), words
+        assert run_here(monkeypatch, capsys, *words) == (0, []), words
     assert (place / latin / "track_0.c3d").stat().st_size > 1000
 
 
@@ -554,7 +542,7 @@ def test_what_we_did_not_foresee_is_caught_at_the_top(place, monkeypatch, capsys
         raise ZeroDivisionError("by us")
 
     monkeypatch.setitem(cli.COMMANDS, "info", (broken, cli.COMMANDS["info"][1]))
-    status, (line,) = run(monkeypatch, capsys, "info", "run")
+    status, (line,) = run_here(monkeypatch, capsys, "info", "run")
     assert status == 70 and "Traceback" not in line and "this is a bug" in line
     (path,) = (place / ".state").rglob("*.txt")
     assert str(path) in line
@@ -569,7 +557,7 @@ def test_ctrl_c_and_a_full_memory_are_no_bugs(place, monkeypatch, capsys):
             raise error
 
         monkeypatch.setitem(cli.COMMANDS, "info", (stopped, cli.COMMANDS["info"][1]))
-        status, (line,) = run(monkeypatch, capsys, "info", "run")
+        status, (line,) = run_here(monkeypatch, capsys, "info", "run")
         assert status == 2 and says in line
     assert not (place / ".state").exists()
 
@@ -608,7 +596,7 @@ def test_a_name_that_is_not_utf8_is_written_to(place, monkeypatch, capsys):
         "1",
         "--no-whole",
     ]
-    status, lines = run(monkeypatch, capsys, "prepare", "film.mp4", *settings, "--output", out)
+    status, lines = run_here(monkeypatch, capsys, "prepare", "film.mp4", *settings, "--output", out)
     assert status == 0, lines
     assert (out / "film.parquet").is_file()
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tests.conftest import run_here
 
-from kinepose import cli
 from kinepose.pose_files import read_poses
 
 KINEPOSE = [sys.executable, "-m", "kinepose"]
@@ -40,16 +40,6 @@ def succeeds(*words: object) -> str:
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr == "", "what went well is told on stdout"
     return done.stdout
-
-
-def fails(*words: object) -> str:
-    """The one line of complaint of a command that must fail."""
-    done = kinepose(*words)
-    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    lines = [line for line in done.stderr.splitlines() if line.startswith("kinepose: ")]
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +159,9 @@ def test_a_resumed_run_that_is_done_stays_as_it_is(walk):
 
 def test_bad_input_is_one_line_and_status_2(walk, tmp_path, monkeypatch, capsys):
     def fails(*words: object) -> str:
-        """As above, but here in this process, which has loaded torch."""
-        monkeypatch.setattr("sys.argv", ["kinepose", *map(str, words)])
-        with pytest.raises(SystemExit, match="2"):
-            cli.main()
-        (line,) = capsys.readouterr().err.splitlines()
+        """The one line of complaint of a command that must fail."""
+        status, (line,) = run_here(monkeypatch, capsys, *words)
+        assert status == 2 and line.startswith("kinepose: ")
         return line
 
     text = tmp_path / "film.mp4"

@@ -2336,6 +2336,8 @@ def option_cases(command: str) -> list[Case]:
 
 
 def other_cases() -> list[Case]:
+    from kinepose.settings import Benchmark
+
     made: list[Case] = []
 
     def add(
@@ -3571,15 +3573,7 @@ def other_cases() -> list[Case]:
         ("none",),
         before=lambda f: (f / "none").mkdir(),
     )
-    for benchmark in (
-        "h36m_train",
-        "h36m_all",
-        "h36m_frontal",
-        "h36m_64th",
-        "mpi_inf_3dhp_train",
-        "mpi_inf_3dhp_test",
-        "lsp",
-    ):
+    for benchmark in typing.get_args(Benchmark):
         add(
             c,
             f"convert, {benchmark}: no such folder",

@@ -13,10 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
 
 from kinepose.evaluation.metrics import p_mpjpe
+from kinepose.geometry.crops import frame_to_crop
 from kinepose.pose_files import read_poses
+from kinepose.video.cropping import crop_image
 from kinepose.video.reading import read_frames
 from kinepose.visualization import image_grids
 
@@ -35,12 +36,13 @@ def main(truth: Path, folders: list[Path], output: Path, videos: Path) -> None:
     blocks = []
     for quantile, (error, folder, row) in zip(QUANTILES, chosen, strict=True):
         poses = read_poses(folder)
-        wanted = poses.frame[row]
         frames = read_frames(videos / f"{folder.name}.mp4")
-        image = next(f.image for number, f in enumerate(frames) if number == wanted)
-        crop, joints2d = _crop(image, poses.joints2d[row])
-        front, side = image_grids.two_views(poses.joints3d[row], 1.0e3)
-        parts = [image_grids.joints_on_image(crop, joints2d), front, side]
+        image = next(frame.image for frame in frames if frame.index == poses.frame[row])
+        low, high = poses.joints2d[row].min(0), poses.joints2d[row].max(0)
+        crop = np.array([*(low + high) / 2, MARGIN * (high - low).max()], np.float32)
+        seen = frame_to_crop(*map(torch.from_numpy, (poses.joints2d[row], crop))).numpy()
+        shown = image_grids.joints_on_image(crop_image(image, crop, image_grids.CELL), seen)
+        parts = [shown, *image_grids.two_views(poses.joints3d[row], 1.0e3)]
         caption = f"{100 * quantile:g} %: {error:.0f} mm"
         blocks.append(image_grids.captioned(image_grids.stacked(parts), caption))
     page = image_grids.page([image_grids.beside(blocks)])
@@ -53,27 +55,7 @@ def _errors(truth: Path, folder: Path) -> list[tuple[float, Path, int]]:
     with np.load(truth, allow_pickle=False) as known:
         joints3d = known[f"{folder.name}_joints3d"][poses.frame]
     said, wanted = (torch.from_numpy(x).double() for x in (poses.joints3d[:, LIMBS], joints3d))
-    return [
-        (p_mpjpe(a[None], b[None]).item(), folder, i)
-        for i, (a, b) in enumerate(zip(said, wanted, strict=True))
-    ]
-
-
-def _crop(
-    image: np.ndarray, joints2d: Float[np.ndarray, "17 2"]
-) -> tuple[np.ndarray, Float[np.ndarray, "17 2"]]:
-    """The square about a person, and her joints from -1 to 1 across it."""
-    low, high = joints2d.min(0), joints2d.max(0)
-    middle, half = (low + high) / 2, MARGIN * (high - low).max() / 2
-    side = 2 * image_grids.CELL
-    scale = side / (2 * half)
-    move = np.array(
-        [[scale, 0, side / 2 - scale * middle[0]], [0, scale, side / 2 - scale * middle[1]]]
-    )
-    crop = cv2.warpAffine(
-        image, move, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
-    )
-    return crop, ((joints2d - middle) / half).astype(np.float32)
+    return [(error, folder, row) for row, error in enumerate(p_mpjpe(said, wanted).tolist())]
 
 
 if __name__ == "__main__":

@@ -68,11 +68,9 @@ def predict(video: str | Path, **options: Any) -> Poses:
     people = {name: value for name, value in options.items() if name in of_people}
     others = {name: value for name, value in options.items() if name not in of_people}
     with tempfile.TemporaryDirectory() as folder:
-        room = Path(folder) / "frames"
-        config = PredictConfig(Path(video), room, people=PeopleConfig(**people), **others)
+        config = PredictConfig(Path(video), Path(folder), people=PeopleConfig(**people), **others)
         check_places(config)
-        with making(room):
-            return Poses(**vars(find_poses(config)))
+        return Poses(**vars(find_poses(config)))
 
 
 def load_model(run: str | Path = SHIPPED, device: str | torch.device = "auto") -> Model:

@@ -27,6 +27,7 @@ MOST_FRAMES = 2**24
 """Of a film: a week at 25 a second."""
 
 Frames = Annotated[Int64[np.ndarray, " rows"], Interval(ge=0, le=MOST_FRAMES)]
+Rate = Annotated[Float32[np.ndarray, ""], Interval(ge=0.0, le=1e6)]
 Tracks = Annotated[Int64[np.ndarray, " rows"], Interval(ge=-(2**31), le=2**31 - 1)]
 
 
@@ -57,7 +58,7 @@ class FilmPoses:
     """Of the camera, as given or assumed [px]; rows differ where pictures differ in size."""
     energy: Annotated[Float32[np.ndarray, " rows"], UNKNOWN]
     """L_UNP's disagreement; nan where it was not asked for."""
-    fps: Annotated[Float32[np.ndarray, ""], Interval(ge=0.0, le=1e6)]
+    fps: Rate
     """Frames a second, on average if they come unevenly; 0 for pictures."""
     model_sha256: Shaped[np.ndarray, ""] = field(default_factory=lambda: np.array(""))
     """Of the model's weights, model.safetensors; empty if no model of ours said so."""
@@ -75,7 +76,7 @@ class FilmLabels:
     """[mm] in the film camera's frame (x right, y down, z away), the camera at the origin."""
     focal: Annotated[Float32[np.ndarray, ""], Interval(gt=0.0)]
     """[px]"""
-    fps: Annotated[Float32[np.ndarray, ""], Interval(ge=0.0, le=1e6)]
+    fps: Rate
 
 
 def write_poses(path: Path, poses: FilmPoses) -> None:

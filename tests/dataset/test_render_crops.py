@@ -129,7 +129,7 @@ def test_the_mask_says_where_the_person_is(pool):
 @pytest.mark.parametrize("change", [{"in_front": 1.0}, {"hidden": 1.0}])
 def test_what_is_hidden_leaves_the_mask(pool, change):
     lost = []
-    for seed in range(40):  # of one picture each: luck is alike until it is hidden
+    for seed in range(60):  # of one picture each: luck is alike until it is hidden
         plain = draw(pool, count=1, seed=seed)
         covered = draw(pool, replace(PLAIN, **change), count=1, seed=seed)
         dark, bright = (
@@ -146,7 +146,7 @@ def test_what_is_hidden_leaves_the_mask(pool, change):
             hidden = (gone > 0).expand(-1, 3, -1, -1)
             assert (dark.images[hidden] == 0).all() and (bright.images[hidden] == 255).all()
             assert not covered.mask[gone > 0].any()
-    assert len(lost) > 10 and max(lost) > 0.1 and sum(share > 0 for share in lost) >= 3
+    assert len(lost) > 10 and max(lost) > 0.1 and sum(share > 0 for share in lost) >= 5
 
 
 def test_people_behind_are_no_part_of_the_mask(pool):

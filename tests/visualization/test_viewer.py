@@ -295,6 +295,7 @@ def test_film_and_skeleton_are_together_where_frames_come_unevenly(opened, tmp_p
         assert page.locator("#time").text_content().startswith(f"{times[frame]:.2f} s")
     page.locator("#slider").fill("0")
     page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").wait_for()
     for after in (3, 18, 30):
         until(page, f"frame >= {after}")
         presented, drawn = page.evaluate(

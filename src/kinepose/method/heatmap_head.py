@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 
 JOINTS = len(JOINT_NAMES)
@@ -40,6 +41,10 @@ class HeatmapHead(nn.Module):
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
+        if len(channels) < 4:
+            raise BadInputError(
+                f"--model.heatmaps needs a backbone of four stages, not {len(channels)}"
+            )
         quarter, eighth, sixteenth, thirty_second = channels[-4:]
         self.from_quarter = _unit(quarter, width // 2, kernel=3, stride=2)
         self.from_eighth = _unit(eighth, width // 2, kernel=1)

@@ -72,9 +72,6 @@ class Model(nn.Module):
             raise BadInputError(
                 f"--model.heatmaps needs crops of 32, 64, 96 ... px, not {config.image_size}"
             )
-        stages = len(config.backbone_widths)
-        if config.heatmaps and config.backbone == "resnet" and stages < 4:
-            raise BadInputError(f"--model.heatmaps needs a backbone of four stages, not {stages}")
         doubled = config.map_size * 2 ** (len(config.decoder_widths) - 1)
         if doubled != config.image_size:
             raise BadInputError(
