@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import kinepose
 import tools.fuzz
 from tools.fuzz.cases import Case
 from tools.fuzz.confirm import confirm_all
@@ -18,6 +17,8 @@ from tools.fuzz.judge import judge, manifest, prepared
 from tools.fuzz.page import app_uploads
 from tools.fuzz.process import Zygote
 from tools.fuzz.summary import write_summary
+
+import kinepose
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 FROM = int(os.environ.get("FUZZ_FROM", "0"))

@@ -7,27 +7,30 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
-
 from tools.fuzz.damage import PICKLE, Damage, Mutation, Numbers
 
 
 def npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """An npz file."""
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()
 
 
 def load(data: bytes) -> dict[str, np.ndarray]:
+    """What `npz` wrote."""
     with np.load(io.BytesIO(data)) as archive:
         return {name: archive[name] for name in archive.files}
 
 
 def npy(head: bytes, data: bytes = b"") -> bytes:
+    """An npy file with any head."""
     head = head + b" " * (-(len(head) + 11) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
 
 
 def zip_of(members: dict[str, bytes]) -> bytes:
+    """A zip file."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -119,7 +122,7 @@ def npz_mutations(base: bytes) -> list[Damage]:
             add(f"{key} int64", put(key, lambda a: np.nan_to_num(a).astype(np.int64)), "any")
         if array.dtype.kind in "iu" and array.ndim:
             for value in (-1, 2**40, 2**62):
-                if value <= np.iinfo(array.dtype).max:
+                if np.iinfo(array.dtype).min <= value <= np.iinfo(array.dtype).max:
                     add(f"{key} with {value}", put(key, lambda a, v=value: one(a, v)), "any")
             add(f"{key} backwards", put(key, lambda a: a[::-1].copy()), "any")
             add(f"{key} all the same", put(key, lambda a: np.full_like(a, a.flat[0])), "any")

@@ -4,6 +4,7 @@ import shutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class Case:
     make: Callable[[Path, Numbers], list[str]]
     """Puts files into the folder of the run, and gives the command line."""
     expect: str = "any"
-    """ok; any: either; fail; told: if accepted, not without a word (or all frames)."""
+    """any: either; fail; told: if accepted, not without a word (or all frames)."""
     names: tuple[str, ...] = ()
     """The message should hold one of these."""
     replaced: tuple[str, ...] = REPLACED
@@ -101,7 +102,7 @@ def table_cases(good: Path) -> list[Case]:
             row["words"],
             words(row["run"]),
             row.get("needs", ""),
-            lambda folder, put=row.get("put", {}): _put(folder, put),
+            partial(_put, row.get("put", {})),
             expect=row.get("expect", "fail"),
             names=tuple(row.get("says", ())),
             replaced=tuple(row.get("replaces", family.get("replaces", REPLACED))),
@@ -111,7 +112,7 @@ def table_cases(good: Path) -> list[Case]:
     ]
 
 
-def _put(folder: Path, put: dict[str, str]) -> None:
+def _put(put: dict[str, str], folder: Path) -> None:
     for name, what in put.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

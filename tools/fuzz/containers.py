@@ -12,7 +12,6 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.io
-
 from tools.fuzz.damage import Damage, Mutation, Numbers
 from tools.fuzz.pictures import png_bytes
 from tools.fuzz.texts import WORST
@@ -156,6 +155,7 @@ def parquet_mutations(base: bytes) -> list[Damage]:
 
 
 def hdf5_mutations(base: bytes) -> list[Damage]:
+    """Of data sets in HDF5, which MATLAB writes as well."""
     made: list[Damage] = []
 
     def add(words: str, change: Callable, expect: str = "fail") -> None:
@@ -208,6 +208,7 @@ def hdf5_mutations(base: bytes) -> list[Damage]:
 
 
 def mat_mutations(base: bytes) -> list[Damage]:
+    """Of MATLAB's older files."""
     held = {k: v for k, v in scipy.io.loadmat(io.BytesIO(base)).items() if k[:2] != "__"}
     made: list[Damage] = []
 
@@ -247,6 +248,7 @@ def mat_mutations(base: bytes) -> list[Damage]:
 
 
 def onnx_mutations(base: bytes) -> list[Damage]:
+    """Of what `export-onnx` writes."""
     made: list[Damage] = []
 
     def add(words: str, change: Callable, expect: str = "fail") -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import struct
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -15,85 +16,101 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+_NAN = re.compile(r"(?<![A-Za-z])(nan|NaN|inf)(?![A-Za-z])")
+
 
 def nonsense(path: Path, energy_may_lack: bool) -> str:
-    """What is wrong with a file that a command wrote with status 0; '' if nothing."""
-    kind = path.suffix.lower()
+    """In words; '' if nothing is wrong, or the kind of file is none of ours."""
     try:
-        if kind == ".npz":
-            with np.load(path) as archive:
-                for name in archive.files:
-                    array = archive[name]
-                    if array.dtype.kind == "f" and not np.isfinite(array).all():
-                        lacks = {"energy"} if energy_may_lack else set()
-                        if "image" in archive.files and archive["image"].any():
-                            lacks |= {"time"}  # of pictures
-                        if name not in lacks:
-                            return f"{name} is not finite"
-        elif kind in (".json", ".jsonl"):
-
-            def refuse(word: str) -> None:
-                raise ValueError(f"{word} in it")
-
-            text = path.read_text().replace(
-                '"checkpoint_minutes": Infinity', '"checkpoint_minutes": 0'
-            )
-            lines = [text] if kind == ".json" else text.splitlines()
-            for line in lines:
-                json.loads(line, parse_constant=refuse)
-        elif kind == ".csv":
-            with path.open(newline="") as file:
-                for row in csv.reader(file):
-                    if {c.strip().lower() for c in row} & {"nan", "inf", "-inf"}:
-                        return "nan or inf in it"
-        elif kind == ".parquet":
-            import pyarrow.compute as pc
-            import pyarrow.parquet as pq
-
-            table = pq.read_table(path, use_threads=False)
-            for name in ("time", "fps", "background_motion"):
-                if not pc.all(pc.is_finite(table[name])).as_py():
-                    return f"{name} is not finite"
-            for name in ("box", "crop"):
-                if not np.isfinite(np.array(table[name].to_pylist(), float)).all():
-                    return f"{name} is not finite"
-        elif kind == ".safetensors":
-            data = path.read_bytes()
-            size = struct.unpack("<Q", data[:8])[0]
-            for name, held in json.loads(data[8 : 8 + size]).items():
-                if name != "__metadata__" and held["dtype"] in ("F32", "F16"):
-                    start, end = held["data_offsets"]
-                    dtype = {"F32": "<f4", "F16": "<f2"}[held["dtype"]]
-                    array = np.frombuffer(data[8 + size + start : 8 + size + end], dtype)
-                    if not np.isfinite(array).all():
-                        return f"{name} is not finite"
-        elif kind == ".mp4":
-            import av
-
-            with av.open(str(path)) as container:
-                if next(container.decode(video=0), None) is None:
-                    return "no frame in it"
-        elif kind in (".bvh", ".trc"):
-            if re.search(r"(?i)(?<![a-z])(nan|inf)(?![a-z])", path.read_text()):
-                return "nan or inf in it"
-        elif kind == ".c3d":
-            import ezc3d
-
-            with tempfile.TemporaryDirectory() as place:  # ezc3d knows names in UTF-8 only
-                copy = shutil.copy(path, f"{place}/points.c3d")
-                points = ezc3d.c3d(copy)["data"]["points"]
-            if np.isinf(points).any():
-                return "points are not finite"
-        elif kind == ".html":
-            text = re.sub(r'"[A-Za-z0-9+/=]{200,}"|base64,[A-Za-z0-9+/=]*', "", path.read_text())
-            text = re.sub(r"<script.*?</script>", "", text, flags=re.S)
-            if found := re.search(r"(?<![A-Za-z])(nan|NaN|inf)(?![A-Za-z])", text):
-                return f"{found[0]} in it"
-        elif kind in (".png", ".jpg"):
-            import cv2
-
-            if cv2.imread(str(path)) is None:
-                return "no picture"
-    except Exception as error:
+        if path.suffix == ".npz":
+            return _npz(path, energy_may_lack)
+        return _OF[path.suffix](path) if path.suffix in _OF else ""
+    except Exception as error:  # whatever a reader says
         return f"cannot be read: {type(error).__name__}: {str(error)[:80]}"
+
+
+def _npz(path: Path, energy_may_lack: bool) -> str:
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    lacks = {"energy"} if energy_may_lack else set()
+    if "image" in arrays and arrays["image"].any():
+        lacks |= {"time"}  # pictures have none
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all() and name not in lacks:
+            return f"{name} is not finite"
     return ""
+
+
+def _json(path: Path) -> str:
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} in it")
+
+    text = path.read_text()
+    for line in [text] if path.suffix == ".json" else text.splitlines():
+        json.loads(line, parse_constant=refuse)
+    return ""
+
+
+def _csv(path: Path) -> str:
+    with path.open(newline="") as file:
+        for row in csv.reader(file):
+            if {cell.strip().lower() for cell in row} & {"nan", "inf", "-inf"}:
+                return "nan or inf in it"
+    return ""
+
+
+def _parquet(path: Path) -> str:
+    table = pq.read_table(path, use_threads=False)
+    for name in ("time", "fps", "background_motion"):
+        if not pc.all(pc.is_finite(table[name])).as_py():
+            return f"{name} is not finite"
+    for name in ("box", "crop"):
+        if not np.isfinite(np.array(table[name].to_pylist(), float)).all():
+            return f"{name} is not finite"
+    return ""
+
+
+def _tensors(path: Path) -> str:
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    dtypes = {"F32": "<f4", "F16": "<f2"}
+    for name, held in json.loads(data[8 : 8 + size]).items():
+        if name != "__metadata__" and held["dtype"] in dtypes:
+            start, end = (8 + size + offset for offset in held["data_offsets"])
+            if not np.isfinite(np.frombuffer(data[start:end], dtypes[held["dtype"]])).all():
+                return f"{name} is not finite"
+    return ""
+
+
+def _film(path: Path) -> str:
+    with av.open(str(path)) as container:
+        return "no frame in it" if next(container.decode(video=0), None) is None else ""
+
+
+def _motion(path: Path) -> str:
+    return "nan or inf in it" if _NAN.search(path.read_text()) else ""
+
+
+def _c3d(path: Path) -> str:
+    with tempfile.TemporaryDirectory() as place:  # ezc3d knows names in UTF-8 only
+        copy = shutil.copy(path, f"{place}/points.c3d")
+        points = ezc3d.c3d(copy)["data"]["points"]
+    return "points are not finite" if np.isinf(points).any() else ""
+
+
+def _page(path: Path) -> str:
+    text = re.sub(r'"[A-Za-z0-9+/=]{200,}"|base64,[A-Za-z0-9+/=]*', "", path.read_text())
+    found = _NAN.search(re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
+    return f"{found[0]} in it" if found else ""
+
+
+def _picture(path: Path) -> str:
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    return "no picture" if cv2.imdecode(data, cv2.IMREAD_UNCHANGED) is None else ""
+
+
+_OF: dict[str, Callable[[Path], str]] = {
+    **{".json": _json, ".jsonl": _json, ".csv": _csv, ".parquet": _parquet, ".mp4": _film},
+    **{".safetensors": _tensors, ".bvh": _motion, ".trc": _motion, ".c3d": _c3d},
+    **{".html": _page, ".png": _picture, ".jpg": _picture},
+}

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,16 @@ BYTES: dict[str, Mutation] = {
 
 PLAINLY_BAD = {"random bytes", "zeros", "empty"}
 
-PLACES = ("missing", "folder", "dangling link", "link to itself", "pipe", "/dev/null", "/dev/zero")
+PLACES = (
+    "missing",
+    "folder",
+    "dangling link",
+    "link to itself",
+    "pipe",
+    "socket",
+    "/dev/null",
+    "/dev/zero",
+)
 
 
 def put_in_place(path: Path, kind: str) -> None:
@@ -82,5 +92,7 @@ def put_in_place(path: Path, kind: str) -> None:
         path.symlink_to(path.name)
     elif kind == "pipe":
         os.mkfifo(path)
+    elif kind == "socket":
+        os.mknod(path, stat.S_IFSOCK | 0o600)
     elif kind.startswith("/dev/"):
         path.symlink_to(kind)

@@ -5,7 +5,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-
 from tools.fuzz.cases import Case, table_cases
 from tools.fuzz.files import cases_of, targets
 from tools.fuzz.names import name_cases

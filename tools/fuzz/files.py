@@ -87,11 +87,15 @@ def cases_of(good: Path, target: Target) -> list[Case]:
     """Every mutation of a file: what stands in its place, its bytes, its contents."""
     must = "any" if target.optional or target.rebuilt else "fail"
     made = [
-        _case(good, target, f"in its place: {place}", must, lambda f, n, p=place: put_in_place(f, p))
+        _case(
+            good, target, f"in its place: {place}", must, lambda f, n, p=place: put_in_place(f, p)
+        )
         for place in PLACES
     ]
     for what, data in WRONG_TYPES.items():
-        made.append(_rewritten(good, target, f"{what} under its name", must, lambda d, n, x=data: x))
+        made.append(
+            _rewritten(good, target, f"{what} under its name", must, lambda d, n, x=data: x)
+        )
     for what, mutate in BYTES.items():
         many = 6 if what in (*_REPEATED, "a part zeroed") else 1
         for i in range(many):

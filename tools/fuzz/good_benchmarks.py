@@ -5,7 +5,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import scipy.io
-
 from tools.fuzz.arrays import npz
 from tools.fuzz.pictures import blob_frames, film, picture
 

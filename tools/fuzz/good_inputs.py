@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-
 from tools.fuzz.arrays import npz
 from tools.fuzz.cases import words
 from tools.fuzz.good_benchmarks import make_benchmarks

@@ -56,7 +56,9 @@ def name_cases(good: Path) -> list[Case]:
         argv = ["predict", word, *formats]
         more = {"needs": "run", "before": film}
         add(f"predict a film named with {what}", argv, plain, "name", **more)
-        add(f"prepare a film named with {what}", ["prepare", word, *cut], plain, "name", before=film)
+        add(
+            f"prepare a film named with {what}", ["prepare", word, *cut], plain, "name", before=film
+        )
         if word != name:
             bare = f"predict a film named with {what}, bare"
             add(bare, ["predict", name, *everything], plain, expect="fail", **more)
@@ -94,10 +96,16 @@ def name_cases(good: Path) -> list[Case]:
 def _in_latin(good: Path, put: Callable[..., Callable[[Path], object]]) -> list[Case]:
     """Folders named in Latin-1, and a picture among backgrounds."""
     scene, motions = put("pic.jpg", f"{LATIN}.jpg", "scenes"), "--formats json bvh trc c3d"
-    inside = f"in a folder named in Latin-1"
+    inside = "in a folder named in Latin-1"
     rows: list[tuple[str, str, str, Callable | None, tuple[str, ...]]] = [
         *(
-            (f"{line.split()[0]} --backgrounds with a picture named in Latin-1", line, "", scene, ("scenes", "name"))
+            (
+                f"{line.split()[0]} --backgrounds with a picture named in Latin-1",
+                line,
+                "",
+                scene,
+                ("scenes", "name"),
+            )
             for line in (
                 "synthesize {films} --output out --backgrounds scenes",
                 "train --output out --backgrounds scenes {prior}",
@@ -112,11 +120,31 @@ def _in_latin(good: Path, put: Callable[..., Callable[[Path], object]]) -> list[
                 ("export of poses", f"export %/poses.npz --output out {motions}", "", "poses.npz"),
             )
         ),
-        ("export into a folder named in Latin-1", f"export poses.npz --output % {motions}", "poses.npz", None, ("name", "cher")),
-        (f"convert of a data set {inside}", "convert % --benchmark h36m_train --output out", f"h36m>{LATIN}", None, ("name", "img_", "cher")),
+        (
+            "export into a folder named in Latin-1",
+            f"export poses.npz --output % {motions}",
+            "poses.npz",
+            None,
+            ("name", "cher"),
+        ),
+        (
+            f"convert of a data set {inside}",
+            "convert % --benchmark h36m_train --output out",
+            f"h36m>{LATIN}",
+            None,
+            ("name", "img_", "cher"),
+        ),
         (f"info of clips {inside}", "info %", f"clips>{LATIN}", None, ("name", "cher")),
     ]
     return [
-        case(good, "names", what, [w.replace("%", LATIN) for w in words(line)], needs, before, names=says)
+        case(
+            good,
+            "names",
+            what,
+            [w.replace("%", LATIN) for w in words(line)],
+            needs,
+            before,
+            names=says,
+        )
         for what, line, needs, before, says in rows
     ]

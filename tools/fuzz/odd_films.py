@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-
 from tools.fuzz.pictures import FRAMES, blob_frames, film, sound_only
 
 

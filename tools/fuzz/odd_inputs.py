@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-
-from kinepose.settings import Benchmark
 from tools.fuzz.cases import Case, case, words
 from tools.fuzz.pictures import blob_frames, picture
+
+from kinepose.settings import Benchmark
 
 ADDRESSES = (
     *("zip://clips::broken.zip", "nosuch://x", "s3://bucket/clips", "http://127.0.0.1:9/clips"),

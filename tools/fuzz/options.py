@@ -5,9 +5,10 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
-from kinepose.cli import COMMANDS
 from tools.fuzz.cases import Case, copied, with_earlier, words
 from tools.fuzz.damage import Numbers
+
+from kinepose.cli import COMMANDS
 
 BASES = {
     "predict": ("film.mp4 run", "predict film.mp4 --output out {poses}"),

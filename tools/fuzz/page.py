@@ -12,7 +12,6 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-
 from tools.fuzz.cases import copied
 from tools.fuzz.process import KINEPOSE, text_of
 

@@ -58,12 +58,14 @@ def film(
 
 
 def picture(path: Path, image: np.ndarray | None = None) -> Path:
+    """Of the kind that its name says."""
     image = blob_frames(3)[1] if image is None else image
     assert cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
     return path
 
 
 def sound_only() -> bytes:
+    """An MP4 without pictures."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=16000)

@@ -10,7 +10,6 @@ import os
 import pkgutil
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -49,6 +48,7 @@ class Zygote:
     def run(
         self, argv: list[str], folder: Path, interrupt: float = 0.0, limit: float = LIMIT
     ) -> dict:
+        """How it ended and what it said; after `limit` [s] it is killed."""
         ask = {
             "argv": [base64.b64encode(os.fsencode(word)).decode() for word in argv],
             "folder": str(folder),
@@ -64,6 +64,7 @@ class Zygote:
         return answer
 
     def end(self) -> None:
+        """No more runs."""
         self.to.close()
         os.waitpid(self.pid, 0)
 
@@ -162,7 +163,11 @@ def end_session(session: int) -> bool:
     What ends when its parent does, as multiprocessing's tracker of resources, gets a moment.
     """
     for _ in range(40):
-        left = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _lives(pid, session)]
+        left = [
+            pid
+            for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+            if _lives(pid, session)
+        ]
         if not left:
             return False
         time.sleep(0.05)
@@ -187,6 +192,7 @@ def bug_report(folder: Path) -> str:
 
 
 def text_of(path: Path, limit: int = 200_000) -> str:
+    """The beginning of a text; none if it is no file."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:

@@ -9,6 +9,7 @@ from tools.fuzz.damage import Damage, Mutation, Numbers
 
 
 def csv_mutations(base: bytes) -> list[Damage]:
+    """Of boxes."""
     made: list[Damage] = []
     columns = ["film", "frame", "track", "x0", "y0", "x1", "y1"]
     bad = {
@@ -107,6 +108,7 @@ def csv_mutations(base: bytes) -> list[Damage]:
 
 
 def bvh_mutations(base: bytes) -> list[Damage]:
+    """Of motions."""
     made: list[Damage] = []
 
     def add(words: str, old: bytes, new: bytes, expect: str = "fail") -> None:

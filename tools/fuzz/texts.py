@@ -7,11 +7,11 @@ import zlib
 
 from tools.fuzz.damage import Damage, Mutation, Numbers
 
-
 WORST = "[" * 100_000
 
 
 def json_mutations(base: bytes) -> list[Damage]:
+    """Of any JSON."""
     made: list[Damage] = []
     values: dict[str, object] = {
         "null": None,
