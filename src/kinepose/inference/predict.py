@@ -133,7 +133,7 @@ def _predict_rows(
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
     confidence = np.empty((count, 17), np.float32)
-    energies = np.full(count, np.nan, np.float32)
+    energies = np.empty(count, np.float32)
     pictures = is_pictures(config.film)
     if config.energy and not pictures:
         sources = source_rows(rows.track, rows.time, config.energy_gap)
@@ -147,13 +147,15 @@ def _predict_rows(
         taken, images, lent = batch
         targets = _to_tensor(images, device)
         poses = estimate(targets)
+        disagreement = torch.full((len(targets),), torch.nan)
+        if config.energy:
+            disagreement = energy(model, targets, _to_tensor(lent, device))
         found = [
             crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
+            disagreement,
         ]
-        if config.energy:
-            found.append(energy(model, targets, _to_tensor(lent, device)))
         return taken, *(numbers.cpu().numpy() for numbers in found)
 
     with (
@@ -162,7 +164,7 @@ def _predict_rows(
     ):
         for batch, *found in in_order(find, batches, workers):
             kept = (joints2d, joints3d, confidence, energies)
-            for numbers, new in zip(kept, found, strict=False):
+            for numbers, new in zip(kept, found, strict=True):
                 numbers[batch] = new
             progress.update(len(batch))
     turned, root, focal = _in_film(joints2d, joints3d, frame_sizes, config.focal)
