@@ -52,7 +52,7 @@ def make_cutouts(config: TrainDetectorConfig) -> Path:
         shape = (config.people, side, side, 4)
         held = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
         takes = _takes(stream, side, config)
-        for start, take in zip(range(0, config.people, TAKE), takes, strict=False):
+        for start, take in zip(range(0, config.people, TAKE), takes, strict=True):
             held[start : start + TAKE] = take[: config.people - start]
         held.flush()
     return path
