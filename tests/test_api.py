@@ -10,7 +10,7 @@ import torch
 from tests.conftest import run_here
 
 import kinepose
-from kinepose.method.model import save_model
+from kinepose.model_files import save_model
 from kinepose.pose_files import read_poses
 
 

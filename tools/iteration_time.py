@@ -24,8 +24,8 @@ from kinepose.method.losses import (
     trained_modules,
     unpaired_loss,
 )
-from kinepose.method.model import new_model
-from kinepose.settings import PRESETS
+from kinepose.model_files import new_model
+from kinepose.training.config import PRESETS
 
 
 @dataclass(frozen=True)

@@ -30,29 +30,27 @@ from av.video.reformatter import VideoReformatter
 from torch.utils.flop_counter import FlopCounterMode
 
 from kinepose.dataset.backgrounds import open_backgrounds
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import draw_pairs, read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
+from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.evaluate import evaluate
+from kinepose.inference.config import ExportOnnxConfig, PredictConfig
 from kinepose.inference.onnx import export_onnx
 from kinepose.inference.predict import predict
 from kinepose.method.camera_projection import project
+from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.method.losses import LossName
-from kinepose.method.model import Model, choose_device, load_model, save_model
+from kinepose.method.model import Model
 from kinepose.method.pose_encoder import backbone_config
-from kinepose.settings import (
-    PRESETS,
-    EvaluateConfig,
-    ExportOnnxConfig,
-    ModelConfig,
-    PeopleConfig,
-    PredictConfig,
-    PrepareConfig,
-    SynthesizeConfig,
-)
+from kinepose.model_files import choose_device, load_model, save_model
+from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
+from kinepose.training.config import PRESETS
 from kinepose.training.train import Materials, Run, _optimiser, _train_step
+from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import film_info
 
 Speed = tuple[float, float]

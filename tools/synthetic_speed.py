@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import torch
 
-from kinepose.settings import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import load_body, random_person
 from kinepose.synthetic.clothing import random_outfit
 from kinepose.synthetic.clothing_mesh import make_garb
+from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.lighting import random_light
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import render

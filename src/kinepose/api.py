@@ -10,13 +10,16 @@ import torch
 
 from kinepose.errors import BadInputError
 from kinepose.files import making
+from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.predict import find_poses
-from kinepose.method.model import Model, choose_device
-from kinepose.method.model import load_model as load_run
+from kinepose.method.model import Model
+from kinepose.model_files import choose_device
+from kinepose.model_files import load_model as load_run
 from kinepose.places import check_places
 from kinepose.pose_files import FilmPoses
-from kinepose.settings import SHIPPED, Format, PeopleConfig, PredictConfig
+from kinepose.settings import SHIPPED
+from kinepose.video.config import PeopleConfig
 
 HUB = "hf://"
 _WRITES = {"output", "formats", "rate", "overlay", "viewer", "overwrite"}

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kinepose.array_files import read_arrays
 from kinepose.errors import BadInputError
 from kinepose.files import regular_file
+from kinepose.method.config import ModelConfig
 from kinepose.schema import STRICT, read_json
-from kinepose.settings import SHIPPED, Count, ModelConfig, TrainConfig
+from kinepose.settings import SHIPPED, Count
 from kinepose.tensor_files import read_heads
 
 FORMAT_VERSION = 1
@@ -60,8 +61,8 @@ class RunDescription:
     model: ModelConfig
     backbone: dict[str, Any] | None = None
     """In the terms of transformers, of which other versions may say other things."""
-    train: TrainConfig | None = None
-    """What of its settings this version knows as well."""
+    train: dict[str, Any] | None = None
+    """Its settings, as JSON: training reads them back (`trained_with`)."""
     turns: dict[str, Count] = field(default_factory=dict)
     """How many iterations each loss had, those of the run it started from included."""
 

@@ -22,7 +22,8 @@ from kinepose.method.losses import (
     trained_parameters,
     unpaired_loss,
 )
-from kinepose.method.model import Poses, new_model
+from kinepose.method.model import Poses
+from kinepose.model_files import new_model
 
 SIZE = 32
 IDENTITY = ImageTransform(torch.zeros(4, dtype=torch.bool), torch.zeros(4))

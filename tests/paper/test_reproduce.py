@@ -12,10 +12,11 @@ from tests.benchmarks.test_convert import CAMERAS, RIG
 from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fetch
 
 from kinepose.errors import BadInputError
+from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.reproduce import BASE_SHARE, reproduce
 from kinepose.paper.tables import ROWS, STREAM, write_tables
 from kinepose.run_folder import read_log, read_run_config
-from kinepose.settings import PRESETS, ReproduceConfig
+from kinepose.training.config import PRESETS
 
 
 def table(path, heading):

@@ -20,7 +20,7 @@ from kinepose.method.forward_kinematics import (
     local_kinematics,
 )
 from kinepose.pose_files import read_labels
-from kinepose.settings import MotionConfig, SceneConfig, SynthesizeConfig
+from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.single_images import Renders, render_prior
 from kinepose.synthetic.synthesize import synthesize
 from kinepose.video.box_tables import read_boxes

@@ -17,11 +17,12 @@ import tyro
 from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
+from kinepose.dataset.config import StreamConfig
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.evaluation.evaluate import score_overfit
-from kinepose.method.model import load_model
+from kinepose.model_files import load_model
 from kinepose.run_folder import read_last_pictures, read_log
-from kinepose.settings import PRESETS, StreamConfig, TrainConfig
+from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import _learning_rate, train
 
 

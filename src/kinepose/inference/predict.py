@@ -20,6 +20,7 @@ from kinepose.files import check_file, making, replacing
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
 from kinepose.inference.any_way_up import any_way_up
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
@@ -29,10 +30,10 @@ from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.forward_kinematics import stature
 from kinepose.method.losses import energy
-from kinepose.method.model import Model, Poses, choose_device, load_model
+from kinepose.method.model import Model, Poses
+from kinepose.model_files import choose_device, load_model
 from kinepose.pose_files import FilmPoses
 from kinepose.run_folder import model_sha256
-from kinepose.settings import PredictConfig
 from kinepose.threads import ahead, in_order, pictures_in_one_thread
 from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (

@@ -18,9 +18,9 @@ from tqdm import tqdm
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.settings import MotionConfig, SynthesizeConfig
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import MotionConfig, SynthesizeConfig
 from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.mocap_clips import training_clips
 from kinepose.synthetic.motion import roam

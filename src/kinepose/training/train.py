@@ -59,10 +59,11 @@ from kinepose.method.losses import (
     trained_parameters,
     unpaired_loss,
 )
-from kinepose.method.model import Model, choose_device, load_model, new_model
+from kinepose.method.model import Model
+from kinepose.model_files import choose_device, load_model, new_model
 from kinepose.run_folder import paints_people, read_log, read_run_config
-from kinepose.settings import TrainConfig
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
+from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import average, joined, number, rank, share, wait
 from kinepose.training.snapshots import save_pictures
 
