@@ -68,7 +68,7 @@ def films(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     synthesize(
         SynthesizeConfig(
-            output=folder, clips=2, seconds=2.0, size=96, fps=10, camera="mixed", seed=3, workers=1
+            output=folder, videos=2, seconds=2.0, size=96, fps=10, camera="mixed", seed=3, workers=1
         )
     )
     return folder

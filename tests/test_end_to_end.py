@@ -47,7 +47,7 @@ def walk(tmp_path_factory) -> Path:
     """A folder in which every command has run."""
     root = tmp_path_factory.mktemp("walk")
     succeeds(
-        *("synthesize", "--output", root / "films", "--clips", 2, "--seconds", 2),
+        *("synthesize", "--output", root / "films", "--videos", 2, "--seconds", 2),
         *("--size", 96, "--fps", 10, "--camera", "mixed", "--seed", 3, "--workers", 1),
     )
     films = sorted((root / "films" / "films").glob("*.mp4"))

@@ -162,7 +162,7 @@ def _predicting(settings: Settings, folder: Path) -> str:
 def _accuracy(run: Path, engines: dict[str, Path | None], folder: Path) -> str:
     """p_mpjpe of each engine on four synthetic films."""
     with _quiet():
-        synthesize(SynthesizeConfig(folder / "films", clips=4, seconds=3.0, size=256, seed=11))
+        synthesize(SynthesizeConfig(folder / "films", videos=4, seconds=3.0, size=256, seed=11))
     errors = {}
     for engine, onnx in engines.items():
         scores = []
@@ -177,7 +177,7 @@ def _accuracy(run: Path, engines: dict[str, Path | None], folder: Path) -> str:
                 )
         errors[engine] = statistics.mean(score["p_mpjpe"] for score in scores)
     said = "; ".join(f"{engine} {error:.1f} mm" for engine, error in errors.items())
-    return f"\np_mpjpe on four synthetic films (`synthesize --clips 4 --seed 11`): {said}."
+    return f"\np_mpjpe on four synthetic films (`synthesize --videos 4 --seed 11`): {said}."
 
 
 def _training(settings: Settings, folder: Path, device: torch.device) -> str:

@@ -82,7 +82,7 @@ def film_speed(size: int, workers: int) -> float:
     for films in (2 * workers, 8 * workers):
         with tempfile.TemporaryDirectory() as folder:
             config = SynthesizeConfig(
-                Path(folder), clips=films, seconds=4.0, size=size, camera="mixed", workers=workers
+                Path(folder), videos=films, seconds=4.0, size=size, camera="mixed", workers=workers
             )
             start = time.perf_counter()
             synthesize(config)

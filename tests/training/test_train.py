@@ -178,7 +178,7 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
 
     command = (
         "import sys; from pathlib import Path; from dataclasses import replace;"
-        "from kinepose.settings import PRESETS; from kinepose.training.train import train;"
+        "from kinepose.training.config import PRESETS; from kinepose.training.train import train;"
         "from kinepose.dataset import backgrounds; backgrounds.PICTURES = 24;"
         "from tests.conftest import TINY_MODEL;"
         "train(replace(PRESETS['cpu'], output=Path(sys.argv[1]), clips=(Path(sys.argv[2]),),"
@@ -239,7 +239,10 @@ COMPILED = """
 import sys
 from pathlib import PosixPath
 from torch._inductor import config
-from kinepose.settings import *
+from kinepose.dataset.config import *
+from kinepose.method.config import *
+from kinepose.synthetic.config import *
+from kinepose.training.config import *
 from kinepose.errors import BadInputError
 from kinepose.training.train import train
 from kinepose.dataset import backgrounds

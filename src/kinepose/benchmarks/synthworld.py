@@ -137,7 +137,7 @@ def _recipe(split: Split, config: SynthworldConfig, folder: Path) -> SynthesizeC
     return SynthesizeConfig(
         folder,
         name=folder.name,
-        clips=round(size.films * split.films),
+        videos=round(size.films * split.films),
         seconds=size.seconds,
         fps=size.fps,
         size=size.side,
