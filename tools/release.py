@@ -32,6 +32,7 @@ from kinepose.run_folder import (
     read_log,
     read_run_config,
     run_folder,
+    without_places,
 )
 from kinepose.schema import Settings, as_json, write_json
 from kinepose.settings import Positional
@@ -40,8 +41,6 @@ from kinepose.training.checkpoint import trained_with
 
 LARGEST = 30_000_000
 """Of model.safetensors [bytes]."""
-_KEPT_PARTS = 2
-"""Of paths: enough to tell which data, too few to tell whose machine."""
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -82,7 +81,7 @@ def release(config: ReleaseConfig) -> None:
     scores = [as_json(read_scores(path)) for path in config.scores]
     _check_scores(scores, model_sha256(config.run))
     halves = half_precision(read_tensors(run_folder(config.run) / "model.safetensors"))
-    described = _without_places(as_json(read_run_config(config.run)))
+    described = without_places(as_json(read_run_config(config.run)))
     stages = _stages(config.run)
 
     save_tensors(halves, folder / "model.safetensors")
@@ -158,7 +157,7 @@ def _stages(run: Path, after: tuple[Path, ...] = ()) -> list[dict[str, Any]]:
     settings, log = trained_with(run), read_log(run)
     if settings is None or not log:
         raise BadInputError(f"{run} does not say how it was trained: no settings, or no log.jsonl")
-    train = _without_places(as_json(settings))
+    train = without_places(as_json(settings))
     stage = {
         "preset": train["preset"],
         "variant": train["variant"],
@@ -179,17 +178,6 @@ def _stages(run: Path, after: tuple[Path, ...] = ()) -> list[dict[str, Any]]:
 def _renders(train: dict[str, Any]) -> int:
     """How many L_prior had."""
     return train["stream"]["renders"] or train["prior_images"]
-
-
-def _without_places(value: Any) -> Any:
-    """The same JSON with the last parts only of every path in it."""
-    if isinstance(value, dict):
-        return {name: _without_places(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_without_places(part) for part in value]
-    if isinstance(value, str):
-        return "/".join([part for part in value.split("/") if part][-_KEPT_PARTS:])
-    return value
 
 
 def _no_better_than_a_constant(scores: list[dict[str, Any]]) -> list[str]:

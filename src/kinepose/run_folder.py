@@ -23,6 +23,8 @@ from kinepose.tensor_files import read_heads
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).parent / "weights"
 """Of the package: laid out as a run is, with figures.json and a model card beside it."""
+_KEPT_PARTS = 2
+"""Of paths: enough to tell which data, too few to tell whose machine."""
 
 
 def run_folder(run: Path) -> Path:
@@ -106,6 +108,17 @@ def read_run_config(folder: Path) -> RunDescription:
     if not path.exists():
         raise BadInputError(f"{folder} is not a run: it has no config.json")
     return read_json(path, RunDescription)
+
+
+def without_places(value: Any) -> Any:
+    """The same JSON with the last parts only of every path in it, for others to read."""
+    if isinstance(value, dict):
+        return {name: without_places(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [without_places(part) for part in value]
+    if isinstance(value, str):
+        return "/".join([part for part in value.split("/") if part][-_KEPT_PARTS:])
+    return value
 
 
 def paints_people(described: RunDescription) -> bool:
