@@ -2336,7 +2336,7 @@ def option_cases(command: str) -> list[Case]:
 
 
 def other_cases() -> list[Case]:
-    from kinepose.settings import Benchmark
+    from kinepose.benchmarks.config import Benchmark
 
     made: list[Case] = []
 
