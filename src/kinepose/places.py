@@ -47,7 +47,7 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 def check_places(config: Any) -> None:
     """Refuse to write onto, into or around what is read, by whatever links it is reached.
 
-    Also refuse what is read but is no file of this machine, and where a file would be written over a folder.
+    Also refuse what is read but is no file of this machine, and to write a file over a folder.
 
     Raises:
         BadInputError: if something is in the way.

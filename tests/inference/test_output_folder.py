@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinepose.errors import BadInputError
+from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.inference.output_folder import (
     RECORD,
     check_output,
@@ -13,8 +14,8 @@ from kinepose.inference.output_folder import (
     prediction_record,
     replacing_results,
 )
-from kinepose.method.model import save_model
-from kinepose.settings import ExportConfig, PeopleConfig, PredictConfig
+from kinepose.model_files import save_model
+from kinepose.video.config import PeopleConfig
 
 
 @pytest.fixture

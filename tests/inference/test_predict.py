@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from kinepose.errors import BadInputError
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
 from kinepose.inference.temporal_filter import steadied
+from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import stature
-from kinepose.method.model import new_model, save_model
+from kinepose.model_files import new_model, save_model
 from kinepose.pose_files import read_poses
-from kinepose.settings import ModelConfig, PeopleConfig, PredictConfig
+from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
 from kinepose.video.reading import film_info, read_frames
 from kinepose.video.writing import write_timed_video, write_video

@@ -22,7 +22,8 @@ from kinepose.method.losses import (
     prior_loss,
     unpaired_loss,
 )
-from kinepose.method.model import Poses, new_model
+from kinepose.method.model import Poses
+from kinepose.model_files import new_model
 from kinepose.training.losses import LOSSES
 
 SIZE = 32

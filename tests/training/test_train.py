@@ -17,11 +17,12 @@ import tyro
 from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
+from kinepose.dataset.config import StreamConfig
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.evaluation.evaluate import score_overfit
-from kinepose.method.model import load_model
+from kinepose.model_files import load_model
 from kinepose.run_folder import read_last_pictures, read_log
-from kinepose.settings import PRESETS, StreamConfig, TrainConfig
+from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.losses import LOSSES
 from kinepose.training.schedule import learning_rate
 from kinepose.training.train import train
@@ -180,7 +181,7 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
 
     command = (
         "import sys; from pathlib import Path; from dataclasses import replace;"
-        "from kinepose.settings import PRESETS; from kinepose.training.train import train;"
+        "from kinepose.training.config import PRESETS; from kinepose.training.train import train;"
         "from kinepose.dataset import backgrounds; backgrounds.PICTURES = 24;"
         "from tests.conftest import TINY_MODEL;"
         "train(replace(PRESETS['cpu'], output=Path(sys.argv[1]), clips=(Path(sys.argv[2]),),"
@@ -241,7 +242,10 @@ COMPILED = """
 import sys
 from pathlib import PosixPath
 from torch._inductor import config
-from kinepose.settings import *
+from kinepose.dataset.config import *
+from kinepose.method.config import *
+from kinepose.synthetic.config import *
+from kinepose.training.config import *
 from kinepose.errors import BadInputError
 from kinepose.training.train import train
 from kinepose.dataset import backgrounds

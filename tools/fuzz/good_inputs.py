@@ -1,6 +1,5 @@
 """Good inputs, all in one folder; kinepose itself makes what only it can."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -46,9 +45,6 @@ def make_good_inputs(folder: Path, zygote: Zygote) -> None:
     kinepose("prepare film.mp4 --output clips {cut} --largest-invalid 1")
     kinepose("export-onnx --output model.onnx --run run")
     kinepose("score run --benchmark sw --output scores.json")
-    tiny = json.loads((folder / "scores.json").read_text())
-    tiny["benchmark"]["size"] = "small"
-    (folder / "small.json").write_text(json.dumps(tiny))
     kinepose("adapt 0000.mp4 --output adapted {adapt}")
     kinepose("reproduce --output table {row}")
     shutil.rmtree(folder / "table/runs")

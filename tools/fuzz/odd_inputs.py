@@ -10,7 +10,7 @@ import numpy as np
 from tools.fuzz.cases import Case, case, words
 from tools.fuzz.pictures import blob_frames, picture
 
-from kinepose.settings import Benchmark
+from kinepose.benchmarks.config import Benchmark
 
 ADDRESSES = (
     *("zip://clips::broken.zip", "nosuch://x", "s3://bucket/clips", "http://127.0.0.1:9/clips"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from tools.fuzz.cases import Case, copied, with_earlier, words
 from tools.fuzz.damage import Numbers
 
-from kinepose.cli import COMMANDS
+from kinepose.commands import COMMANDS
 
 BASES = {
     "predict": ("film.mp4 run", "predict film.mp4 --output out {poses}"),
@@ -24,10 +24,6 @@ BASES = {
     "criteria": ("moved clips", "criteria moved --output out.json --clips clips"),
     "score": ("run sw", "score run --benchmark sw --output out.json --splits seen_world"),
     "reproduce": ("sw", "reproduce --output out {row}"),
-    "ship": (
-        "run scores.json small.json",
-        "ship run --scores scores.json small.json --machine x --output out",
-    ),
     "figures": ("scores.json scores.npz", "figures scores.json --output out"),
     "report": ("plain/run>run", "report run --output out.html"),
     "info": ("run", "info run"),
@@ -37,7 +33,7 @@ BASES = {
 SHARES = {
     **{"predict": 40, "prepare": 30, "train": 75, "adapt": 16, "synthesize": 40, "synthworld": 4},
     **{"convert": 5, "export": 6, "export-onnx": 4, "evaluate": 5, "criteria": 5, "score": 6},
-    **{"reproduce": 14, "ship": 6, "figures": 4, "report": 5, "info": 3, "app": 9},
+    **{"reproduce": 14, "figures": 4, "report": 5, "info": 3, "app": 9},
 }
 """Of the draw."""
 STREAMED = ["--stream.renders", "8", "--stream.workers", "1", "--stream.size", "48"]

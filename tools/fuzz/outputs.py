@@ -15,10 +15,6 @@ FOLDERS = {
     "convert": ("lsp", "convert lsp --benchmark lsp"),
     "export": ("poses.npz", "export poses.npz --formats json csv bvh trc c3d"),
     "figures": ("scores.json scores.npz", "figures scores.json"),
-    "ship": (
-        "run scores.json small.json",
-        "ship run --scores scores.json small.json --machine x",
-    ),
     "synthworld": ("", "synthworld --size tiny --workers 1"),
     "reproduce": ("sw", "reproduce {row}"),
 }

@@ -20,10 +20,10 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.inference.bvh import write_bvh
+from kinepose.inference.config import ExportConfig, Format
 from kinepose.inference.output_folder import check_output, export_record, replacing_results
 from kinepose.inference.trajectories import FilmMotion, film_motions, pace_in_words
 from kinepose.pose_files import POSES, POSES_VERSION, FilmPoses, read_poses, write_poses
-from kinepose.settings import ExportConfig, Format
 
 _C3D_FRAMES = 65535
 """C3D has 16 bits for the number of a frame, the first of which is 1."""

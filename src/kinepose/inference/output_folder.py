@@ -13,9 +13,9 @@ from typing import Any
 
 from kinepose.errors import BadInputError
 from kinepose.files import making
+from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.run_folder import model_sha256
 from kinepose.schema import write_json
-from kinepose.settings import ExportConfig, PredictConfig
 from kinepose.video.pictures import picture_paths
 
 RECORD = "results.json"

@@ -20,6 +20,7 @@ from kinepose.files import check_file, making
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
 from kinepose.inference.any_way_up import any_way_up
+from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
@@ -29,10 +30,10 @@ from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.forward_kinematics import stature
 from kinepose.method.losses import energy
-from kinepose.method.model import Model, Poses, choose_device, load_model
+from kinepose.method.model import Model, Poses
+from kinepose.model_files import choose_device, load_model
 from kinepose.pose_files import FilmPoses
 from kinepose.run_folder import model_sha256
-from kinepose.settings import Format, PredictConfig
 from kinepose.threads import ahead, in_order, pictures_in_one_thread
 from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (
@@ -145,7 +146,7 @@ def _predict_rows(
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
     confidence = np.empty((count, 17), np.float32)
-    energies = np.full(count, np.nan, np.float32)
+    energies = np.empty(count, np.float32)
     pictures = is_pictures(config.film)
     if config.energy and not pictures:
         sources = source_rows(rows.track, rows.time, config.energy_gap)
@@ -159,13 +160,15 @@ def _predict_rows(
         taken, images, lent = batch
         targets = _to_tensor(images, device)
         poses = estimate(targets)
+        disagreement = torch.full((len(targets),), torch.nan)
+        if config.energy:
+            disagreement = energy(model, targets, _to_tensor(lent, device))
         found = [
             crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
+            disagreement,
         ]
-        if config.energy:
-            found.append(energy(model, targets, _to_tensor(lent, device)))
         return taken, *(numbers.cpu().numpy() for numbers in found)
 
     with (
@@ -174,7 +177,7 @@ def _predict_rows(
     ):
         for batch, *found in in_order(find, batches, workers):
             kept = (joints2d, joints3d, confidence, energies)
-            for numbers, new in zip(kept, found, strict=False):
+            for numbers, new in zip(kept, found, strict=True):
                 numbers[batch] = new
             progress.update(len(batch))
     turned, root, focal = _in_film(joints2d, joints3d, frame_sizes, config.focal)

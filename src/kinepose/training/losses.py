@@ -35,7 +35,7 @@ from kinepose.method.losses import (
     unpaired_loss,
 )
 from kinepose.method.model import Model
-from kinepose.settings import TrainConfig
+from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import share
 from kinepose.training.materials import Materials
 

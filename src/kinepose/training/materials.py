@@ -17,7 +17,7 @@ from kinepose.dataset.render_stream import (
 )
 from kinepose.dataset.renders import PriorSet, load_prior
 from kinepose.errors import BadInputError
-from kinepose.settings import TrainConfig
+from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import number, rank
 
 

@@ -8,7 +8,7 @@ from kinepose.dataset.pairs import long_enough
 from kinepose.errors import BadInputError
 from kinepose.method.model import Model
 from kinepose.run_folder import paints_people, read_run_config
-from kinepose.settings import TrainConfig
+from kinepose.training.config import TrainConfig
 from kinepose.training.losses import LOSSES, PAIRED, PRIOR, UNPAIRED, Loss
 from kinepose.training.materials import Materials
 

@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import ScoredBoxes
-from kinepose.settings import ModelConfig, PeopleConfig
+from kinepose.method.config import ModelConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
+from kinepose.video.config import PeopleConfig
 from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.linking import Person, link
