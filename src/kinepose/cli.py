@@ -154,7 +154,8 @@ def _usage() -> str:
 
 
 def _fail(message: str, status: int = 2) -> None:
-    line = " ".join(message.split())
+    words = " ".join(message.split())
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)  # names are any bytes
     if len(line) > LONGEST_LINE:
         line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
     print(f"kinepose: {line}", file=sys.stderr)
