@@ -626,7 +626,12 @@ def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):
         (["export", "", "--output", "out"], "a name is empty"),
         (["export", "s3://b/poses.npz", "--output", "out"], "is an address"),
         (["predict", "film.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
+        (
+            ["predict", "film.mp4", "--output", "out", "--onnx", "run"],
+            "run is a folder, not a file",
+        ),
     ],
 )
-def test_what_is_no_path_of_this_machine_is_said(words, says, refused):
+def test_what_is_no_path_of_this_machine_is_said(words, says, refused, place):
+    (place / "film.mp4").write_bytes(b"no film")
     assert says in refused(*words)
