@@ -290,6 +290,10 @@ LYING_RUNS = {
     "10^9 wide": (lambda run: put(run / "config.json", branch_width=10**9), "at most"),
     "too few widths": (lambda run: put(run / "config.json", appearance_widths=[]), "widths"),
     "maps of 10^12": (lambda run: put(run / "config.json", map_size=10**12), "model.map_size"),
+    "heatmaps of odd crops": (
+        lambda run: put(run / "config.json", heatmaps=8, image_size=33),
+        "config.json: --model.heatmaps needs",
+    ),
     "another width": (lambda run: put(run / "config.json", branch_width=33), "does not fit"),
     "a config that is a pipe": (
         lambda run: ((run / "config.json").unlink(), os.mkfifo(run / "config.json")),
