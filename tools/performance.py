@@ -42,14 +42,17 @@ from kinepose.inference.predict import predict
 from kinepose.method.camera_projection import project
 from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.method.losses import LossName
 from kinepose.method.model import Model
 from kinepose.method.pose_encoder import backbone_config
 from kinepose.model_files import choose_device, load_model, save_model
 from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
+from kinepose.training.checkpoint import Run
 from kinepose.training.config import PRESETS
-from kinepose.training.train import Materials, Run, _optimiser, _train_step
+from kinepose.training.losses import PAIRED, PRIOR, Loss
+from kinepose.training.materials import Materials
+from kinepose.training.schedule import new_optimiser
+from kinepose.training.train import train_step
 from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import film_info
 
@@ -213,20 +216,23 @@ def _training(settings: Settings, folder: Path, device: torch.device) -> str:
         "| loss | iteration [s] | bare [s] | ratio (goal 1.15) | transforms (goal 3 %) |",
         "|---|---:|---:|---:|---:|",
     ]
-    names: tuple[LossName, ...] = ("prior", "paired")
-    for loss in names:
-        run = Run(config, model, {loss: _optimiser(config, model, loss)})
-        calls = _calls(model, lambda run=run, loss=loss: _train_step(run, materials, loss))
+    for loss in (PRIOR, PAIRED):
+        run = Run(config, model, {loss.name: new_optimiser(config, model, loss)})
+
+        def step(run: Run = run, loss: Loss = loss) -> None:
+            train_step(run, materials, loss)
+
+        calls = _calls(model, step)
         seconds = _turns(
             {
-                "step": lambda run=run, loss=loss: _train_step(run, materials, loss),
+                "step": step,
                 "bare": lambda calls=calls: _bare(calls),
                 "maps": lambda calls=calls: _transforms(model, calls),
             },
             device,
         )
         lines.append(
-            f"| {loss} | {seconds['step']:.3f} | {seconds['bare']:.3f} | "
+            f"| {loss.name} | {seconds['step']:.3f} | {seconds['bare']:.3f} | "
             f"{seconds['step'] / seconds['bare']:.2f} | {seconds['maps'] / seconds['step']:.1%} |"
         )
     return "\n".join(lines) + "\n"

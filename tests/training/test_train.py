@@ -23,7 +23,9 @@ from kinepose.evaluation.evaluate import score_overfit
 from kinepose.model_files import load_model
 from kinepose.run_folder import read_last_pictures, read_log
 from kinepose.training.config import PRESETS, TrainConfig
-from kinepose.training.train import _learning_rate, train
+from kinepose.training.losses import LOSSES
+from kinepose.training.schedule import learning_rate
+from kinepose.training.train import train
 
 
 @pytest.fixture
@@ -150,8 +152,9 @@ def test_rates_by_hand(config):
         ("unpaired", 0.9, 1): 0.02,
         ("paired", 1.0, 9): 0.0,
     }
+    by_name = {loss.name: loss for loss in LOSSES}
     for (loss, progress, step), rate in rates.items():
-        found = _learning_rate(config, loss, progress, step)
+        found = learning_rate(config, by_name[loss], progress, step)
         assert found == pytest.approx(rate, abs=1e-9), (loss, progress, step)
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.files import decoding, replacing
-from kinepose.method.losses import LossName
 from kinepose.method.model import Model
 from kinepose.model_files import save_model
 from kinepose.run_folder import read_log, read_run_config
@@ -32,7 +31,7 @@ class Run:
 
     config: TrainConfig
     model: Model
-    optimisers: dict[LossName, torch.optim.Optimizer]
+    optimisers: dict[str, torch.optim.Optimizer]
     step: int = 0
     seconds: float = 0.0
     """Time spent in training, over all its resumptions."""
@@ -107,7 +106,7 @@ def _load(model: Model, owner: str, path: Path, tensors: dict[str, Tensor]) -> N
 
 
 def _restore_optimiser(
-    optimiser: torch.optim.Optimizer, loss: LossName, tensors: dict[str, Tensor]
+    optimiser: torch.optim.Optimizer, loss: str, tensors: dict[str, Tensor]
 ) -> None:
     groups = optimiser.state_dict()["param_groups"]
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
