@@ -30,7 +30,7 @@ from kinepose.run_folder import read_run_config
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
 from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import average, joined, number, rank, wait
-from kinepose.training.losses import PRIOR, Loss, Turn
+from kinepose.training.losses import PAIRED, PRIOR, Loss, Turn
 from kinepose.training.materials import Materials, gather
 from kinepose.training.monitor import (
     Outcome,
@@ -178,7 +178,7 @@ def train_step(
     model.requires_grad_(False).train()
     for parameter in parameters:
         parameter.requires_grad_(True)
-    if only_paints(config, run.step):
+    if loss is PAIRED and only_paints(config, run.step):
         model.pose_encoder.requires_grad_(False)
     if loss.of_videos:
         model.pose_encoder.eval()
