@@ -126,9 +126,8 @@ def _predict_film(
         if config.detections is not None:
             write_boxes(config.detections, config.film.name, survey.tracks)
         rows = rows_of(survey)
-        frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
-        crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
-        return _predict_rows(model, estimate, device, config, rows, survey.fps, crops, frame_sizes)
+        crops = crops_of(config.film, survey, rows, size, kept)
+        return _predict_rows(model, estimate, device, config, rows, survey.fps, crops)
 
 
 def _predict_rows(
@@ -139,7 +138,6 @@ def _predict_rows(
     rows: Rows,
     fps: float,
     crops: Generator[UInt8[np.ndarray, "size size 3"]],
-    frame_sizes: Float64[np.ndarray, "rows 2"],
 ) -> FilmPoses:
     """All rows: one thread crops, and as many find poses as there are cores."""
     count = len(rows.frame)
@@ -180,7 +178,7 @@ def _predict_rows(
             for numbers, new in zip(kept, found, strict=True):
                 numbers[batch] = new
             progress.update(len(batch))
-    turned, root, focal = _in_film(joints2d, joints3d, frame_sizes, config.focal)
+    turned, root, focal = _in_film(joints2d, joints3d, rows.frame_size, config.focal)
     return FilmPoses(
         film=np.array(config.film.name),
         frame=rows.frame,
