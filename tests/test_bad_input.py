@@ -628,12 +628,10 @@ def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):
         (["prepare", "film.mp4", "--output", "out", "--backgrounds", ""], "--backgrounds is empty"),
         (["prepare", "film.mp4", "--output=", "--crop-size=64"], "--output is empty"),
         (["export", "", "--output", "out"], "a name is empty"),
-        (["export", "s3://b/poses.npz", "--output", "out"], "is an address"),
+        (["export", "poses.npz", "--output", "out"], "Missing from kinepose export: --formats"),
+        (["criteria", "s3://b/poses.npz", "--output", "out"], "is an address"),
         (["predict", "film.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
-        (
-            ["predict", "film.mp4", "--output", "out", "--onnx", "run"],
-            "run is a folder, not a file",
-        ),
+        (["predict", "film.mp4", "--output", "out", "--onnx", "run"], "run is a folder, not"),
     ],
 )
 def test_what_is_no_path_of_this_machine_is_said(words, says, refused, place):
