@@ -171,8 +171,8 @@ def _shown(container: av.container.InputContainer, path: Path) -> av.VideoStream
     films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
     if not films:
         raise BadInputError(f"{path} holds a cover, a preview or tiles, but no film")
-    films = [stream for stream in films if stream.disposition & Disposition.default] or films
     films = [stream for stream in films if stream.frames != 1] or films
+    films = [stream for stream in films if stream.disposition & Disposition.default] or films
     best = container.streams.best("video")
     shown = next((stream for stream in films if stream is best), films[0])
     if len(films) > 1:
