@@ -56,7 +56,9 @@ def test_videos_show_their_frames_then(output, tmp_path):
     page = (output / "viewer.html").read_text()
     held = {name: re.search(rf'"{name}": ?"([^"]+)"', page)[1] for name in ("film", "time")}
     (tmp_path / "page.mp4").write_bytes(base64.b64decode(held["film"]))
-    np.testing.assert_allclose(np.frombuffer(base64.b64decode(held["time"]), "<f4"), TIMES, atol=RIGHT)
+    np.testing.assert_allclose(
+        np.frombuffer(base64.b64decode(held["time"]), "<f4"), TIMES, atol=RIGHT
+    )
     for path in (output / "overlay.mp4", tmp_path / "page.mp4"):
         np.testing.assert_allclose([frame.time for frame in read_frames(path)], TIMES, atol=RIGHT)
 

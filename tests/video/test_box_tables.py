@@ -80,7 +80,7 @@ def test_spaces_and_empty_lines_do_no_harm_and_scores_are_heeded(tmp_path: Path)
 
 
 def test_a_table_of_a_larger_video_whose_boxes_reach_over_the_edge_is_said(tmp_path: Path) -> None:
-    """A person in the upper left of 640 x 360 px: in a video of half the size the middles lie in."""
+    """A person in the upper left of 640 x 360 px; the middles lie in a video of half the size."""
     path = tmp_path / "boxes.csv"
     path.write_text(HEAD + "".join(f"{i},0,{200 + i},40,{330 + i},310\n" for i in range(9)))
     with warnings.catch_warnings():

@@ -259,7 +259,7 @@ def test_a_late_start_and_less_than_a_frame_a_second(tmp_path: Path) -> None:
 
 
 def test_colours_that_the_container_alone_names(tmp_path: Path) -> None:
-    """ProRes whose frames say nothing in a MOV that says HLG: its middle grey is not 126 but 183."""
+    """ProRes whose frames say nothing, in a MOV that says HLG: its grey is not 126 but 183."""
     film = tmp_path / "film.mov"
     tags = {"color_trc": 18, "color_primaries": 9, "colorspace": 9, "color_range": 1}
     with av.open(str(film), "w") as container:
@@ -344,4 +344,6 @@ def test_a_still_beside_a_film_is_none(tmp_path: Path) -> None:
     """In MOV, whose tracks say how many frames they have, even if the still comes by default."""
     film = with_a_still_first(tmp_path / "film.mov", Disposition.default)
     info = film_info(film)
-    assert (info.width, info.height, info.frames) == (48, 32, 6) and abs(first(film).mean() - 200) < 3
+    assert (info.width, info.height, info.frames) == (48, 32, 6) and abs(
+        first(film).mean() - 200
+    ) < 3

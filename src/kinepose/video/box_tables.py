@@ -203,7 +203,9 @@ def _score(row: dict[str, str]) -> float:
 
 def _warn_of_edges(path: Path, films: dict[str, FileBoxes], size: tuple[int, int]) -> None:
     """Say if most boxes of one film lie in its picture by their middles alone."""
-    held = [box for tracks in films.values() for frames in tracks.values() for box in frames.values()]
+    held = [
+        box for tracks in films.values() for frames in tracks.values() for box in frames.values()
+    ]
     boxes = np.stack(held) if held else np.zeros((0, 4))
     inside = boxes.clip(0, [*size, *size])
     share = (inside[:, 2:] - inside[:, :2]).prod(-1) / (boxes[:, 2:] - boxes[:, :2]).prod(-1)

@@ -46,7 +46,9 @@ def timed(
         lasts = max(float((frame.duration or 0) * (frame.time_base or 0)), 1 / fps)
         yield time, lasts, frame
     if leaps:
-        _warn(f"the clock of {name} leaps ({leaps} x), as if joined: time goes on at its rate there")
+        _warn(
+            f"the clock of {name} leaps ({leaps} x), as if joined: time goes on at its rate there"
+        )
 
 
 def _warn(message: str) -> None:

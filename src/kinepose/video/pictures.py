@@ -108,7 +108,9 @@ def read_picture(path: Path) -> Picture:
             message = f"{path.name} holds {count} pictures: one of them is taken"
             warnings.warn(message, FilmWarning, stacklevel=2)
         if image.mode == "F":
-            raise BadInputError(f"{path} holds measurements, not colours: save it with 8 or 16 bits")
+            raise BadInputError(
+                f"{path} holds measurements, not colours: save it with 8 or 16 bits"
+            )
         return _shown(image, _transfer(image, path))
 
 
@@ -169,7 +171,7 @@ def _seconds(image: Image.Image) -> float:
 
 
 def _transfer(image: Image.Image, path: Path) -> Transfer | None:
-    """That of high dynamic range, if the picture has it; of AVIF Pillow does not say, but FFmpeg."""
+    """That of high dynamic range, if the picture has it; of AVIF FFmpeg says it, not Pillow."""
     if image.format == "AVIF":
         with suppress(av.FFmpegError), av.open(address(path)) as container:
             return HDR_TRANSFERS.get(int(container.streams.video[0].codec_context.color_trc))
