@@ -26,10 +26,10 @@ test: install
 
 demo: install
 	rm -rf demo
-	$(KINEPOSE) synthesize --output demo/unseen --clips 1 --seed 2
+	$(KINEPOSE) synthesize --output demo/unseen --videos 1 --seed 2
 	$(KINEPOSE) predict demo/unseen/films/*.mp4 --output demo/poses --detector file --boxes demo/unseen/boxes.csv --side frame
 	$(KINEPOSE) evaluate demo/poses demo/unseen/labels/*.npz --output demo/poses/metrics.json
-	$(KINEPOSE) synthesize --output demo/films --clips 10 --camera mixed --seed 1
+	$(KINEPOSE) synthesize --output demo/films --videos 10 --camera mixed --seed 1
 	$(KINEPOSE) prepare demo/films/films/*.mp4 --output demo/clips --detector file --boxes demo/films/boxes.csv --side frame
 	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 3 --warm-up 300 --consistency-from 600 --smallest-spread 0
 	$(KINEPOSE) report demo/run --output demo/report.html

@@ -13,15 +13,13 @@ import pytest
 import torch
 
 from kinepose import cli
-from kinepose.method.model import Model, new_model
-from kinepose.settings import (
-    CPU_MODEL,
-    ModelConfig,
-    PeopleConfig,
-    PrepareConfig,
-    SynthesizeConfig,
-    SynthworldConfig,
-)
+from kinepose.benchmarks.config import SynthworldConfig
+from kinepose.dataset.config import PrepareConfig
+from kinepose.method.config import CPU_MODEL, ModelConfig
+from kinepose.method.model import Model
+from kinepose.model_files import new_model
+from kinepose.synthetic.config import SynthesizeConfig
+from kinepose.video.config import PeopleConfig
 
 TINY_MODEL = replace(
     CPU_MODEL,
@@ -70,7 +68,7 @@ def films(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     synthesize(
         SynthesizeConfig(
-            output=folder, clips=2, seconds=2.0, size=96, fps=10, camera="mixed", seed=3, workers=1
+            output=folder, videos=2, seconds=2.0, size=96, fps=10, camera="mixed", seed=3, workers=1
         )
     )
     return folder

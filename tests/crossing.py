@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from tests.tiny_films import write_film
 
-from kinepose.settings import MotionConfig, SceneConfig
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.clothing import random_outfit
+from kinepose.synthetic.config import MotionConfig, SceneConfig
 from kinepose.synthetic.filming import dressed
 from kinepose.synthetic.lighting import random_light
 from kinepose.synthetic.motion import turn

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from tests.conftest import run_here
 
 import kinepose
-from kinepose.method.model import save_model
+from kinepose.model_files import lay_out, save_model
 from kinepose.pose_files import read_poses
+from kinepose.settings import SHIPPED
 
 
 @pytest.fixture
@@ -66,6 +68,32 @@ def test_a_repository_of_the_hub_is_found_where_it_was_kept(run, tmp_path, monke
         with pytest.raises(kinepose.BadInputError, match=address) as caught:
             kinepose.load_model(address)
         assert "\n" not in str(caught.value)
+
+
+def test_what_is_pushed_is_a_run_with_a_card_and_no_places(run, tiny_model, tmp_path):
+    """As it is laid out before the Hub is asked, which a test may not."""
+    place = {"output": "/home/somebody/runs/first", "variant": "prior", "preset": "cpu"}
+    save_model(tiny_model, run, train=place, turns={"prior": 7})
+    lay_out(run, "hf://somebody/poses", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} - {"run"} == {
+        *("config.json", "model.safetensors", "README.md"),
+    }
+    assert "somebody" not in (tmp_path / "config.json").read_text()
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        got, wanted = kinepose.load_model(tmp_path)(images), tiny_model(images)
+    torch.testing.assert_close(got, wanted)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.library_name == "kinepose" and "hf://somebody/poses" in card.text
+    assert "| iterations of `prior` | 7 |" in card.text
+    lay_out(SHIPPED, "hf://somebody/poses", tmp_path)
+    assert "model that comes with kinepose" in ModelCard.load(tmp_path / "README.md").text
+    for address, says in (("hf://somebody/poses", "offline"), ("hf://a/b/c", "a/b/c")):
+        with pytest.raises(kinepose.BadInputError, match=says) as caught:
+            kinepose.push_to_hub(run, address)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(kinepose.BadInputError, match="not a run"):
+        kinepose.push_to_hub(tmp_path / "none", "hf://somebody/poses")
 
 
 @pytest.mark.parametrize(

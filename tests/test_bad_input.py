@@ -26,11 +26,12 @@ from kinepose.adaptation.adapt import read_adaptation
 from kinepose.array_files import read_npz
 from kinepose.benchmarks.synthworld import read_synthworld
 from kinepose.dataset.clips import SCHEMA
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images, read_clips
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError, SettingError, TrainingError
 from kinepose.evaluation.score import read_scores
-from kinepose.method.model import load_model, save_model
+from kinepose.model_files import load_model, save_model
 from kinepose.paper.reproduce import Claim
 from kinepose.places import Reads, Writes, _marks
 from kinepose.pose_files import (
@@ -43,9 +44,10 @@ from kinepose.pose_files import (
 )
 from kinepose.run_folder import read_last_pictures, read_log, read_run_config
 from kinepose.schema import differences, read_json
-from kinepose.settings import PRESETS, PrepareConfig, SceneConfig, TrainConfig
+from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.training.checkpoint import Run, save
+from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.video.box_tables import read_boxes
 
 ROWS = 5
@@ -431,9 +433,6 @@ OVERLAPS = {
     "the run as ONNX": ("export-onnx", "--run", "run", "--output", "run/model.safetensors"),
     "the film that was predicted": ("predict", "out/overlay.mp4", "--output", "out"),
     "the pictures that were predicted": ("predict", "out/overlay", "--output", "out"),
-    "the run that is shipped": (
-        *("ship", "run", "--scores", "s.json", "--machine", "m", "--output", "run"),
-    ),
     "the run to start from": ("train", "--start", "run", "--output", "run"),
     "the data set": ("convert", "clips", "--benchmark", "lsp", "--output", "clips"),
     "a folder of films": ("prepare", "clips", "--output", "clips"),
@@ -468,8 +467,8 @@ def test_every_path_of_every_command_is_marked_as_read_or_written():
 
 
 def test_scores_do_not_replace_arrays_of_something_else(place, tiny_model):
+    from kinepose.evaluation.config import ScoreConfig
     from kinepose.evaluation.score import score
-    from kinepose.settings import ScoreConfig
 
     before = contents(place)
     with pytest.raises(BadInputError, match=r"poses\.npz holds no scored frames"):
@@ -617,3 +616,17 @@ def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):
     path = shutil.copy(prior, tmp_path / "prior.npz")
     npz_with(path, joints2d=np.zeros((4, 17, 2), np.uint8))
     assert load_prior(path).joints2d.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["prepare", "film.mp4", "--output", "out", "--backgrounds", ""], "--backgrounds is empty"),
+        (["prepare", "film.mp4", "--output=", "--crop-size=64"], "--output is empty"),
+        (["export", "", "--output", "out"], "a name is empty"),
+        (["export", "s3://b/poses.npz", "--output", "out"], "is an address"),
+        (["predict", "film.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
+    ],
+)
+def test_what_is_no_path_of_this_machine_is_said(words, says, refused):
+    assert says in refused(*words)

@@ -47,7 +47,7 @@ def walk(tmp_path_factory) -> Path:
     """A folder in which every command has run."""
     root = tmp_path_factory.mktemp("walk")
     succeeds(
-        *("synthesize", "--output", root / "films", "--clips", 2, "--seconds", 2),
+        *("synthesize", "--output", root / "films", "--videos", 2, "--seconds", 2),
         *("--size", 96, "--fps", 10, "--camera", "mixed", "--seed", 3, "--workers", 1),
     )
     films = sorted((root / "films" / "films").glob("*.mp4"))
@@ -188,8 +188,6 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path, monkeypatch, capsys)
     assert "two or more" in fails("criteria", walk / "poses", "--views")
     assert "not a run" in fails("report", empty, "--output", tmp_path / "page.html")
     assert "not a run" in fails("adapt", film, "--start", empty, "--output", tmp_path / "adapted")
-    ship = ("ship", walk / "run", "--machine", "none", "--output", tmp_path / "weights")
-    assert "film.mp4" in fails(*ship, "--scores", text)
     assert "it is a folder" in fails("report", walk / "run", "--output", empty)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "film.mp4"]
     assert not list(empty.iterdir())

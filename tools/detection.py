@@ -18,8 +18,9 @@ from kinepose.detection.finding import Answer, find_people_closely, torch_answer
 from kinepose.detection.weights import SHIPPED_DETECTOR, load_detector
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import overlaps
-from kinepose.settings import Detector, ModelConfig, PeopleConfig
+from kinepose.method.config import ModelConfig
 from kinepose.synthetic.places import random_view, test_places
+from kinepose.video.config import Detector, PeopleConfig
 from kinepose.video.people import Survey, cropped_as, people_in_film
 
 VIEWS, VIEW_SIDE = 100, 256

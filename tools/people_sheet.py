@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from kinepose.dataset.backgrounds import training_backgrounds
-from kinepose.settings import StreamConfig
+from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.synthetic.single_images import MARGIN, TAKE, render_take
 
 ROWS, COLUMNS, SIDE = 6, 8, 160
@@ -23,7 +23,7 @@ def main(path: Path) -> None:
     people = []
     for number, background in enumerate(training_backgrounds(0, ROWS * COLUMNS, size)):
         if number % 2 == 0:
-            renders = render_take(StreamConfig(size=size, dressed=1.0), 0, number)
+            renders = render_take(SingleImagesConfig(size=size, dressed=1.0), 0, number)
         moment = generator.integers(TAKE)
         seen = 1 - renders.mask[moment, ..., None] / 255
         soft = cv2.GaussianBlur(renders.shadow[moment], (0, 0), 1.5)[..., None] / 255

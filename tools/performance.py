@@ -30,29 +30,30 @@ from av.video.reformatter import VideoReformatter
 from torch.utils.flop_counter import FlopCounterMode
 
 from kinepose.dataset.backgrounds import open_backgrounds
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import draw_pairs, read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
+from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.evaluate import evaluate
+from kinepose.inference.config import ExportOnnxConfig, PredictConfig
 from kinepose.inference.onnx import export_onnx
 from kinepose.inference.predict import predict
 from kinepose.method.camera_projection import project
+from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.method.losses import LossName
-from kinepose.method.model import Model, choose_device, load_model, save_model
+from kinepose.method.model import Model
 from kinepose.method.pose_encoder import backbone_config
-from kinepose.settings import (
-    PRESETS,
-    EvaluateConfig,
-    ExportOnnxConfig,
-    ModelConfig,
-    PeopleConfig,
-    PredictConfig,
-    PrepareConfig,
-    SynthesizeConfig,
-)
+from kinepose.model_files import choose_device, load_model, save_model
+from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
-from kinepose.training.train import Materials, Run, _optimiser, _train_step
+from kinepose.training.checkpoint import Run
+from kinepose.training.config import PRESETS
+from kinepose.training.losses import PAIRED, PRIOR, Loss
+from kinepose.training.materials import Materials
+from kinepose.training.schedule import new_optimiser
+from kinepose.training.train import train_step
+from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import film_info
 
 Speed = tuple[float, float]
@@ -164,7 +165,7 @@ def _predicting(settings: Settings, folder: Path) -> str:
 def _accuracy(run: Path, engines: dict[str, Path | None], folder: Path) -> str:
     """p_mpjpe of each engine on four synthetic films."""
     with _quiet():
-        synthesize(SynthesizeConfig(folder / "films", clips=4, seconds=3.0, size=256, seed=11))
+        synthesize(SynthesizeConfig(folder / "films", videos=4, seconds=3.0, size=256, seed=11))
     errors = {}
     for engine, onnx in engines.items():
         scores = []
@@ -179,7 +180,7 @@ def _accuracy(run: Path, engines: dict[str, Path | None], folder: Path) -> str:
                 )
         errors[engine] = statistics.mean(score["p_mpjpe"] for score in scores)
     said = "; ".join(f"{engine} {error:.1f} mm" for engine, error in errors.items())
-    return f"\np_mpjpe on four synthetic films (`synthesize --clips 4 --seed 11`): {said}."
+    return f"\np_mpjpe on four synthetic films (`synthesize --videos 4 --seed 11`): {said}."
 
 
 def _training(settings: Settings, folder: Path, device: torch.device) -> str:
@@ -215,20 +216,23 @@ def _training(settings: Settings, folder: Path, device: torch.device) -> str:
         "| loss | iteration [s] | bare [s] | ratio (goal 1.15) | transforms (goal 3 %) |",
         "|---|---:|---:|---:|---:|",
     ]
-    names: tuple[LossName, ...] = ("prior", "paired")
-    for loss in names:
-        run = Run(config, model, {loss: _optimiser(config, model, loss)})
-        calls = _calls(model, lambda run=run, loss=loss: _train_step(run, materials, loss))
+    for loss in (PRIOR, PAIRED):
+        run = Run(config, model, {loss.name: new_optimiser(config, model, loss)})
+
+        def step(run: Run = run, loss: Loss = loss) -> None:
+            train_step(run, materials, loss)
+
+        calls = _calls(model, step)
         seconds = _turns(
             {
-                "step": lambda run=run, loss=loss: _train_step(run, materials, loss),
+                "step": step,
                 "bare": lambda calls=calls: _bare(calls),
                 "maps": lambda calls=calls: _transforms(model, calls),
             },
             device,
         )
         lines.append(
-            f"| {loss} | {seconds['step']:.3f} | {seconds['bare']:.3f} | "
+            f"| {loss.name} | {seconds['step']:.3f} | {seconds['bare']:.3f} | "
             f"{seconds['step'] / seconds['bare']:.2f} | {seconds['maps'] / seconds['step']:.1%} |"
         )
     return "\n".join(lines) + "\n"

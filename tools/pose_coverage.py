@@ -18,8 +18,8 @@ from torch import Tensor
 
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.method.forward_kinematics import stature
-from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import Person, load_body, pose_body, random_person
+from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import mirror_rotations
 from kinepose.synthetic.mocap_clips import TEST_CLIPS, captured_clips, training_clips
 from kinepose.synthetic.motion_sampling import random_motion

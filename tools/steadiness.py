@@ -1,6 +1,6 @@
 """What steadying makes of motions of which the truth is known and the errors are made up.
 
-    kinepose synthesize --output films --clips 8 --size 64 --seed 3
+    kinepose synthesize --output films --videos 8 --size 64 --seed 3
     python tools/steadiness.py films/labels
 
 Bones of the true poses are turned at random, half of it anew in every frame, half slowly. Now and

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import torch
 
-from kinepose.settings import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import load_body, random_person
 from kinepose.synthetic.clothing import random_outfit
 from kinepose.synthetic.clothing_mesh import make_garb
+from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.lighting import random_light
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import render
@@ -82,7 +82,7 @@ def film_speed(size: int, workers: int) -> float:
     for films in (2 * workers, 8 * workers):
         with tempfile.TemporaryDirectory() as folder:
             config = SynthesizeConfig(
-                Path(folder), clips=films, seconds=4.0, size=size, camera="mixed", workers=workers
+                Path(folder), videos=films, seconds=4.0, size=size, camera="mixed", workers=workers
             )
             start = time.perf_counter()
             synthesize(config)

@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kinepose.api import Poses, load_model, predict
+    from kinepose.api import Poses, load_model, predict, push_to_hub
     from kinepose.errors import BadInputError, KineposeError
 
 __version__ = "0.1.0"
-__all__ = ["BadInputError", "KineposeError", "Poses", "load_model", "predict"]
+__all__ = ["BadInputError", "KineposeError", "Poses", "load_model", "predict", "push_to_hub"]
 
-_WHERE = dict.fromkeys(("Poses", "load_model", "predict"), "kinepose.api") | dict.fromkeys(
-    ("BadInputError", "KineposeError"), "kinepose.errors"
-)
+_WHERE = dict.fromkeys(
+    ("Poses", "load_model", "predict", "push_to_hub"), "kinepose.api"
+) | dict.fromkeys(("BadInputError", "KineposeError"), "kinepose.errors")
 
 
 def __getattr__(name: str) -> Any:

@@ -10,15 +10,17 @@ import torch
 
 from kinepose.errors import BadInputError
 from kinepose.files import making
+from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.predict import find_poses
-from kinepose.method.model import Model, choose_device
-from kinepose.method.model import load_model as load_run
+from kinepose.method.model import Model
+from kinepose.model_files import HUB, choose_device, fetch, push
+from kinepose.model_files import load_model as load_run
 from kinepose.places import check_places
 from kinepose.pose_files import FilmPoses
-from kinepose.settings import SHIPPED, Format, PeopleConfig, PredictConfig
+from kinepose.settings import SHIPPED
+from kinepose.video.config import PeopleConfig
 
-HUB = "hf://"
 _WRITES = {"output", "formats", "rate", "overlay", "viewer", "overwrite"}
 """Options of the command that say what it writes."""
 
@@ -84,18 +86,25 @@ def load_model(run: str | Path = SHIPPED, device: str | torch.device = "auto") -
     Raises:
         BadInputError: if that is no run, or is of another version, or is not to be had.
     """
-    place = _from_hub(run) if isinstance(run, str) and run.startswith(HUB) else Path(run)
+    place = fetch(run) if isinstance(run, str) and run.startswith(HUB) else Path(run)
     return load_run(place, choose_device(device) if isinstance(device, str) else device)
 
 
-def _from_hub(address: str) -> Path:
-    """The folder of a repository's run on this machine; fetched unless it is there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+def push_to_hub(run: str | Path, address: str, private: bool = True) -> str:
+    """Put a run's model on the Hugging Face Hub, where `load_model(address)` finds it.
 
-    repository = address.removeprefix(HUB)
-    try:
-        files = ["config.json", "model.safetensors"]
-        return Path(snapshot_download(repository, allow_patterns=files))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise BadInputError(f"{address} is not to be had: {str(error).splitlines()[0]}") from error
+    The repository holds config.json (paths cut to their ends), model.safetensors and README.md,
+    the model card. You must be logged in there (`hf auth login`, or the variable HF_TOKEN).
+
+    Args:
+        run: a run's folder, or `shipped`, the package's own model.
+        address: `hf://user/repository`, made if it is not there.
+        private: whether a repository that is made is seen by you alone.
+
+    Returns:
+        The address of what was written, for a browser.
+
+    Raises:
+        BadInputError: if that is no run, or the Hub refuses or cannot be reached.
+    """
+    return push(Path(run), address, private)

@@ -145,7 +145,7 @@ def check_heads(where: str, heads: Mapping[str, Head], schema: Schema) -> None:
                 raise BadInputError(
                     f"{where}: {name} is {dtype} ({_sizes(shape)}), not {kind} ({', '.join(names)})"
                 )
-            sizes |= dict(zip(array.dim_str.split(), shape, strict=False))
+            sizes |= dict(zip(array.dim_str.split(), shape, strict=False))  # *one is any number
     check_memory(where, sum(_bytes(heads[name]) for name in schema))
 
 

@@ -15,13 +15,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kinepose.array_files import read_arrays
 from kinepose.errors import BadInputError
 from kinepose.files import regular_file
+from kinepose.method.config import ModelConfig
 from kinepose.schema import STRICT, read_json
-from kinepose.settings import SHIPPED, Count, ModelConfig, TrainConfig
+from kinepose.settings import SHIPPED, Count
 from kinepose.tensor_files import read_heads
 
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).parent / "weights"
 """Of the package: laid out as a run is, with figures.json and a model card beside it."""
+_KEPT_PARTS = 2
+"""Of paths: enough to tell which data, too few to tell whose machine."""
 
 
 def run_folder(run: Path) -> Path:
@@ -60,8 +63,8 @@ class RunDescription:
     model: ModelConfig
     backbone: dict[str, Any] | None = None
     """In the terms of transformers, of which other versions may say other things."""
-    train: TrainConfig | None = None
-    """What of its settings this version knows as well."""
+    train: dict[str, Any] | None = None
+    """Its settings, as JSON: training reads them back (`trained_with`)."""
     turns: dict[str, Count] = field(default_factory=dict)
     """How many iterations each loss had, those of the run it started from included."""
 
@@ -105,6 +108,17 @@ def read_run_config(folder: Path) -> RunDescription:
     if not path.exists():
         raise BadInputError(f"{folder} is not a run: it has no config.json")
     return read_json(path, RunDescription)
+
+
+def without_places(value: Any) -> Any:
+    """The same JSON with the last parts only of every path in it, for others to read."""
+    if isinstance(value, dict):
+        return {name: without_places(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [without_places(part) for part in value]
+    if isinstance(value, str):
+        return "/".join([part for part in value.split("/") if part][-_KEPT_PARTS:])
+    return value
 
 
 def paints_people(described: RunDescription) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Interval
 
 from kinepose.errors import BadInputError
-from kinepose.files import check_memory, decoding, regular_file
+from kinepose.files import check_memory, decoding, regular_file, replacing
 from kinepose.schema import from_json
 
 _LONGEST_HEAD = 100_000_000
@@ -60,6 +60,26 @@ def read_tensors(path: Path) -> dict[str, Any]:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise BadInputError(f"{path}: {name} holds numbers that are not finite")
     return tensors
+
+
+def save_tensors(
+    tensors: dict[str, Any], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Its own `save_file` would, when killed, leave a file of a name that nobody cleans up.
+
+    Raises:
+        BadInputError: if it cannot be written; a full disk, for one.
+    """
+    from safetensors.torch import save as to_bytes
+
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(to_bytes(contiguous, metadata))
+    except OSError as error:
+        raise BadInputError(f"cannot write {path}: {error}") from error
 
 
 def check_tensors(path: Path, tensors: dict[str, Any], wanted: dict[str, Any]) -> None:

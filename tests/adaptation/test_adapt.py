@@ -29,15 +29,17 @@ from kinepose.adaptation.adapt import (
     running_time,
     split_clips,
 )
+from kinepose.adaptation.config import AdaptConfig
 from kinepose.adaptation.label_free import steadiness, view_agreement
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images, read_clips
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.predict import joints_in_camera
-from kinepose.method.model import load_model, save_model
-from kinepose.run_folder import read_log, read_run_config
-from kinepose.settings import AdaptConfig, PeopleConfig, PrepareConfig
-from kinepose.training.checkpoint import Run
+from kinepose.model_files import load_model, save_model
+from kinepose.run_folder import read_log
+from kinepose.training.checkpoint import Run, trained_with
+from kinepose.video.config import PeopleConfig
 
 PAINTS = {
     "train": {"output": "run", "iterations": 10, "pose_consistency": 0.2},
@@ -98,7 +100,7 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, films, start, cap
     before = hashes(films, start)
     adapt(config)
     assert hashes(films, start) == before
-    assert read_run_config(config.output).train.pose_consistency == 0.2
+    assert trained_with(config.output).pose_consistency == 0.2
     held = json.loads((config.output / "adaptation.json").read_text())
     assert held["finished"] and held["iterations"] == 6
     assert {line["loss"] for line in read_log(config.output / "training")} == {

@@ -22,27 +22,24 @@ from tests.tiny_benchmarks import (
     write_mmpose,
 )
 
+from kinepose.benchmarks.config import Benchmark, ConvertConfig
 from kinepose.benchmarks.convert import convert
 from kinepose.cli import main
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.labels import read_clip_labels
 from kinepose.dataset.pairs import ClipSet, load_images, read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.evaluate import evaluate
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
-from kinepose.method.model import save_model
+from kinepose.model_files import save_model
 from kinepose.pose_files import read_labels
-from kinepose.settings import (
-    Benchmark,
-    ConvertConfig,
-    EvaluateConfig,
-    PeopleConfig,
-    PredictConfig,
-    PrepareConfig,
-)
 from kinepose.video.box_tables import read_boxes
+from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import read_frames
 
 COUNT = 20
@@ -150,6 +147,7 @@ def test_tests_are_predicted_and_scored(tmp_path, tiny_model):
                     *(film, poses / film.name, tmp_path / "run", people),
                     energy=False,
                     overlay=False,
+                    viewer=False,
                     device="cpu",
                 )
             )

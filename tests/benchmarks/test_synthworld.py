@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinepose.benchmarks.config import SynthworldConfig
 from kinepose.benchmarks.synthworld import (
     Description,
     check_content,
@@ -25,12 +26,13 @@ from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
 from kinepose.pose_files import read_labels
-from kinepose.settings import PRESETS, SceneConfig, SynthworldConfig
 from kinepose.synthetic import stage
 from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.mocap_clips import TEST_CLIPS, captured_clips, training_clips
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.single_images import render_take
+from kinepose.training.config import PRESETS
 from kinepose.video.reading import read_frames
 
 SPLITS = [(version, name) for version, world in WORLDS.items() for name in world.splits]

@@ -11,7 +11,7 @@ from kinepose.dataset.render_stream import label_renders
 from kinepose.dataset.renders import PriorSet
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
 from kinepose.method.batches import LabelledBatch
-from kinepose.settings import StreamConfig
+from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.synthetic.single_images import TAKE, render_take
 
 AS_IT_IS = Augmentation(rotation=0.0, crop_jitter=0.0, colour=0.0)
@@ -22,7 +22,7 @@ SIZE = 48
 @pytest.fixture(scope="module")
 def pool() -> PriorSet:
     """Three takes of the stream."""
-    config = StreamConfig(size=64)
+    config = SingleImagesConfig(size=64)
     takes = [label_renders(render_take(config, seed=1, number=number)) for number in range(3)]
     columns = zip(*(vars(take).values() for take in takes), strict=True)
     return PriorSet(*map(np.concatenate, columns))

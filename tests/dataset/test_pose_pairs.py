@@ -15,7 +15,7 @@ from kinepose.dataset.pose_pairs import (
 from kinepose.geometry.image_transforms import flip_joints2d
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
 from kinepose.method.camera_projection import project
-from kinepose.settings import MotionConfig
+from kinepose.synthetic.config import MotionConfig
 
 COUNT = 400
 

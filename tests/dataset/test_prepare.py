@@ -10,10 +10,11 @@ import pytest
 from tests.tiny_films import FPS, texture, walker_frames, write_boxes, write_film
 
 from kinepose.dataset.clips import SCHEMA
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare, read_reports
 from kinepose.errors import BadInputError, FilmWarning
-from kinepose.settings import PeopleConfig, PrepareConfig
 from kinepose.video import frame_cache
+from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image
 from kinepose.video.reading import read_frames
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinepose.dataset.config import CompositionConfig, StreamConfig
 from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
 from kinepose.dataset.render_stream import label_renders
 from kinepose.dataset.renders import as_numbers
@@ -13,7 +14,6 @@ from kinepose.geometry.image_transforms import flip_joints2d, flip_joints3d
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
-from kinepose.settings import CompositionConfig, StreamConfig
 from kinepose.synthetic.single_images import TAKE, render_take
 
 _NONE = ("others", "in_front", "hidden", "grey", "blur", "coarse", "noise", "jpeg")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kinepose.dataset import render_stream
+from kinepose.dataset.config import CompositionConfig, StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
 from kinepose.dataset.render_stream import (
     RenderBatches,
@@ -22,7 +23,7 @@ from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
-from kinepose.settings import CompositionConfig, MotionConfig, SceneConfig, StreamConfig
+from kinepose.synthetic.config import MotionConfig, SceneConfig
 from kinepose.synthetic.single_images import TAKE, Renders, render_take
 
 SMALL = StreamConfig(renders=2 * TAKE + 1, held=2 * TAKE, renewed=TAKE / 2, size=32, workers=1)

@@ -20,6 +20,7 @@ from tests.tiny_benchmarks import (
 
 from kinepose.dataset.renders import PriorSet, plain_batch, save_prior
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.evaluate import (
     evaluate,
     floor_errors,
@@ -29,9 +30,8 @@ from kinepose.evaluation.evaluate import (
 )
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.method.model import save_model
+from kinepose.model_files import save_model
 from kinepose.pose_files import FORMAT_VERSION, FilmPoses, write_poses
-from kinepose.settings import EvaluateConfig
 
 
 def bodies(count, seed=0):

@@ -14,6 +14,7 @@ from tests.conftest import TINY_MODEL
 from kinepose.benchmarks.synthworld import content_hash
 from kinepose.dataset.pairs import load_images
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import ScoreConfig
 from kinepose.evaluation.score import (
     choose_examples,
     paint_transfers,
@@ -24,11 +25,12 @@ from kinepose.evaluation.score import (
     score_split,
 )
 from kinepose.evaluation.scored import read_scored
+from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import forward_kinematics, local_kinematics
 from kinepose.method.losses import energy
-from kinepose.method.model import Poses, save_model
+from kinepose.method.model import Poses
+from kinepose.model_files import save_model
 from kinepose.run_folder import RunDescription, paints_people
-from kinepose.settings import ModelConfig, ScoreConfig
 
 STATURE = 1700.0
 PAINTS = {"train": {"output": "run", "iterations": 10}, "turns": {"paired": 5}}

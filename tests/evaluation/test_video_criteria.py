@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from tests.inference.test_temporal_filter import FRAMES, moving, rows_of, together
 
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import CriteriaConfig
 from kinepose.evaluation.video_criteria import judge_films, judge_hits, judge_views
 from kinepose.pose_files import write_poses
-from kinepose.settings import CriteriaConfig, PeopleConfig, PrepareConfig
+from kinepose.video.config import PeopleConfig
 from kinepose.video.writing import write_video
 from kinepose.visualization.skeletons import draw_skeleton
 

@@ -19,9 +19,9 @@ from tests.conftest import TINY_MODEL
 from tests.visualization.test_viewer import CHROMIUM, SOFTWARE_WEBGL
 
 from kinepose.errors import BadInputError
-from kinepose.method.model import new_model, save_model
+from kinepose.inference.config import AppConfig
+from kinepose.model_files import new_model, save_model
 from kinepose.pose_files import read_poses
-from kinepose.settings import AppConfig
 from kinepose.video.writing import write_video
 
 pytest.importorskip("uvicorn", reason="kinepose[app] is not installed")

@@ -13,12 +13,13 @@ from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import layers_of
 from kinepose.errors import BadInputError
 from kinepose.evaluation.metrics import p_mpjpe
+from kinepose.inference.config import ExportOnnxConfig, PredictConfig
 from kinepose.inference.onnx import OUTPUTS, export_onnx, onnx_poses
 from kinepose.inference.predict import predict
-from kinepose.method.model import load_model, new_model, save_model
+from kinepose.model_files import load_model, new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.run_folder import model_sha256
-from kinepose.settings import ExportOnnxConfig, PeopleConfig, PredictConfig
+from kinepose.video.config import PeopleConfig
 from kinepose.video.writing import write_video
 
 
@@ -101,7 +102,7 @@ def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
     for name, onnx_file in (("torch", None), ("onnx", exported)):
         predict(
             PredictConfig(
-                film, tmp_path / name, run, people, overlay=False, onnx=onnx_file, device="cpu"
+                film, tmp_path / name, run, people, overlay=False, viewer=False, onnx=onnx_file
             )
         )
     by_torch, by_onnx = read_poses(tmp_path / "torch"), read_poses(tmp_path / "onnx")

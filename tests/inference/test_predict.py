@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from kinepose.errors import BadInputError
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
 from kinepose.inference.temporal_filter import steadied
+from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import stature
-from kinepose.method.model import new_model, save_model
+from kinepose.model_files import new_model, save_model
 from kinepose.pose_files import read_poses
-from kinepose.settings import ModelConfig, PeopleConfig, PredictConfig
+from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
 from kinepose.video.reading import film_info, read_frames
 from kinepose.video.writing import write_video
@@ -80,7 +82,7 @@ def boxes(film):
 
 
 def predicted(film, run, output, **settings):
-    predict(PredictConfig(film, output, run, device="cpu", **settings))
+    predict(PredictConfig(film, output, run, device="cpu", viewer=False, **settings))
     return read_poses(output)
 
 
@@ -206,7 +208,8 @@ def test_another_film_does_not_mix_with_what_is_there(both, run, tmp_path):
     output, poses = both
     picture = tmp_path / "one.png"
     cv2.imwrite(str(picture), frame_image(3))
-    config = PredictConfig(picture, output, run, PeopleConfig("none"), device="cpu", overlay=False)
+    only_poses = {"overlay": False, "viewer": False}
+    config = PredictConfig(picture, output, run, PeopleConfig("none"), device="cpu", **only_poses)
     with pytest.raises(BadInputError, match=r"another film \(two\.mp4\)"):
         predict(config)
     assert len(read_poses(output).frame) == len(poses.frame)
@@ -242,6 +245,21 @@ def test_nothing_stays_when_it_fails(run, boxes, tmp_path):
             predict(PredictConfig(film, output, folder, PeopleConfig("none"), device="cpu"))
         assert "\n" not in str(caught.value)
     assert not output.parent.exists()
+
+
+def test_earlier_results_stay_when_the_overlay_fails(both, film, run, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    shutil.copytree(both[0], folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_):
+        raise BadInputError("is the disk full?")
+
+    monkeypatch.setattr("kinepose.inference.predict.write_timed_video", full)
+    config = PredictConfig(film, folder, run, PeopleConfig("none"), device="cpu", energy=False)
+    with pytest.raises(BadInputError, match="full"):
+        predict(replace(config, overwrite=True))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_nobody_is_one_clear_line(run, tmp_path):

@@ -190,6 +190,12 @@ def test_of_even_times_it_is_the_filter_of_savitzky_and_golay(fps, count, window
     np.testing.assert_allclose(rounded, expected, atol=0.06)
 
 
+def test_of_frames_at_one_time_it_is_their_mean():
+    values = np.random.default_rng(0).normal(size=(7, 2))
+    mean = filtered(values, filter_taps(np.zeros(7), 0.4))
+    np.testing.assert_allclose(mean, np.tile(values.mean(0), (7, 1)), atol=1e-12)
+
+
 def test_of_uneven_times_a_parabola_passes_and_noise_does_not():
     rng = np.random.default_rng(0)
     times = np.cumsum(rng.uniform(0.005, 0.08, 80))

@@ -13,7 +13,7 @@ from tests.inference.test_predict import FRAMES, boxes, film, frame_image, predi
 from tests.inference.test_trajectories import read_bvhio
 
 from kinepose.pose_files import read_poses
-from kinepose.settings import PeopleConfig
+from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import read_frames
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.viewer import write_viewer

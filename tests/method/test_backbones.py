@@ -13,8 +13,8 @@ from transformers import Dinov2Config, Dinov2Model, ResNetConfig, ResNetForImage
 
 from kinepose.errors import BadInputError
 from kinepose.method.backbones import EfficientNetLite, load_pretrained
-from kinepose.method.model import new_model
-from kinepose.settings import CPU_MODEL, ModelConfig
+from kinepose.method.config import CPU_MODEL, ModelConfig
+from kinepose.model_files import new_model
 
 LITE = replace(CPU_MODEL, backbone="efficientnet-lite0")
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import torch
 
 from kinepose.method.confidence import NEAR, joint_confidence
-from kinepose.method.model import Poses, new_model
+from kinepose.method.model import Poses
 from kinepose.method.pose_encoder import Keypoints
+from kinepose.model_files import new_model
 
 
 @torch.no_grad()

@@ -18,13 +18,16 @@ from kinepose.method.losses import (
     joints2d_loss,
     lifting_loss,
     paired_loss,
+    pose_parameters,
     prior_loss,
-    trained_parameters,
     unpaired_loss,
 )
-from kinepose.method.model import Poses, new_model
+from kinepose.method.model import Poses
+from kinepose.model_files import new_model
+from kinepose.training.losses import LOSSES
 
 SIZE = 32
+TRAINED = {loss.name: loss.trained for loss in LOSSES}
 IDENTITY = ImageTransform(torch.zeros(4, dtype=torch.bool), torch.zeros(4))
 
 
@@ -93,7 +96,7 @@ def test_what_a_loss_trains_moves_and_all_else_stays_bit_identical(
     before = copy.deepcopy(tiny_model.state_dict())
     if loss in ("paired", "unpaired"):
         tiny_model.pose_encoder.eval()
-    parameters = trained_parameters(tiny_model, loss)
+    parameters = TRAINED[loss](tiny_model)
     optimiser = torch.optim.Adagrad(parameters, lr=1e-3)
     total = sum(all_terms(tiny_model, pairs, labelled, poses)[loss]().values())
     total.backward()
@@ -203,7 +206,7 @@ def test_gradients_reach_the_backbone_through_the_peaks(tiny_model, pairs, label
 def test_what_is_frozen_keeps_every_bit(tiny_config, labelled):
     model = new_model(replace(tiny_config, frozen_stages=1)).train()
     before = copy.deepcopy(model.pose_encoder.backbone.state_dict())
-    optimiser = torch.optim.Adam(trained_parameters(model, "prior"), lr=0.1)
+    optimiser = torch.optim.Adam(pose_parameters(model), lr=0.1)
     sum(prior_loss(model, labelled).values()).backward()
     optimiser.step()
     for name, tensor in model.pose_encoder.backbone.state_dict().items():

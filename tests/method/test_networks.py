@@ -4,9 +4,9 @@ from torch import nn
 from kinepose.geometry.skeleton import STANDARD_SKELETON
 from kinepose.method.appearance_encoder import AppearanceEncoder
 from kinepose.method.backbones import backbone_description
+from kinepose.method.config import ModelConfig
 from kinepose.method.decoder import Decoder
 from kinepose.method.pose_encoder import PoseEncoder
-from kinepose.settings import ModelConfig
 
 PAPER = ModelConfig(pretrained=None)
 

@@ -7,8 +7,8 @@ import torch
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.image_transforms import zoom_camera
-from kinepose.method.model import new_model
 from kinepose.method.pose_encoder import Lifter
+from kinepose.model_files import new_model
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from kinepose.evaluation.scored import (
     read_scored,
     write_scored,
 )
+from kinepose.paper.config import FiguresConfig
 from kinepose.paper.figures import draw_figures, energy_chart, poses_page
-from kinepose.settings import FiguresConfig
 from kinepose.visualization import image_grids
 
 SPLITS, QUANTILES = ("seen_world", "foreign_look"), (0.05, 0.5, 0.95)

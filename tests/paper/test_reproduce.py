@@ -12,10 +12,12 @@ from tests.benchmarks.test_convert import CAMERAS, RIG
 from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fetch
 
 from kinepose.errors import BadInputError
+from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.reproduce import BASE_SHARE, reproduce
 from kinepose.paper.tables import ROWS, STREAM, write_tables
-from kinepose.run_folder import read_log, read_run_config
-from kinepose.settings import PRESETS, ReproduceConfig
+from kinepose.run_folder import read_log
+from kinepose.training.checkpoint import trained_with
+from kinepose.training.config import PRESETS
 
 
 def table(path, heading):
@@ -47,7 +49,7 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     assert [line["loss"] for line in unsup] == ["prior", "paired", "prior"]
     assert len(base) + len(unsup) == len(read_log(runs / "prior" / "3")) == 9
     assert len(base) == round(9 * BASE_SHARE)
-    assert read_run_config(runs / "unsup" / "3").train.start == runs / "base" / "3"
+    assert trained_with(runs / "unsup" / "3").start == runs / "base" / "3"
 
     head, *rows = table(tmp_path / "tables.md", "# synthworld 2 tiny")
     assert head[3:] == [

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.settings import SceneConfig
 from kinepose.synthetic.body import load_body
 from kinepose.synthetic.clothing import Covering, Pattern, random_outfit
 from kinepose.synthetic.clothing_mesh import make_garb
+from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.lighting import Light, random_light
 
 

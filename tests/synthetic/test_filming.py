@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.settings import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import to_camera, to_picture

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.settings import MotionConfig, SceneConfig
 from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import MotionConfig, SceneConfig
 from kinepose.synthetic.lighting import Light, random_light
 from kinepose.synthetic.mannequin import Doll, _faces, doll_vertices, random_doll, render_doll
 from kinepose.synthetic.motion import roam

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from kinepose.errors import BadInputError
-from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import RIG, load_body, pose_body, random_person
+from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import to_swing_twist
 from kinepose.synthetic.mocap_clips import (
     DEEPMIMIC_TRAINING,

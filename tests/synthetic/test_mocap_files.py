@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, world_rotations
+from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import from_swing_twist
 from kinepose.synthetic.mocap_clips import captured_clips
 from kinepose.synthetic.mocap_files import clips_in

@@ -7,8 +7,8 @@ import torch
 
 from kinepose.geometry.skeleton import FREE_JOINTS, STANDARD_SKELETON
 from kinepose.method.forward_kinematics import local_kinematics
-from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import load_body, pose_body, random_person
+from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import (
     LIMITS,
     clamp_to_limits,

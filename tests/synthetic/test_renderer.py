@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.settings import MotionConfig, SceneConfig
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, random_person
 from kinepose.synthetic.clothing import Covering, Material, Outfit, random_outfit
 from kinepose.synthetic.clothing_mesh import Garb, garb_of, make_garb
+from kinepose.synthetic.config import MotionConfig, SceneConfig
 from kinepose.synthetic.joint_limits import from_swing_twist
 from kinepose.synthetic.lighting import Light, random_light
 from kinepose.synthetic.motion_sampling import random_motion

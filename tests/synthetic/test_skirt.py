@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.settings import SceneConfig
 from kinepose.synthetic.body import RIG, load_body, pose_bones, random_person
 from kinepose.synthetic.clothing import Covering, Cut, Material, Outfit, Skirt
+from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.filming import dressed
 from kinepose.synthetic.joint_limits import from_swing_twist
 from kinepose.synthetic.lighting import random_light

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.settings import MotionConfig, SceneConfig
 from kinepose.synthetic import stage
 from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import MotionConfig, SceneConfig
 from kinepose.synthetic.motion import roam
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import Camera, look_at, to_camera, to_picture

@@ -20,7 +20,7 @@ from kinepose.method.forward_kinematics import (
     local_kinematics,
 )
 from kinepose.pose_files import read_labels
-from kinepose.settings import MotionConfig, SceneConfig, SynthesizeConfig
+from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.single_images import Renders, render_prior
 from kinepose.synthetic.synthesize import synthesize
 from kinepose.video.box_tables import read_boxes
@@ -28,7 +28,14 @@ from kinepose.video.reading import film_info, read_frames
 
 FRAMES, SIZE = 8, 48
 TINY = SynthesizeConfig(
-    output=Path("films"), clips=2, seconds=0.8, size=SIZE, fps=10, camera="mixed", seed=3, workers=1
+    output=Path("films"),
+    videos=2,
+    seconds=0.8,
+    size=SIZE,
+    fps=10,
+    camera="mixed",
+    seed=3,
+    workers=1,
 )
 
 
@@ -82,7 +89,7 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path)
     """
     for workers in (1, 2):
         words = ("synthesize", "--output", tmp_path / str(workers), "--workers", workers)
-        small = ("--clips", 2, "--seconds", 0.8, "--size", 48, "--fps", 10, "--camera", "mixed")
+        small = ("--videos", 2, "--seconds", 0.8, "--size", 48, "--fps", 10, "--camera", "mixed")
         rest = ("--occluders", 1, "--shutter", 0.5)
         command = [sys.executable, "-m", "kinepose", *map(str, (*words, *small, *rest))]
         subprocess.run(command, check=True, capture_output=True)
@@ -94,8 +101,8 @@ def test_another_seed_gives_other_films_and_a_film_does_not_depend_on_those_befo
     films, dolls, look, tmp_path
 ):
     films = dolls if look == "foreign" else films
-    synthesize(replace(TINY, output=tmp_path / "one", clips=1, look=look))
-    synthesize(replace(TINY, output=tmp_path / "other", clips=1, seed=1, look=look))
+    synthesize(replace(TINY, output=tmp_path / "one", videos=1, look=look))
+    synthesize(replace(TINY, output=tmp_path / "other", videos=1, seed=1, look=look))
     name = "films/film_0000.mp4"
     assert contents(tmp_path / "one")[name] == contents(films)[name]
     assert contents(tmp_path / "other")[name] != contents(films)[name]
@@ -201,7 +208,7 @@ def test_the_background_stands_still_or_moves_as_its_camera_does(films):
 def test_people_walk_about_before_static_cameras_but_for_a_share_of_films(tmp_path):
     def ways(folder: Path, standing: float) -> list[float]:
         motion = MotionConfig(standing=standing)
-        config = replace(TINY, output=folder, clips=4, seconds=5.0, fps=4, size=32)
+        config = replace(TINY, output=folder, videos=4, seconds=5.0, fps=4, size=32)
         synthesize(replace(config, camera="static", motion=motion))
         labels = [read_labels(path) for path in sorted((folder / "labels").iterdir())]
         return [float(np.ptp(each.joints3d[:, 0, ::2], axis=0).max()) for each in labels]
@@ -311,5 +318,5 @@ def test_a_film_that_cannot_be_written_leaves_nothing_half_done(tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/film_0000.npz").mkdir()
     with pytest.raises(BadInputError, match="cannot write"):
-        synthesize(replace(TINY, output=tmp_path, clips=1))
+        synthesize(replace(TINY, output=tmp_path, videos=1))
     assert sorted(contents(tmp_path)) == ["films/film_0000.mp4"], "whole; no boxes, no part files"

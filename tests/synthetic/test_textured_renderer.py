@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
 from kinepose.synthetic.body import Person, load_body, random_person
 from kinepose.synthetic.clothing import Covering, Dye, Material
 from kinepose.synthetic.clothing_mesh import garb_of
+from kinepose.synthetic.config import MotionConfig, SceneConfig, SingleImagesConfig
 from kinepose.synthetic.garments import load_wardrobe
 from kinepose.synthetic.lighting import Light
 from kinepose.synthetic.renderer import Camera
@@ -17,7 +17,7 @@ from kinepose.synthetic.styles import Style, random_style
 from kinepose.synthetic.textured_renderer import Dressed, dress, pose_mesh, render_dressed
 from kinepose.synthetic.textures import TEXTURE, pyramid
 
-STREAM = StreamConfig(size=96, dressed=1.0, motion=MotionConfig())
+STREAM = SingleImagesConfig(size=96, dressed=1.0, motion=MotionConfig())
 
 
 def even_light() -> Light:

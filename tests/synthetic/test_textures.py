@@ -11,7 +11,7 @@ def levels_of(texels: np.ndarray) -> list[np.ndarray]:
     assert len(texels) == starts[-1]
     return [
         texels[start : start + side * side].reshape(side, side, 4)
-        for start, side in zip(starts, sides, strict=False)
+        for start, side in zip(starts[:-1], sides, strict=True)
     ]
 
 

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
+from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.render_stream import poses_ahead, render_ahead
-from kinepose.method.model import load_model
+from kinepose.model_files import load_model
 from kinepose.run_folder import read_log
-from kinepose.settings import PRESETS, StreamConfig, TrainConfig
 from kinepose.synthetic.single_images import TAKE
 from kinepose.training.checkpoint import Run, follow
+from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train
 
 STREAM = StreamConfig(renders=TAKE, size=48, poses=TAKE, pose_batch=8, loaders=0, workers=1)

@@ -17,12 +17,15 @@ import tyro
 from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
+from kinepose.dataset.config import StreamConfig
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.evaluation.evaluate import score_overfit
-from kinepose.method.model import load_model
+from kinepose.model_files import load_model
 from kinepose.run_folder import read_last_pictures, read_log
-from kinepose.settings import PRESETS, StreamConfig, TrainConfig
-from kinepose.training.train import _learning_rate, train
+from kinepose.training.config import PRESETS, TrainConfig
+from kinepose.training.losses import LOSSES
+from kinepose.training.schedule import learning_rate
+from kinepose.training.train import train
 
 
 @pytest.fixture
@@ -149,8 +152,9 @@ def test_rates_by_hand(config):
         ("unpaired", 0.9, 1): 0.02,
         ("paired", 1.0, 9): 0.0,
     }
+    by_name = {loss.name: loss for loss in LOSSES}
     for (loss, progress, step), rate in rates.items():
-        found = _learning_rate(config, loss, progress, step)
+        found = learning_rate(config, by_name[loss], progress, step)
         assert found == pytest.approx(rate, abs=1e-9), (loss, progress, step)
 
 
@@ -177,7 +181,7 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
 
     command = (
         "import sys; from pathlib import Path; from dataclasses import replace;"
-        "from kinepose.settings import PRESETS; from kinepose.training.train import train;"
+        "from kinepose.training.config import PRESETS; from kinepose.training.train import train;"
         "from kinepose.dataset import backgrounds; backgrounds.PICTURES = 24;"
         "from tests.conftest import TINY_MODEL;"
         "train(replace(PRESETS['cpu'], output=Path(sys.argv[1]), clips=(Path(sys.argv[2]),),"
@@ -238,7 +242,10 @@ COMPILED = """
 import sys
 from pathlib import PosixPath
 from torch._inductor import config
-from kinepose.settings import *
+from kinepose.dataset.config import *
+from kinepose.method.config import *
+from kinepose.synthetic.config import *
+from kinepose.training.config import *
 from kinepose.errors import BadInputError
 from kinepose.training.train import train
 from kinepose.dataset import backgrounds

@@ -8,8 +8,9 @@ from tests.crossing import FRAMES, crossing_film
 from tests.tiny_films import overlap, texture, write_film
 
 from kinepose.errors import BadInputError
-from kinepose.settings import ModelConfig, PeopleConfig
+from kinepose.method.config import ModelConfig
 from kinepose.video.box_tables import read_boxes, write_boxes
+from kinepose.video.config import PeopleConfig
 from kinepose.video.people import cropped_as, people_in_film
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from tests.tiny_films import walker_frames, write_boxes, write_film
 
-from kinepose.settings import ModelConfig, PeopleConfig
+from kinepose.method.config import ModelConfig
 from kinepose.video import frame_cache
+from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image
 from kinepose.video.display import Picture
 from kinepose.video.frame_cache import KeptFrames, Shrinking

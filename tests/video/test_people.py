@@ -20,7 +20,8 @@ from tests.tiny_films import (
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.settings import ModelConfig, PeopleConfig
+from kinepose.method.config import ModelConfig
+from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image
 from kinepose.video.fades import unfaded
 from kinepose.video.people import cropped_as, crops_around, people_in_film

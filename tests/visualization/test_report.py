@@ -14,8 +14,8 @@ from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.pose_files import FilmPoses, describe_poses, write_poses
 from kinepose.run_folder import FORMAT_VERSION, count_parameters, read_last_pictures, read_log
-from kinepose.settings import ReportConfig
 from kinepose.video.writing import write_video
+from kinepose.visualization.config import ReportConfig
 from kinepose.visualization.report import describe_run, write_report
 
 SCORES = {

@@ -14,9 +14,9 @@ from jaxtyping import Int
 from kinepose.adaptation.label_free import hits, silhouettes, steadiness, view_agreement
 from kinepose.dataset.pairs import ClipSet, load_images, load_masks
 from kinepose.geometry.image_transforms import flip_image, flip_joints3d
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import joints_in_camera
 from kinepose.method.model import Model
-from kinepose.settings import PredictConfig
 
 STATURE = PredictConfig.height
 LARGEST_GAIN = 4.0

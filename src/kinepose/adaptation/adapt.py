@@ -21,15 +21,19 @@ from pydantic import ConfigDict
 from tqdm import tqdm
 
 from kinepose.adaptation.acceptance import Verdict, change, judge
+from kinepose.adaptation.config import AdaptConfig
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import ClipSet, read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.files import check_folder, making, regular_file, replacing
-from kinepose.method.model import Model, choose_device, load_model, save_model
+from kinepose.method.model import Model
+from kinepose.model_files import choose_device, load_model, save_model
 from kinepose.run_folder import model_sha256, paints_people, read_run_config
 from kinepose.schema import STRICT, as_json, differences, from_json, read_json, write_json
-from kinepose.settings import PRESETS, AdaptConfig, Count, PrepareConfig, TrainConfig
-from kinepose.training.checkpoint import Run
+from kinepose.settings import Count
+from kinepose.training.checkpoint import Run, trained_with
+from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train
 from kinepose.video.people import cropped_as
 
@@ -264,8 +268,8 @@ def is_held_back(clock: Float[np.ndarray, " rows"], share: float) -> Bool[np.nda
 
 def _settings(config: AdaptConfig) -> TrainConfig:
     """Those of `train`, with losses weighted as in the run it starts from."""
-    described = read_run_config(config.start)
-    before, model = described.train, described.model
+    before, model = trained_with(config.start), read_run_config(config.start).model
+    assert before is not None
     stream = replace(
         PRESETS["kinepose"].stream,
         renders=config.renders if model.extended_camera else 0,
@@ -302,6 +306,8 @@ def _check_settings(config: AdaptConfig) -> None:
         raise BadInputError(
             f"{config.start} paints no people: adapt needs a run whose D_I was trained on films"
         )
+    if trained_with(config.start) is None:
+        raise BadInputError(f"{config.start} does not say how it was trained: adapt needs to know")
 
 
 def _check_verdicts(before: Look) -> None:

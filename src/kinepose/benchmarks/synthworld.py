@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from kinepose.benchmarks.config import SynthworldConfig
 from kinepose.benchmarks.synthworld_recipes import PRIOR_SEED, SIZES, WORLDS, Split
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import save_prior
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder, regular_file
 from kinepose.schema import read_json, write_json
-from kinepose.settings import PeopleConfig, PrepareConfig, SynthesizeConfig, SynthworldConfig
+from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
+from kinepose.video.config import PeopleConfig
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def _recipe(split: Split, config: SynthworldConfig, folder: Path) -> SynthesizeC
     return SynthesizeConfig(
         folder,
         name=folder.name,
-        clips=round(size.films * split.films),
+        videos=round(size.films * split.films),
         seconds=size.seconds,
         fps=size.fps,
         size=size.side,

@@ -8,7 +8,7 @@ of `unseen_place` occur nowhere else.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from kinepose.settings import Look, MotionConfig, SceneConfig
+from kinepose.synthetic.config import Look, MotionConfig, SceneConfig
 from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 
 PRIOR_SEED = 0

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int, UInt8
 
+from kinepose.dataset.config import PrepareConfig
 from kinepose.errors import BadInputError
-from kinepose.settings import PrepareConfig
 from kinepose.threads import in_order
 from kinepose.video.background import (
     Background,

@@ -17,8 +17,8 @@ from kinepose.geometry.skeleton import MIRRORED
 from kinepose.method.batches import PoseBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints, stature
-from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import look_at
 from kinepose.synthetic.stage import place

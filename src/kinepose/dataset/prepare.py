@@ -24,11 +24,13 @@ from pydantic import AfterValidator, ConfigDict
 from tqdm import tqdm
 
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_film, empty_scene_path
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError, FilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
+from kinepose.method.config import ModelConfig
 from kinepose.schema import STRICT, as_json, from_json, write_json
-from kinepose.settings import Address, Count, ModelConfig, PrepareConfig
+from kinepose.settings import Address, Count
 from kinepose.threads import pictures_in_one_thread
 from kinepose.video.containers import check_name
 from kinepose.video.people import cropped_as

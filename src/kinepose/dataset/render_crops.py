@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
 
+from kinepose.dataset.config import CompositionConfig
 from kinepose.dataset.renders import PriorSet
 from kinepose.geometry.image_transforms import (
     flip_camera,
@@ -23,7 +24,6 @@ from kinepose.geometry.image_transforms import (
     zoom_joints2d,
 )
 from kinepose.method.batches import LabelledBatch
-from kinepose.settings import CompositionConfig
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from jaxtyping import Float32, UInt8
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
 from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
 from kinepose.dataset.renders import PriorSet, load_prior, save_prior
@@ -30,11 +31,11 @@ from kinepose.files import replacing
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
-from kinepose.settings import StreamConfig
+from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
 from kinepose.synthetic.synthesize import settle_process
 
-_RECIPE = {"size", "dressed", "film", "motion", "scene"}
+_RECIPE = {field.name for field in fields(SingleImagesConfig)}
 """Settings that decide what a take shows."""
 _EDITION = 2
 """Of what is made of them: to be raised whenever that changes, as kept renders go by it."""

@@ -11,9 +11,8 @@ from kinepose.detection.network import PersonDetector
 from kinepose.detection.weights import RESULT
 from kinepose.errors import BadInputError
 from kinepose.files import decoding, replacing
-from kinepose.method.model import save_tensors
 from kinepose.schema import as_json, differences, read_json, write_json
-from kinepose.tensor_files import check_tensors, read_heads, read_tensors
+from kinepose.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
 
 _STATE = "state.safetensors"
 _MAY_CHANGE = {"output", "places", "cutouts", "start", "checkpoint_minutes", "workers", "threads"}

@@ -9,7 +9,8 @@ from annotated_types import Interval
 from kinepose.errors import SettingError
 from kinepose.places import Reads, Writes
 from kinepose.schema import Settings
-from kinepose.settings import Minutes, MotionConfig, Seed, Share, Some, Threads, Workers
+from kinepose.settings import Minutes, Seed, Share, Some, Threads, Workers
+from kinepose.synthetic.config import MotionConfig
 
 Side = Annotated[int, Interval(ge=64, le=1024)]
 

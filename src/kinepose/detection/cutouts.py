@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.files import replacing
-from kinepose.settings import StreamConfig
+from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.synthetic.single_images import TAKE, render_take
 from kinepose.synthetic.synthesize import settle_process
 
@@ -45,24 +45,24 @@ def make_cutouts(config: TrainDetectorConfig) -> Path:
     if path.is_file():
         return path
     side = config.person_size
-    stream = StreamConfig(
+    images = SingleImagesConfig(
         size=round(_ROOM * side), dressed=_DRESSED, film=_FILM_LIKE, motion=config.motion
     )
     with replacing(path) as temporary:
         shape = (config.people, side, side, 4)
         held = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        takes = _takes(stream, side, config)
-        for start, take in zip(range(0, config.people, TAKE), takes, strict=False):
+        takes = _takes(images, side, config)
+        for start, take in zip(range(0, config.people, TAKE), takes, strict=True):
             held[start : start + TAKE] = take[: config.people - start]
         held.flush()
     return path
 
 
 def _takes(
-    stream: StreamConfig, side: int, config: TrainDetectorConfig
+    images: SingleImagesConfig, side: int, config: TrainDetectorConfig
 ) -> Iterator[UInt8[np.ndarray, "people side side 4"]]:
     numbers = tqdm(range(-(-config.people // TAKE)), "people", unit="take", leave=False)
-    take = partial(_take, stream, side, config.seed)
+    take = partial(_take, images, side, config.seed)
     if not config.workers:
         yield from map(take, numbers)
         return
@@ -71,9 +71,9 @@ def _takes(
 
 
 def _take(
-    stream: StreamConfig, side: int, seed: int, number: int
+    images: SingleImagesConfig, side: int, seed: int, number: int
 ) -> UInt8[np.ndarray, "people side side 4"]:
-    renders = render_take(stream, seed, number)
+    renders = render_take(images, seed, number)
     pairs = zip(renders.image, renders.mask, strict=True)
     return np.stack([cut_out(image, mask, side) for image, mask in pairs])
 

@@ -29,7 +29,7 @@ from kinepose.detection.targets import heatmap_loss, make_targets, sides_loss
 from kinepose.detection.weights import RESULT, load_detector
 from kinepose.files import check_folder
 from kinepose.method.backbones import IMAGENET, load_pretrained
-from kinepose.settings import ModelConfig
+from kinepose.method.config import ModelConfig
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.synthesize import settle_process
 

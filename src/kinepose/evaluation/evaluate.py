@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from kinepose.benchmarks.config import Benchmark
 from kinepose.benchmarks.convert import read_recordings
 from kinepose.benchmarks.lsp import read_lsp
 from kinepose.benchmarks.recording import film_labels
 from kinepose.dataset.renders import load_prior, plain_batch
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.metrics import (
     auc,
     by_action,
@@ -32,10 +34,9 @@ from kinepose.files import check_file
 from kinepose.geometry.procrustes import aligned
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES, PELVIS
 from kinepose.method.forward_kinematics import forward_kinematics, has_trunk, local_kinematics
-from kinepose.method.model import load_model
+from kinepose.model_files import load_model
 from kinepose.pose_files import FilmLabels, FilmPoses, read_labels, read_poses
 from kinepose.schema import write_json
-from kinepose.settings import Benchmark, EvaluateConfig
 
 FORMAT_VERSION = 1
 STATURE = 1700.0

@@ -26,6 +26,7 @@ from kinepose.dataset.labels import ClipLabels, read_clip_labels
 from kinepose.dataset.pairs import ClipSet, load_images, read_clips
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import ScoreConfig
 from kinepose.evaluation.evaluate import STATURE, baseline_errors, mean_pose_errors
 from kinepose.evaluation.metrics import by_action, joint_errors, p_mpjpe, rank_correlation
 from kinepose.evaluation.scored import (
@@ -38,12 +39,14 @@ from kinepose.evaluation.scored import (
     write_scored,
 )
 from kinepose.files import check_file
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import joints_in_camera
 from kinepose.method.losses import energy
-from kinepose.method.model import Model, choose_device, load_model
+from kinepose.method.model import Model
+from kinepose.model_files import choose_device, load_model
 from kinepose.run_folder import model_sha256, paints_people, read_run_config
 from kinepose.schema import STRICT, read_json, write_json
-from kinepose.settings import Count, PredictConfig, ScoreConfig
+from kinepose.settings import Count
 from kinepose.training.snapshots import maps_of, to_bytes, transfer_pictures
 from kinepose.video.cropping import source_rows
 

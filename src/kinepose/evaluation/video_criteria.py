@@ -23,13 +23,13 @@ from kinepose.adaptation.label_free import (
 )
 from kinepose.dataset.pairs import ClipSet, load_images, load_masks, read_clips
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import CriteriaConfig
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.files import check_file
 from kinepose.geometry.boxes import overlaps
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.pose_files import FilmPoses, read_poses
 from kinepose.schema import write_json
-from kinepose.settings import CriteriaConfig
 
 FORMAT_VERSION = 1
 _SIDE = 64

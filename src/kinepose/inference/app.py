@@ -21,9 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 from kinepose.errors import BadInputError
+from kinepose.inference.config import AppConfig, Format
 from kinepose.inference.output_folder import RECORD
 from kinepose.run_folder import read_run_config
-from kinepose.settings import AppConfig, Detector, Format
+from kinepose.video.config import Detector
 
 KEPT = 20
 """Films whose results are kept; the oldest make room."""

@@ -23,10 +23,11 @@ from kinepose.dataset.augmentation import Augmentation, draw_renders
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.errors import BadInputError
 from kinepose.files import check_file, decoding, regular_file, replacing
-from kinepose.method.model import Model, Poses, load_model
+from kinepose.inference.config import ExportOnnxConfig
+from kinepose.method.model import Model, Poses
 from kinepose.method.pose_encoder import Keypoints
+from kinepose.model_files import load_model
 from kinepose.run_folder import model_sha256
-from kinepose.settings import ExportOnnxConfig
 from kinepose.synthetic.backgrounds import procedural_background
 
 OUTPUTS = ("parameters", "camera", "joints3d", "joints2d")

@@ -16,23 +16,24 @@ from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.errors import BadInputError
-from kinepose.files import check_file, making, replacing
+from kinepose.files import check_file, making
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
 from kinepose.inference.any_way_up import any_way_up
+from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
-from kinepose.inference.output_folder import check_output, claim, prediction_record
+from kinepose.inference.output_folder import check_output, prediction_record, replacing_results
 from kinepose.inference.temporal_filter import steadied
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.forward_kinematics import stature
 from kinepose.method.losses import energy
-from kinepose.method.model import Model, Poses, choose_device, load_model
+from kinepose.method.model import Model, Poses
+from kinepose.model_files import choose_device, load_model
 from kinepose.pose_files import FilmPoses
 from kinepose.run_folder import model_sha256
-from kinepose.settings import PredictConfig
 from kinepose.threads import ahead, in_order, pictures_in_one_thread
 from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (
@@ -49,10 +50,11 @@ from kinepose.video.pictures import is_pictures, picture_paths
 from kinepose.video.reading import Frame, film_info, read_frames
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.skeletons import overlay_frame
+from kinepose.visualization.viewer import write_viewer
 
 
 def predict(config: PredictConfig) -> None:
-    """Write the poses and the overlay of a film, a picture or a folder of pictures.
+    """Write the poses, the overlay and the page of a film, a picture or a folder of pictures.
 
     joints3d are R_c p_3D times `height`, turned by the ray through the pelvis into the axes of the
     film's camera; root is where they would have to be for that camera to show them where joints2d
@@ -71,16 +73,27 @@ def predict(config: PredictConfig) -> None:
     check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
     with making(config.output):
         poses = find_poses(config)
-        claim(config.output, record)
-    export_poses(poses, formats, config.output, config.rate)
-    if config.overlay and is_pictures(config.film):
-        _write_overlay_pictures(config, poses)
-    elif config.overlay:
-        _write_overlay_film(config, poses)
+        with replacing_results(config.output, record) as folder:
+            cut = _write(config, poses, formats, folder)
     print(
         f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
         f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
     )
+    if config.viewer:
+        part = " (its beginning)" if cut else ""
+        print(f"page to look at them{part}: {config.output / 'viewer.html'}")
+
+
+def _write(
+    config: PredictConfig, poses: FilmPoses, formats: tuple[Format, ...], folder: Path
+) -> bool:
+    """All results, and whether the page shows the film's beginning alone."""
+    export_poses(poses, formats, folder, config.rate)
+    if config.overlay and is_pictures(config.film):
+        _write_overlay_pictures(config, poses, folder / "overlay")
+    elif config.overlay:
+        _write_overlay_film(config, poses, folder / "overlay.mp4")
+    return config.viewer and write_viewer(config.film, folder)
 
 
 def find_poses(config: PredictConfig) -> FilmPoses:
@@ -113,9 +126,8 @@ def _predict_film(
         if config.detections is not None:
             write_boxes(config.detections, config.film.name, survey.tracks)
         rows = rows_of(survey)
-        frame_sizes = np.tile([float(info.width), float(info.height)], (len(rows.frame), 1))
-        crops = crops_of(config.film, survey, rows, size, kept, frame_sizes)
-        return _predict_rows(model, estimate, device, config, rows, survey.fps, crops, frame_sizes)
+        crops = crops_of(config.film, survey, rows, size, kept)
+        return _predict_rows(model, estimate, device, config, rows, survey.fps, crops)
 
 
 def _predict_rows(
@@ -126,14 +138,13 @@ def _predict_rows(
     rows: Rows,
     fps: float,
     crops: Generator[UInt8[np.ndarray, "size size 3"]],
-    frame_sizes: Float64[np.ndarray, "rows 2"],
 ) -> FilmPoses:
     """All rows: one thread crops, and as many find poses as there are cores."""
     count = len(rows.frame)
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
     confidence = np.empty((count, 17), np.float32)
-    energies = np.full(count, np.nan, np.float32)
+    energies = np.empty(count, np.float32)
     pictures = is_pictures(config.film)
     if config.energy and not pictures:
         sources = source_rows(rows.track, rows.time, config.energy_gap)
@@ -147,13 +158,15 @@ def _predict_rows(
         taken, images, lent = batch
         targets = _to_tensor(images, device)
         poses = estimate(targets)
+        disagreement = torch.full((len(targets),), torch.nan)
+        if config.energy:
+            disagreement = energy(model, targets, _to_tensor(lent, device))
         found = [
             crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
+            disagreement,
         ]
-        if config.energy:
-            found.append(energy(model, targets, _to_tensor(lent, device)))
         return taken, *(numbers.cpu().numpy() for numbers in found)
 
     with (
@@ -162,10 +175,10 @@ def _predict_rows(
     ):
         for batch, *found in in_order(find, batches, workers):
             kept = (joints2d, joints3d, confidence, energies)
-            for numbers, new in zip(kept, found, strict=False):
+            for numbers, new in zip(kept, found, strict=True):
                 numbers[batch] = new
             progress.update(len(batch))
-    turned, root, focal = _in_film(joints2d, joints3d, frame_sizes, config.focal)
+    turned, root, focal = _in_film(joints2d, joints3d, rows.frame_size, config.focal)
     return FilmPoses(
         film=np.array(config.film.name),
         frame=rows.frame,
@@ -235,18 +248,18 @@ def _image_names(film: Path) -> Shaped[np.ndarray, " images"]:
     return np.array([path.name for path in picture_paths(film)])
 
 
-def _write_overlay_film(config: PredictConfig, poses: FilmPoses) -> None:
+def _write_overlay_film(config: PredictConfig, poses: FilmPoses, path: Path) -> None:
     frames = ((frame.time, picture) for frame, picture in _overlays(config, poses))
-    write_timed_video(config.output / "overlay.mp4", frames, float(poses.fps))
+    write_timed_video(path, frames, float(poses.fps))
 
 
-def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses) -> None:
+def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses, folder: Path) -> None:
     names = _image_names(config.film)
+    folder.mkdir()
     for frame, picture in _overlays(config, poses):
-        path = config.output / "overlay" / f"{names[frame.index]}.png"
-        with replacing(path) as temporary:
-            if not cv2.imwrite(str(temporary), picture[..., ::-1]):
-                raise BadInputError(f"cannot write {path}: is the disk full?")
+        path = folder / f"{names[frame.index]}.png"
+        if not cv2.imwrite(str(path), picture[..., ::-1]):
+            raise BadInputError(f"cannot write overlay/{path.name}: is the disk full?")
 
 
 def _overlays(

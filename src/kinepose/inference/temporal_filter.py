@@ -148,7 +148,7 @@ def _weights(apart: tuple[int, ...]) -> Float64[np.ndarray, " taps"]:
     """Of values so far from the time at which the parabola is asked for [_TICK]."""
     if len(apart) <= _ORDER + 1:  # it goes through all of them
         return np.eye(len(apart))[np.abs(apart).argmin()]
-    scaled = np.array(apart) / np.abs(apart).max()
+    scaled = np.array(apart) / np.abs(apart).max(initial=1)  # 0, of frames at one time
     return np.linalg.pinv(np.vander(scaled, _ORDER + 1, increasing=True))[0]
 
 

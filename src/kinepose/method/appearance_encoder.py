@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kinepose.method.blocks import convolution
-from kinepose.settings import ModelConfig
+from kinepose.method.config import ModelConfig
 
 
 class AppearanceEncoder(nn.Module):

@@ -22,7 +22,7 @@ from transformers.utils import logging
 from kinepose.errors import BadInputError
 from kinepose.geometry.devices import constant
 from kinepose.method.blocks import group_norm
-from kinepose.settings import ModelConfig
+from kinepose.method.config import ModelConfig
 
 IMAGENET = "imagenet"
 """In place of a folder: the weights of a pip package of the backbone's name."""

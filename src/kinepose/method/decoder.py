@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kinepose.method.blocks import convolution
+from kinepose.method.config import ModelConfig
 from kinepose.method.spatial_maps import MAPS
-from kinepose.settings import ModelConfig
 
 
 class Decoder(nn.Module):

@@ -1,12 +1,11 @@
 """The three losses of the paper, and the supervised ones of its variants.
 
 Each is a pure function of a model and a batch, and returns its terms by name, weighted; their sum
-is the loss. |.| is the mean absolute difference, over all numbers of a batch. Which parameters a
-loss trains is said by `trained_modules`.
+is the loss. |.| is the mean absolute difference, over all numbers of a batch. The functions at the
+end say which parameters a loss trains; training/losses.py says when each loss has its turn.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -29,7 +28,6 @@ HEATMAP_SIGMA = 0.05
 _FAR_OUTSIDE = 1e-4
 """Sum of a heatmap below which its joint counts as outside the picture: no map can show it."""
 
-LossName = Literal["prior", "lifting", "paired", "unpaired", "joints2d", "joints3d"]
 Terms = dict[str, Float[Tensor, ""]]
 
 
@@ -170,29 +168,6 @@ def unpaired_loss(
     }
 
 
-def trained_parameters(model: Model, loss: LossName) -> list[nn.Parameter]:
-    """What a loss trains; all else keeps its parameters and buffers bit for bit.
-
-    The convolutions from maps to f_2D belong to D_I. The networks that bypass T_fk or T_m in the
-    ablations stand with their neighbours: the one with E_P, the other with D_I.
-    """
-    pose = model.pose_encoder.trained_parameters() + _parameters(model.kinematics_network)
-    appearance = _parameters(model.appearance_encoder)
-    decoder = _parameters(model.decoder) + _parameters(model.maps_network)
-    return {
-        "prior": pose,
-        "lifting": _parameters(model.pose_encoder.lifter),
-        "joints2d": pose,
-        "joints3d": pose,
-        "paired": pose + appearance + decoder,
-        "unpaired": pose + appearance,
-    }[loss]
-
-
-def _parameters(module: nn.Module | None) -> list[nn.Parameter]:
-    return [] if module is None else list(module.parameters())
-
-
 @torch.no_grad()
 def energy(
     model: Model,
@@ -207,6 +182,35 @@ def energy(
     painted = model.paint(joints2d, appearance, torch.full_like(images, 0.5))
     pose = (joints2d - model.predict(painted).joints2d).abs().mean((1, 2))
     return pose + (appearance - model.appearance(painted)).abs().mean((1, 2, 3))
+
+
+def pose_parameters(model: Model) -> list[nn.Parameter]:
+    """What L_prior trains: E_P, and the network that bypasses T_fk in an ablation."""
+    return model.pose_encoder.trained_parameters() + _parameters(model.kinematics_network)
+
+
+def lifter_parameters(model: Model) -> list[nn.Parameter]:
+    """What is trained without pictures: E_P's branches."""
+    return _parameters(model.pose_encoder.lifter)
+
+
+def all_parameters(model: Model) -> list[nn.Parameter]:
+    """What L_P trains: E_P, E_A and D_I.
+
+    The convolutions from maps to f_2D belong to D_I, as does the network that bypasses T_m in an
+    ablation.
+    """
+    painters = _parameters(model.decoder) + _parameters(model.maps_network)
+    return encoder_parameters(model) + painters
+
+
+def encoder_parameters(model: Model) -> list[nn.Parameter]:
+    """What L_UNP trains: E_P and E_A; D_I is frozen."""
+    return pose_parameters(model) + _parameters(model.appearance_encoder)
+
+
+def _parameters(module: nn.Module | None) -> list[nn.Parameter]:
+    return [] if module is None else list(module.parameters())
 
 
 def _difference(a: Float[Tensor, "*shape"], b: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:

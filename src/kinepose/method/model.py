@@ -5,30 +5,21 @@ I_s -> E_A -> f_a
 (f_hm, f_am), f_a, B_t -> D_I -> I^_t
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
-from transformers import AutoConfig, PretrainedConfig
+from transformers import PretrainedConfig
 
 from kinepose.errors import BadInputError
-from kinepose.files import decoding, replacing
 from kinepose.method.appearance_encoder import AppearanceEncoder
-from kinepose.method.backbones import backbone_description, load_pretrained
 from kinepose.method.camera_projection import project, refit_camera
+from kinepose.method.config import ModelConfig
 from kinepose.method.decoder import Decoder
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.method.pose_encoder import Keypoints, PoseEncoder
 from kinepose.method.spatial_maps import MAPS, spatial_maps
-from kinepose.run_folder import FORMAT_VERSION, read_run_config, run_folder
-from kinepose.schema import write_json
-from kinepose.settings import ModelConfig
-from kinepose.tensor_files import check_tensors, read_tensors
 
 SEEN = 0.1
 """Certainty of a heatmap above which its peak is believed."""
@@ -164,85 +155,6 @@ class Model(nn.Module):
 
     def _precision(self, inputs: Tensor) -> torch.autocast:
         return torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.half_precision)
-
-
-def new_model(config: ModelConfig) -> Model:
-    """A model to train: its backbone from pretrained weights, if it names some, else from noise.
-
-    Raises:
-        BadInputError: if the named architecture or weights cannot be had.
-    """
-    model = Model(config, backbone_description(config))
-    if config.pretrained is not None:
-        load_pretrained(model.pose_encoder.backbone, config)
-    return model
-
-
-def save_model(model: Model, folder: Path, **settings: Any) -> None:
-    """Write config.json and model.safetensors; other settings stand beside the model's own."""
-    backbone = model.backbone_config
-    described = {
-        "format_version": FORMAT_VERSION,
-        "model": model.config,
-        "backbone": backbone and json.loads(backbone.to_json_string(use_diff=False)),
-        **settings,
-    }
-    save_tensors(model.state_dict(), folder / "model.safetensors")
-    write_json(folder / "config.json", described)
-
-
-def save_tensors(
-    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
-) -> None:
-    """Write a safetensors file, whole or not at all.
-
-    Its own `save_file` would, when killed, leave a file of a name that nobody cleans up.
-
-    Raises:
-        BadInputError: if it cannot be written; a full disk, for one.
-    """
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(to_bytes(contiguous, metadata))
-    except OSError as error:
-        raise BadInputError(f"cannot write {path}: {error}") from error
-
-
-def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
-    """The model of a run, ready to predict. Nothing is unpickled, nothing fetched.
-
-    Raises:
-        BadInputError: if the folder is not a run, is of another version, or does not fit together.
-    """
-    described, place = read_run_config(folder), run_folder(folder)
-    with decoding(place / "config.json", "description of networks that can be built"):
-        model = Model(described.model, _rebuild_backbone_config(described.backbone))
-    tensors = read_tensors(place / "model.safetensors")
-    check_tensors(place / "model.safetensors", tensors, model.state_dict())
-    model.load_state_dict(tensors)
-    # Pictures come with their channels last, and convolve faster so.
-    model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
-    return model.to(device).eval()
-
-
-def choose_device(name: str) -> torch.device:
-    """The device called cpu or cuda; auto takes cuda where there is one.
-
-    Raises:
-        BadInputError: if cuda is asked for and not there.
-    """
-    has_cuda = torch.cuda.is_available()
-    if name == "cuda" and not has_cuda:
-        raise BadInputError("no CUDA device here: use --device cpu")
-    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
-
-
-def _rebuild_backbone_config(values: dict[str, Any] | None) -> PretrainedConfig | None:
-    if values is None:
-        return None
-    values = dict(values)
-    return AutoConfig.for_model(values.pop("model_type"), **values)
 
 
 def _mlp(inputs: int, outputs: int, width: int = 256) -> nn.Sequential:

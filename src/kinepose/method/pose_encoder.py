@@ -11,8 +11,8 @@ from transformers import PretrainedConfig
 from kinepose.geometry.image_transforms import zoom_camera
 from kinepose.geometry.skeleton import STANDARD_SKELETON
 from kinepose.method.backbones import new_backbone
+from kinepose.method.config import ModelConfig
 from kinepose.method.heatmap_head import JOINTS, HeatmapHead, Heatmaps, at_peaks, peaks
-from kinepose.settings import ModelConfig
 
 DROPOUT = 0.1
 _REST = torch.cat([torch.zeros(1), torch.tensor(STANDARD_SKELETON.rest_directions).flatten()])

@@ -13,7 +13,7 @@ from kinepose.errors import BadInputError
 from kinepose.evaluation.metrics import rank_correlation
 from kinepose.evaluation.scored import FAILURES_FROM, ScoredRun, read_scored
 from kinepose.files import check_folder, replacing
-from kinepose.settings import FiguresConfig
+from kinepose.paper.config import FiguresConfig
 from kinepose.visualization import charts, image_grids
 
 LETTERS = 20

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from kinepose.benchmarks.config import Benchmark, ConvertConfig, SynthworldConfig
 from kinepose.benchmarks.convert import convert, read_recordings
 from kinepose.benchmarks.synthworld import (
     describe,
@@ -14,24 +15,18 @@ from kinepose.benchmarks.synthworld import (
     make_synthworld,
     read_synthworld,
 )
+from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import EvaluateConfig, ScoreConfig
 from kinepose.evaluation.evaluate import baseline_errors, evaluate
 from kinepose.evaluation.score import Baselines, read_scores, score
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
+from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.tables import Scores
-from kinepose.settings import (
-    Benchmark,
-    ConvertConfig,
-    EvaluateConfig,
-    PeopleConfig,
-    PredictConfig,
-    PrepareConfig,
-    ReproduceConfig,
-    ScoreConfig,
-    SynthworldConfig,
-)
+from kinepose.video.config import PeopleConfig
 
 
 @dataclass(frozen=True)

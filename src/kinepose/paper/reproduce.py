@@ -15,10 +15,11 @@ from pathlib import Path
 from kinepose.dataset.pairs import read_clips
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder
+from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.protocols import Course, open_course
 from kinepose.paper.tables import RENDERS, ROWS, STREAM, write_tables
 from kinepose.schema import as_json, differences, read_json, write_json
-from kinepose.settings import PRESETS, ReproduceConfig, TrainConfig
+from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train
 
 BASE_SHARE = 2 / 3

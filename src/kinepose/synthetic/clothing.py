@@ -12,8 +12,8 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.settings import SceneConfig
 from kinepose.synthetic.backgrounds import random_background
+from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.lighting import Vector
 
 _PRINT = 48

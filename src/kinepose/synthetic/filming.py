@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.settings import SceneConfig, SynthesizeConfig
 from kinepose.synthetic.body import load_body, shape_coefficients
 from kinepose.synthetic.clothing import Outfit, random_outfit
 from kinepose.synthetic.clothing_mesh import Garb, make_garb
+from kinepose.synthetic.config import SceneConfig, SynthesizeConfig
 from kinepose.synthetic.lighting import Light, random_light
 from kinepose.synthetic.mannequin import doll_vertices, random_doll, render_doll
 from kinepose.synthetic.renderer import Camera, Picture, map_frames, render

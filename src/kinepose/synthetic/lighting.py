@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinepose.settings import SceneConfig
+from kinepose.synthetic.config import SceneConfig
 
 Vector = tuple[float, float, float]
 

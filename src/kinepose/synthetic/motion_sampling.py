@@ -14,8 +14,8 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from kinepose.settings import MotionConfig
 from kinepose.synthetic.body import RIG
+from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import (
     LIMITS,
     clamp_to_limits,

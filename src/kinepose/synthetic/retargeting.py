@@ -133,7 +133,7 @@ def _find_joints(joints: tuple[str, ...], parents: tuple[int, ...]) -> list[int]
             line = line_to([s for e in (end, other) for a in sides for s in (a + e, e + a)])
             if len(line) < 4:
                 raise BadInputError(f"no {top}s: it has no {side} {other} with three joints above.")
-            found |= zip((f"{side}_{name}" for name in (end, middle, top)), line, strict=False)
+            found |= zip((f"{side}_{name}" for name in (end, middle, top)), line[:3], strict=True)
             lines.append(line)
         found["root" if top == "hip" else "chest"] = next(j for j in lines[0] if j in lines[1])
     head = line_to(["head", "neck"])

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from kinepose.method.camera_projection import DISTANCE, FOCAL_LENGTH
 from kinepose.method.forward_kinematics import canonical_joints, stature
-from kinepose.settings import MotionConfig, SceneConfig, StreamConfig
 from kinepose.synthetic.body import (
     load_body,
     pose_body,
     random_person,
 )
 from kinepose.synthetic.clothing import random_outfit
+from kinepose.synthetic.config import MotionConfig, SceneConfig, SingleImagesConfig
 from kinepose.synthetic.filming import dressed, dressed_painter
 from kinepose.synthetic.lighting import Light, random_light
 from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
@@ -68,7 +68,7 @@ def render_prior(count: int, seed: int, size: int) -> Renders:
     return Renders(*map(np.concatenate, columns))
 
 
-def render_take(config: StreamConfig, seed: int, number: int) -> Renders:
+def render_take(config: SingleImagesConfig, seed: int, number: int) -> Renders:
     """TAKE pictures of one person: a part of the endless stream.
 
     Every moment has a camera of its own, aimed at the middle of the person. The seed and the number

@@ -13,7 +13,6 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from kinepose.settings import SceneConfig
 from kinepose.synthetic.backgrounds import (
     procedural_background,
     random_crop,
@@ -22,6 +21,7 @@ from kinepose.synthetic.backgrounds import (
     recolour,
 )
 from kinepose.synthetic.body import Person, load_body, pose_bones
+from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.motion import STEP_LEG, Motion, heights_above_floor
 from kinepose.synthetic.places import test_places, training_places, view_of
 from kinepose.synthetic.renderer import Camera, look_at

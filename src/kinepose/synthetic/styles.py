@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.settings import SceneConfig
 from kinepose.synthetic.body import Person
 from kinepose.synthetic.clothing import Covering, Cut, Dye, Material, Outfit, random_outfit
+from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.garments import load_wardrobe
 from kinepose.synthetic.lighting import Vector
 

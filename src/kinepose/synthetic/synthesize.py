@@ -18,9 +18,9 @@ from tqdm import tqdm
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.settings import MotionConfig, SynthesizeConfig
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.body import random_person
+from kinepose.synthetic.config import MotionConfig, SynthesizeConfig
 from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.mocap_clips import training_clips
 from kinepose.synthetic.motion import roam
@@ -44,27 +44,27 @@ def synthesize(config: SynthesizeConfig) -> None:
     _check(config)
     check_folder(config.output)
     rows: list[list[str]] = []
-    for film_rows in tqdm(_films(config), "films", config.clips, unit="film"):
+    for film_rows in tqdm(_films(config), "films", config.videos, unit="film"):
         rows += film_rows
     with _writing(config.output / "boxes.csv") as path, path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
         writer.writerows(rows)
-    print(f"{config.clips} films in {config.output / 'films'}")
+    print(f"{config.videos} films in {config.output / 'films'}")
 
 
 def _films(config: SynthesizeConfig) -> Iterator[list[list[str]]]:
     """Writes the films, here or in several processes; yields their rows of boxes.csv in order."""
     write = partial(_write_film, config)
-    workers = min(config.workers or os.cpu_count() or 1, config.clips)
+    workers = min(config.workers or os.cpu_count() or 1, config.videos)
     if workers > 1:
         with multiprocessing.get_context("spawn").Pool(workers, settle_process) as pool:
-            yield from pool.imap(write, range(config.clips))
+            yield from pool.imap(write, range(config.videos))
         return
     threads = torch.get_num_threads(), cv2.getNumThreads()
     try:
         settle_process()
-        yield from map(write, range(config.clips))
+        yield from map(write, range(config.videos))
     finally:
         torch.set_num_threads(threads[0])
         cv2.setNumThreads(threads[1])

@@ -63,7 +63,8 @@ def dress(style: Style, coefficients: Float[Tensor, " shapes"]) -> Dressed:
     kinds = [name.partition(".")[0] for name in style.garments]
     sizes = [len(part.rest) for part in parts]
     firsts = np.cumsum([0, *sizes])
-    faces = [part.surface.faces + int(first) for part, first in zip(parts, firsts, strict=False)]
+    starts = zip(parts, firsts[:-1], strict=True)
+    faces = [part.surface.faces + int(first) for part, first in starts]
     counts = torch.tensor([len(each) for each in faces])
     layers = torch.arange(len(parts)).repeat_interleave(counts)
     surfaces = torch.where(layers == 0, -1, layers - 1 + len(Covering))

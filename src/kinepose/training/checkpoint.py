@@ -11,12 +11,13 @@ from torch import Tensor
 
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.files import decoding, replacing
-from kinepose.method.losses import LossName
-from kinepose.method.model import Model, save_model, save_tensors
+from kinepose.method.model import Model
+from kinepose.model_files import save_model
 from kinepose.run_folder import read_log, read_run_config
-from kinepose.schema import as_json, differences
-from kinepose.settings import SHIPPED, TrainConfig
-from kinepose.tensor_files import check_tensors, read_heads, read_tensors
+from kinepose.schema import as_json, differences, from_json
+from kinepose.settings import SHIPPED
+from kinepose.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
+from kinepose.training.config import TrainConfig
 
 MAY_CHANGE = {
     *("output", "iterations", "minutes", "checkpoint_minutes", "device", "threads", "compile"),
@@ -30,7 +31,7 @@ class Run:
 
     config: TrainConfig
     model: Model
-    optimisers: dict[LossName, torch.optim.Optimizer]
+    optimisers: dict[str, torch.optim.Optimizer]
     step: int = 0
     seconds: float = 0.0
     """Time spent in training, over all its resumptions."""
@@ -105,7 +106,7 @@ def _load(model: Model, owner: str, path: Path, tensors: dict[str, Tensor]) -> N
 
 
 def _restore_optimiser(
-    optimiser: torch.optim.Optimizer, loss: LossName, tensors: dict[str, Tensor]
+    optimiser: torch.optim.Optimizer, loss: str, tensors: dict[str, Tensor]
 ) -> None:
     groups = optimiser.state_dict()["param_groups"]
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
@@ -144,7 +145,7 @@ def holds_run(config: TrainConfig) -> bool:
                     "--output"
                 )
         return False
-    held = as_json(read_run_config(config.output).train)
+    held = as_json(trained_with(config.output))
     for name, value in as_json(config).items():
         if name not in MAY_CHANGE and (lines := differences((held or {}).get(name), value, name)):
             raise BadInputError(
@@ -152,6 +153,18 @@ def holds_run(config: TrainConfig) -> bool:
                 "settings to go on with it"
             )
     return True
+
+
+def trained_with(run: Path) -> TrainConfig | None:
+    """The settings that a run was trained with, as far as this version knows them; None if unsaid.
+
+    Raises:
+        BadInputError: if it is no run, or a setting cannot be.
+    """
+    held = read_run_config(run).train
+    if held is None:
+        return None
+    return from_json(json.dumps(held), TrainConfig, f"{run}/config.json: train")
 
 
 def _cut_log(folder: Path, step: int) -> None:

@@ -20,7 +20,7 @@ _WHOLE = re.compile(r" *[+-]?[0-9]{1,20} *")
 _COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
 _LARGEST_NUMBER = 2**31 - 1
 _MOST_INSIDE = 0.75
-"""Share of its area that a box has in the picture at least, in a table of the same film, usually."""
+"""Share of its area that a box has in the picture of its own film at least, usually."""
 _FARTHEST = 1e5
 """From a picture's corner to a side of a box [px]."""
 
@@ -69,7 +69,7 @@ def read_boxes(
                     raise BadInputError(f"{path}, line {reader.line_num}: {error}") from error
                 frames[frame] = box
     except UnicodeDecodeError as error:
-        raise BadInputError(f"cannot read boxes from {path}: save it as UTF-8 ({error})") from error
+        raise BadInputError(f"{path} is not UTF-8: save it as such") from error
     except (OSError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BadInputError(f"cannot read boxes from {path}: {reason}") from error

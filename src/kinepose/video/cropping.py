@@ -29,6 +29,8 @@ class Rows:
     """[px]"""
     crop: Float64[np.ndarray, "rows 3"]
     """[px]"""
+    frame_size: Float64[np.ndarray, "rows 2"]
+    """Width and height of the frame, as shown [px]."""
 
 
 def rows_of(survey: Survey) -> Rows:
@@ -40,21 +42,23 @@ def rows_of(survey: Survey) -> Rows:
     box = np.concatenate([track.boxes for track in survey.tracks])
     crop = np.concatenate([track.crops for track in survey.tracks])
     order = np.lexsort([number, frame])
-    time = survey.times[np.searchsorted(survey.frames, frame)]
-    return Rows(frame[order], number[order], time[order], box[order], crop[order])
+    position = np.searchsorted(survey.frames, frame[order])
+    return Rows(
+        frame=frame[order],
+        track=number[order],
+        time=survey.times[position],
+        box=box[order],
+        crop=crop[order],
+        frame_size=survey.sizes[position].astype(np.float64),
+    )
 
 
 def crops_of(
-    film: Path,
-    survey: Survey,
-    rows: Rows,
-    size: int,
-    kept: KeptFrames,
-    frame_sizes: Float64[np.ndarray, "rows 2"],
+    film: Path, survey: Survey, rows: Rows, size: int, kept: KeptFrames
 ) -> Generator[UInt8[np.ndarray, "size size 3"]]:
-    """The crop of each row; of pictures, notes how wide and high each is [px]."""
+    """The crop of each row."""
     if is_pictures(film):
-        return _of_pictures(film, rows, size, frame_sizes)
+        return _of_pictures(film, rows, size)
     return _of_film(film, survey, rows, size, kept)
 
 
@@ -151,13 +155,11 @@ def _of_film(
 
 
 def _of_pictures(
-    folder: Path, rows: Rows, size: int, frame_sizes: Float64[np.ndarray, "rows 2"]
+    folder: Path, rows: Rows, size: int
 ) -> Generator[UInt8[np.ndarray, "size size 3"]]:
     row = 0
     for frame in read_frames(folder):
-        height, width, _ = frame.image.shape
         while row < len(rows.frame) and rows.frame[row] == frame.index:
-            frame_sizes[row] = width, height
             yield crop_image(frame.image, rows.crop[row], size)
             row += 1
 

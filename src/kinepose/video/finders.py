@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
-from kinepose.settings import PeopleConfig
 from kinepose.video.box_tables import FileBoxes, read_boxes
+from kinepose.video.config import PeopleConfig
 from kinepose.video.detectors import moving_people, network_detector, whole_picture
 from kinepose.video.pictures import is_pictures
 from kinepose.video.reading import FilmInfo, Frame

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.settings import PeopleConfig
 from kinepose.video.box_tables import FileBoxes
+from kinepose.video.config import PeopleConfig
 from kinepose.video.display import Picture
 from kinepose.video.people import Shot, crops_around
 from kinepose.video.reading import FilmInfo, Frame

@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import ScoredBoxes
-from kinepose.settings import ModelConfig, PeopleConfig
+from kinepose.method.config import ModelConfig
 from kinepose.threads import in_order
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
+from kinepose.video.config import PeopleConfig
 from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.linking import Person, link
@@ -59,6 +60,8 @@ class Survey:
     tracks: tuple[Track, ...]
     fps: float
     """Frames read a second, on average; 0 for pictures."""
+    sizes: Int[np.ndarray, "frames 2"]
+    """Width and height of each frame, as shown [px]."""
 
 
 def cropped_as(people: PeopleConfig, model: ModelConfig) -> PeopleConfig:
@@ -177,7 +180,8 @@ def _people_in_film(
         tracks.append(Track(number, np.array(frames)[positions], boxes, scores, crops))
     pace = frame_rate(clock, info.fps if len(frames) > frames[-1] else 0.0)
     chosen = _foremost(tracks, config.max_people)
-    return Survey(np.array(frames), clock, tuple(shots), chosen, pace)
+    sizes = np.tile([info.width, info.height], (len(frames), 1))
+    return Survey(np.array(frames), clock, tuple(shots), chosen, pace, sizes)
 
 
 def _longest_gap(config: PeopleConfig) -> float:
@@ -232,9 +236,12 @@ def _people_of_file(
 def _people_in_pictures(folder: Path, finder: Finder, config: PeopleConfig) -> Survey:
     """Everybody in each picture, the largest first: nobody is followed."""
     frames: list[int] = []
+    sizes: list[tuple[int, int]] = []
     by_rank: dict[int, dict[int, Float[np.ndarray, " 5"]]] = {}
     for frame in read_frames(folder):
         frames.append(frame.index)
+        height, width, _ = frame.image.shape
+        sizes.append((width, height))
         if finder.from_file is None:
             found = finder.look(frame)
             largest = np.argsort(-(found[:, 2:4] - found[:, :2]).prod(-1), kind="stable")
@@ -256,4 +263,5 @@ def _people_in_pictures(folder: Path, finder: Finder, config: PeopleConfig) -> S
         crops = np.concatenate([crops_around(box[None, :4], config) for box in found])
         tracks.append(Track(rank, np.array(list(finds)), found[:, :4], found[:, 4], crops))
     shots = tuple(Shot(i, i + 1, 0.0) for i in range(len(frames)))
-    return Survey(np.array(frames), np.array(frames, float), shots, tuple(tracks), 0.0)
+    times = np.array(frames, float)
+    return Survey(np.array(frames), times, shots, tuple(tracks), 0.0, np.array(sizes))

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps
+from simplejpeg import decode_jpeg
 
 from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
 from kinepose.files import PICTURE_SUFFIXES, decoding, regular_file
@@ -98,19 +99,15 @@ def read_picture(path: Path) -> Picture:
             pictures, a FilmWarning.
     """
     with decoding(regular_file(path), "picture"), Image.open(path) as image:
+        if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
+            return _shown(_read_jpeg(path, image), None)
         count = getattr(image, "n_frames", 1)
         image.load()
-        if image.format in ("JPEG", "MPO"):  # whose further pictures belong to the first
-            if _is_damaged(path):
-                message = f"{path.name} is broken (a part of it is damaged); it is used as it is"
-                warnings.warn(message, BrokenFilmWarning, stacklevel=2)
-        elif count > 1:
+        if image.mode == "F":
+            raise BadInputError(f"{path} holds measurements, not colours: save 8 or 16 bits")
+        if count > 1 and image.format != "MPO":  # whose further pictures belong to the first
             message = f"{path.name} holds {count} pictures: one of them is taken"
             warnings.warn(message, FilmWarning, stacklevel=2)
-        if image.mode == "F":
-            raise BadInputError(
-                f"{path} holds measurements, not colours: save it with 8 or 16 bits"
-            )
         return _shown(image, _transfer(image, path))
 
 
@@ -151,17 +148,20 @@ def _covers(image: Image.Image) -> int:
     return int(getattr(image, "default_image", False))
 
 
-def _is_damaged(jpeg: Path) -> bool:
-    """What libjpeg passes over, FFmpeg says."""
+def _read_jpeg(path: Path, head: Image.Image) -> Image.Image:
+    """Decoded by what says of damage that Pillow passes over, to the same pixels."""
+    data = path.read_bytes()
     try:
-        with av.open(address(jpeg), format="jpeg_pipe") as container:
-            container.streams.video[0].codec_context.options = {"err_detect": "explode"}
-            next(container.decode(video=0))
-    except (av.InvalidDataError, StopIteration):
-        return True
-    except av.FFmpegError:  # a kind of JPEG that it does not know
-        return False
-    return False
+        pixels = decode_jpeg(data, strict=True)
+    except ValueError as error:
+        if "Premature" in str(error):  # cut off
+            raise
+        pixels = decode_jpeg(data, strict=False)
+        message = f"{path.name} is broken (a part of it is damaged); it is used as it is"
+        warnings.warn(message, BrokenFilmWarning, stacklevel=3)
+    image = Image.fromarray(pixels)
+    image.info = head.info
+    return image
 
 
 def _seconds(image: Image.Image) -> float:

@@ -1,6 +1,7 @@
 """One function for each figure with axes, from arrays alone; those of pictures: image_grids.py."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def losses_over_steps(log: Sequence[dict[str, Any]]) -> Figure:
         step = np.array([line["step"] for line in lines], float)
         keys = lines[0] | lines[-1]  # terms may join in the course of a run
         terms = [key for key in keys if key not in ("step", "loss", "seconds", "total")]
-        for term, colour in zip(["total", *terms], SERIES, strict=False):
+        for term, colour in zip(["total", *terms], cycle(SERIES)):
             if term != "total" and len(terms) == 1:
                 continue
             values = np.array([line.get(term, np.nan) for line in lines], float)
@@ -108,7 +109,7 @@ def bars_with_seeds(
             color=INK,
             bbox={"fc": "white", "ec": "none", "alpha": 0.85, "pad": 0.8},
         )
-    for (name, value), colour in zip(baselines.items(), SERIES[1:], strict=False):
+    for (name, value), colour in zip(baselines.items(), cycle(SERIES[1:])):
         axes.axvline(value, color=colour, lw=1.3, ls="--", label=f"{name}: {value:.1f}")
     axes.set_yticks(place, names)
     axes.set_xlabel(measure)
@@ -135,7 +136,7 @@ def energy_against_error(
     """
     figure = Figure(figsize=(7, 3.4), layout="constrained")
     scatter, kept = figure.subplots(1, 2)
-    for name, colour in zip(rho, SERIES, strict=False):
+    for name, colour in zip(rho, cycle(SERIES)):
         rows = np.flatnonzero(split == name)
         rows = rows[np.argsort(energy[rows], kind="stable")]
         label = rf"{name.replace('_', ' ')}, $\rho = {rho[name]:+.2f}$"

@@ -27,10 +27,11 @@ from kinepose.run_folder import (
     read_run_config,
 )
 from kinepose.schema import STRICT, as_json, read_json
-from kinepose.settings import Count, ReportConfig
+from kinepose.settings import Count
 from kinepose.video.pictures import picture_paths
 from kinepose.video.reading import film_info, read_frames
 from kinepose.visualization import charts, image_grids
+from kinepose.visualization.config import ReportConfig
 
 STILLS = 6
 SKELETONS = 6
@@ -141,15 +142,15 @@ def describe_run(run: Path) -> str:
 
 
 def _facts(run: Path, described: RunDescription, log: list[dict[str, Any]]) -> dict[str, str]:
-    train, model = described.train, described.model
+    train, model = described.train or {}, described.model
     facts = {
-        "variant": train.variant if train else "unknown",
-        "preset": train.preset if train else "unknown",
+        "variant": str(train.get("variant", "unknown")),
+        "preset": str(train.get("preset", "unknown")),
         "pictures": f"{model.image_size} px, maps of {model.map_size}",
         "parameters": f"{count_parameters(run) / 1e6:.1f} million",
     }
     if log:
-        facts["iterations"] = f"{log[-1]['step']} of {train.iterations if train else '?'}"
+        facts["iterations"] = f"{log[-1]['step']} of {train.get('iterations', '?')}"
         facts["time"] = f"{log[-1]['seconds'] / 60:.1f} min"
         last = {line["loss"]: line["total"] for line in log[-200:]}
         facts["last losses"] = ", ".join(f"{name} {total:.3f}" for name, total in last.items())
@@ -158,8 +159,7 @@ def _facts(run: Path, described: RunDescription, log: list[dict[str, Any]]) -> d
 
 def _settings(described: RunDescription) -> dict[str, dict[str, str]]:
     """Settings by heading, as text."""
-    train = {} if described.train is None else as_json(described.train)
-    sections = {"Training": train, "Model": as_json(described.model)}
+    sections = {"Training": described.train or {}, "Model": as_json(described.model)}
     return {
         heading: {name: _text(value) for name, value in values.items() if name != "model"}
         for heading, values in sections.items()

@@ -1,24 +1,30 @@
-"""A run's model into the package: weights in half the bytes, settings, figures and a model card.
+"""Put a run's model into the package: weights in half the bytes, settings, figures and a card.
+
+    python tools/release.py RUN --scores scores.json tiny.json --machine "one NVIDIA H100"
 
 The folder is laid out as a run is, so that all that reads runs reads it. Every number of the card
 comes from files: the logs and settings of the run and of those it started from, and what `score`
 wrote. figures.json keeps them beside the card.
 """
 
+import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
 import torch
+import tyro
 from torch import Tensor
 
 from kinepose.benchmarks.synthworld import Description, describe
 from kinepose.benchmarks.synthworld_recipes import WORLDS
-from kinepose.errors import BadInputError
+from kinepose.errors import BadInputError, KineposeError
 from kinepose.evaluation.score import read_scores, scores_table
 from kinepose.files import check_folder, replacing
-from kinepose.method.model import load_model, save_tensors
+from kinepose.model_files import load_model
+from kinepose.places import RUN, Reads, Writes, check_places
 from kinepose.run_folder import (
     WEIGHTS,
     count_parameters,
@@ -26,18 +32,18 @@ from kinepose.run_folder import (
     read_log,
     read_run_config,
     run_folder,
+    without_places,
 )
-from kinepose.schema import as_json, write_json
-from kinepose.settings import ShipConfig
-from kinepose.tensor_files import read_tensors
+from kinepose.schema import Settings, as_json, write_json
+from kinepose.settings import Positional
+from kinepose.tensor_files import read_tensors, save_tensors
+from kinepose.training.checkpoint import trained_with
 
 LARGEST = 30_000_000
 """Of model.safetensors [bytes]."""
-_KEPT_PARTS = 2
-"""Of paths: enough to tell which data, too few to tell whose machine."""
 
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("kinepose.visualization"),
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
@@ -45,7 +51,24 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def ship(config: ShipConfig) -> None:
+@dataclass(frozen=True)
+class ReleaseConfig(Settings):
+    """Put a run's model into the package, in place of the one that is there."""
+
+    run: Annotated[Positional, RUN]
+    """Folder of a run."""
+    scores: tuple[Annotated[Path, Reads()], ...]
+    """Files that `score` wrote of this run: all tests of synthworld, in the size tiny, which the
+    package's own tests make again, and in at least one that is worth reading."""
+    machine: str
+    """What it was trained on, for the model card."""
+    output: Annotated[
+        Path | None, Writes(("model.safetensors", "config.json", "figures.json", "MODEL_CARD.md"))
+    ] = None
+    """Folder; none means that of the package."""
+
+
+def release(config: ReleaseConfig) -> None:
     """Write model.safetensors in float16, config.json, figures.json and MODEL_CARD.md.
 
     Raises:
@@ -58,7 +81,7 @@ def ship(config: ShipConfig) -> None:
     scores = [as_json(read_scores(path)) for path in config.scores]
     _check_scores(scores, model_sha256(config.run))
     halves = half_precision(read_tensors(run_folder(config.run) / "model.safetensors"))
-    described = _without_places(as_json(read_run_config(config.run)))
+    described = without_places(as_json(read_run_config(config.run)))
     stages = _stages(config.run)
 
     save_tensors(halves, folder / "model.safetensors")
@@ -131,10 +154,10 @@ def _check_scores(scores: list[dict[str, Any]], sha256: str) -> None:
 
 def _stages(run: Path, after: tuple[Path, ...] = ()) -> list[dict[str, Any]]:
     """What was trained to make a run: itself, and before it what it started from."""
-    settings, log = read_run_config(run).train, read_log(run)
+    settings, log = trained_with(run), read_log(run)
     if settings is None or not log:
         raise BadInputError(f"{run} does not say how it was trained: no settings, or no log.jsonl")
-    train = _without_places(as_json(settings))
+    train = without_places(as_json(settings))
     stage = {
         "preset": train["preset"],
         "variant": train["variant"],
@@ -157,17 +180,6 @@ def _renders(train: dict[str, Any]) -> int:
     return train["stream"]["renders"] or train["prior_images"]
 
 
-def _without_places(value: Any) -> Any:
-    """The same JSON with the last parts only of every path in it."""
-    if isinstance(value, dict):
-        return {name: _without_places(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_without_places(part) for part in value]
-    if isinstance(value, str):
-        return "/".join([part for part in value.split("/") if part][-_KEPT_PARTS:])
-    return value
-
-
 def _no_better_than_a_constant(scores: list[dict[str, Any]]) -> list[str]:
     """Tests worth reading on which the mean pose of the labels would have been as good."""
     return [
@@ -177,3 +189,17 @@ def _no_better_than_a_constant(scores: list[dict[str, Any]]) -> list[str]:
         for test, split in held["splits"].items()
         if split["p_mpjpe"] >= split["baselines"]["mean_pose"]
     ]
+
+
+def main() -> None:
+    """What is wrong is one line."""
+    config = tyro.cli(ReleaseConfig)
+    try:
+        check_places(config)
+        release(config)
+    except KineposeError as error:
+        sys.exit(f"release: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""release.py with a tiny model; and the model that came with the package, if one did."""
+"""tools/release.py with a tiny model; and the model that came with the package, if one did."""
 
 import hashlib
 import json
@@ -9,25 +9,23 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import TINY_MODEL
+from tools.release import ReleaseConfig, half_precision, model_card, release
 
 from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.cli import _defaults
 from kinepose.errors import BadInputError
+from kinepose.evaluation.config import ScoreConfig
 from kinepose.evaluation.score import score
+from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
-from kinepose.method.model import load_model
+from kinepose.model_files import load_model
+from kinepose.places import check_places
 from kinepose.pose_files import read_poses
-from kinepose.release import half_precision, model_card, ship
 from kinepose.run_folder import WEIGHTS, run_folder
-from kinepose.settings import (
-    PRESETS,
-    SHIPPED,
-    PeopleConfig,
-    PredictConfig,
-    ScoreConfig,
-    ShipConfig,
-)
+from kinepose.settings import SHIPPED
+from kinepose.training.config import PRESETS
 from kinepose.training.train import train
+from kinepose.video.config import PeopleConfig
 
 FILES = ["MODEL_CARD.md", "config.json", "figures.json", "model.safetensors"]
 
@@ -75,7 +73,7 @@ def scores(run, synthworld, tmp_path_factory):
 @pytest.fixture(scope="module")
 def shipped(run, scores, tmp_path_factory):
     folder = tmp_path_factory.mktemp("package") / "weights"
-    ship(ShipConfig(run, scores, "two cores of a test", folder))
+    release(ReleaseConfig(run, scores, "two cores of a test", folder))
     return folder
 
 
@@ -121,7 +119,7 @@ def test_the_name_shipped_stands_for_it(shipped, settings, films, monkeypatch, t
     monkeypatch.setattr("kinepose.run_folder.WEIGHTS", shipped)
     film = next((films / "films").glob("*.mp4"))
     people = PeopleConfig(detector="file", boxes=films / "boxes.csv")
-    predict(PredictConfig(film, tmp_path, people=people, overlay=False, device="cpu"))
+    predict(PredictConfig(film, tmp_path, people=people, overlay=False, viewer=False))
     poses, digest = (
         read_poses(tmp_path),
         hashlib.sha256((shipped / "model.safetensors").read_bytes()),
@@ -153,6 +151,11 @@ def test_weights_that_do_not_fit_are_refused():
     assert kept["count"] == 70_000 and kept["one"].dtype == torch.float16
 
 
+def test_the_run_itself_is_not_written_over(run, scores):
+    with pytest.raises(BadInputError, match=r"config\.json"):
+        check_places(ReleaseConfig(run, scores, "machine", run))
+
+
 def test_bad_input_is_one_line_and_leaves_nothing(run, settings, scores, tmp_path):
     def changed(**changes):
         path = tmp_path / f"changed_{len(list(tmp_path.iterdir()))}.json"
@@ -161,7 +164,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, settings, scores, tmp_pat
 
     held = json.loads(scores[0].read_text())["splits"]
     (tmp_path / "text.json").write_text("[1]")
-    good = ShipConfig(run, scores, "machine", tmp_path / "weights")
+    good = ReleaseConfig(run, scores, "machine", tmp_path / "weights")
     for changes, says in [
         ({"run": tmp_path}, "not a run"),
         ({"run": settings.output}, "another model's"),
@@ -178,7 +181,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, settings, scores, tmp_pat
         ({"scores": (changed(splits={TESTS[0]: held[TESTS[0]]}), scores[1])}, TESTS[1]),
     ]:
         with pytest.raises(BadInputError, match=says) as caught:
-            ship(replace(good, **changes))
+            release(replace(good, **changes))
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "weights").exists()
 

@@ -1,0 +1,111 @@
+"""Settings of `predict`, `app` and the exports; nothing here imports torch."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from annotated_types import Interval, Len
+
+from kinepose.places import POSES, RUN, Reads, Writes
+from kinepose.schema import Settings
+from kinepose.settings import SHIPPED, Device, Positional, Seconds
+from kinepose.video.config import PeopleConfig
+
+Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
+
+
+@dataclass(frozen=True)
+class PredictConfig(Settings):
+    """Find the 3D poses of the people in a film, a picture, or a folder of pictures."""
+
+    film: Annotated[Positional, Reads()]
+    """A film, a picture, or a folder of pictures, which are taken one by one in natural order."""
+    output: Annotated[
+        Path, Writes(("poses.npz", "poses.{format}", "overlay.mp4", "overlay/", "viewer.html"))
+    ]
+    """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
+    run: Annotated[Path, RUN] = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
+    people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
+    height: Annotated[float, Interval(ge=1.0, le=1e6)] = 1700.0
+    """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
+    focal: Annotated[float, Interval(ge=1.0, le=1e6)] | None = None
+    """Focal length of the film's camera [px of the film]; unless told, the picture's diagonal."""
+    formats: tuple[Format, ...] = ("npz",)
+    """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
+    kinepose[formats]) are one file a person."""
+    rate: Annotated[float, Interval(ge=0.01, le=10_000.0)] | None = None
+    """Frames a second of bvh, trc and c3d, which know an even pace alone; unless told, the film's
+    own, or their mean where its frames come unevenly."""
+    pose_smoothing: Annotated[float, Interval(ge=0.0, le=10.0)] = 0.3
+    """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
+    over time [s]; 0 leaves them alone."""
+    repair_sides: bool = True
+    """Whether to exchange left and right in films where the model did so for a moment."""
+    energy: bool = True
+    """Whether to score each pose by L_UNP's disagreement with itself, painted in grey."""
+    energy_gap: Seconds = 1.0
+    """Time from a frame to the one that lends the person's looks to that painting [s]."""
+    overlay: bool = True
+    """Whether to write overlay.mp4, or overlay/*.png for pictures."""
+    viewer: bool = True
+    """Whether to write viewer.html: the film beside 3D skeletons that can be turned, on one page
+    that needs no network; of a long film the first five minutes."""
+    detections: Annotated[Path | None, Writes()] = None
+    """File (CSV) for everybody's box and its score, frame by frame: `--detector file` reads it."""
+    onnx: Annotated[Path | None, Reads()] = None
+    """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses, and
+    the people if there is a file for that beside it, in place of torch, on the processor."""
+    batch_size: Annotated[int, Interval(ge=1, le=100_000)] = 16
+    """Crops that a thread, or the GPU, works on at once."""
+    overwrite: bool = False
+    """Whether to replace results of another film, or by other settings, in the output folder."""
+    device: Device = "auto"
+
+
+@dataclass(frozen=True)
+class AppConfig(Settings):
+    """Open a local web page to drop films on."""
+
+    run: Annotated[Path, RUN] = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
+    host: Annotated[str, Len(0, 253)] = "127.0.0.1"
+    """Address to listen at. Whoever can reach it can use the page: there is no password."""
+    port: Annotated[int, Interval(ge=0, le=65535)] = 8000
+    """0 takes a free one."""
+    largest: Annotated[int, Interval(ge=1, le=1_000_000)] = 2000
+    """Size of a film, at most [MB]."""
+    device: Device = "auto"
+
+
+@dataclass(frozen=True)
+class ExportConfig(Settings):
+    """Write poses in further formats."""
+
+    poses: Annotated[Positional, POSES]
+    """poses.npz, or the folder that `predict` wrote."""
+    output: Annotated[Path, Writes(("poses.{format}",))]
+    """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
+    formats: tuple[Format, ...]
+    """Which; c3d needs kinepose[formats]."""
+    rate: Annotated[float, Interval(ge=0.01, le=10_000.0)] | None = None
+    """Frames a second of bvh, trc and c3d; unless told, the film's own, or their mean."""
+    overwrite: bool = False
+    """Whether to replace results of other poses, or at another rate, in the output folder."""
+
+
+@dataclass(frozen=True)
+class ExportOnnxConfig(Settings):
+    """Write what finds poses in a crop (E_P, T_fk, T_c) as an ONNX file.
+
+    The person detector becomes another one beside it, NAME_people.onnx.
+    """
+
+    output: Annotated[Path, Writes()]
+    """The file."""
+    run: Annotated[Path, RUN] = SHIPPED
+    """Folder of a trained run; unless told, the package's own model."""
+    int8: bool = False
+    """Whether convolutions compute with 8 bits: less than half the time, and poses that differ
+    a little."""

@@ -1,0 +1,84 @@
+"""What a run learns from: renders, poses without pictures, clips, labels, backgrounds."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kinepose.dataset.backgrounds import BackgroundSource, open_backgrounds
+from kinepose.dataset.labels import ClipLabels, read_clip_labels
+from kinepose.dataset.pairs import ClipSet, read_clips
+from kinepose.dataset.render_stream import (
+    RenderBatches,
+    poses_ahead,
+    render_ahead,
+    render_prior_set,
+)
+from kinepose.dataset.renders import PriorSet, load_prior
+from kinepose.errors import BadInputError
+from kinepose.training.config import TrainConfig
+from kinepose.training.distributed import number, rank
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a run learns from."""
+
+    prior: PriorSet
+    backgrounds: BackgroundSource
+    clips: ClipSet | None
+    labels: ClipLabels | None
+    renders: RenderBatches | None = None
+    """Crops of a long training, in place of the prior's."""
+    poses: Float[Tensor, "moments 17 3"] | None = None
+    """Without pictures, in the world [m]."""
+
+
+def gather(config: TrainConfig, device: torch.device) -> Materials:
+    """All that a run needs, read, rendered, or found again in its folder.
+
+    Raises:
+        BadInputError: if clips, labels or renders cannot be used.
+    """
+    path = config.output / "prior.npz"
+    count = config.overfit or config.prior_images
+    size = 2 * config.model.image_size
+    if path.is_file():
+        prior = load_prior(path)
+        if prior.image.shape[:2] != (count, size):
+            raise BadInputError(
+                f"{path} holds {len(prior.image)} renders of {prior.image.shape[1]} px, not "
+                f"{count} of {size}: name another --output"
+            )
+    else:
+        prior = render_prior_set(count, config.prior_seed, size)
+    clips = read_clips(config.clips, device, config.model.crop_margin) if config.clips else None
+    labels = None
+    if config.variant in ("weakly", "semi", "full") and not config.overfit:
+        if clips is None or not config.labels:
+            raise BadInputError(f"the variant {config.variant!r} needs --clips and --labels")
+        share = config.label_share if config.variant == "semi" else 1.0
+        labels = read_clip_labels(config.labels, clips, share, config.seed)
+    backgrounds = open_backgrounds(
+        config.backgrounds, clips, config.model.image_size, config.prior_seed, device
+    )
+    renders = poses = None
+    if config.stream.renders and not config.overfit:
+        folder = config.stream.folder or config.output / "renders"
+        paths = render_ahead(config.stream, config.prior_seed, folder)
+        places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
+        size = config.model.image_size
+        renders = RenderBatches(
+            config.stream,
+            paths,
+            places,
+            config.batch_size,
+            size,
+            config.prior_seed,
+            rank(),
+            number(),
+        )
+        if config.stream.poses and config.model.heatmaps:
+            poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
+    return Materials(prior, backgrounds, clips, labels, renders, poses)

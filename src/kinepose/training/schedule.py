@@ -1,0 +1,80 @@
+"""Which loss has its turn, and how fast it learns (Sec. 3.3, 4)."""
+
+from pathlib import Path
+
+import torch
+
+from kinepose.dataset.pairs import long_enough
+from kinepose.errors import BadInputError
+from kinepose.method.model import Model
+from kinepose.run_folder import paints_people, read_run_config
+from kinepose.training.config import TrainConfig
+from kinepose.training.losses import LOSSES, PAIRED, PRIOR, UNPAIRED, Loss
+from kinepose.training.materials import Materials
+
+WEIGHT_DECAY = 0.02
+
+
+def plan(config: TrainConfig, materials: Materials) -> list[Loss]:
+    """The losses that take turns after the warm-up.
+
+    Raises:
+        BadInputError: if they cannot learn from what there is.
+    """
+    losses = [loss for loss in LOSSES if loss.wanted(config, materials)]
+    if config.overfit or config.variant in ("prior", "full"):
+        return losses
+    clips = materials.clips
+    if clips is None:
+        raise BadInputError(f"the variant {config.variant!r} needs --clips")
+    if PAIRED not in losses and not (config.unpaired and _paints(config.start)):
+        raise BadInputError(
+            "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
+        )
+    for loss in (PAIRED, UNPAIRED):  # before anything is written
+        if loss in losses:
+            long_enough(clips, loss is PAIRED, config.smallest_gap)
+    return losses
+
+
+def _paints(run: Path | None) -> bool:
+    return run is not None and paints_people(read_run_config(run))
+
+
+def whose_turn(config: TrainConfig, losses: list[Loss], step: int) -> Loss:
+    """The loss that an iteration trains."""
+    if step < config.warm_up:
+        return PRIOR
+    if only_paints(config, step) and PAIRED in losses:
+        return PAIRED
+    loss = losses[step % len(losses)]
+    if step < loss.first_step(config):
+        return PAIRED if PAIRED in losses else PRIOR
+    return loss
+
+
+def only_paints(config: TrainConfig, step: int) -> bool:
+    """Whether E_P stays as it is, while E_A and D_I learn from it."""
+    return config.warm_up <= step < config.warm_up + config.decoder_first
+
+
+def new_optimiser(config: TrainConfig, model: Model, loss: Loss) -> torch.optim.Optimizer:
+    """The loss's own, over what it trains."""
+    parameters, rate = loss.trained(model), config.learning_rate
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, rate, weight_decay=WEIGHT_DECAY, fused=True)
+    kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
+    return kind(parameters, rate)
+
+
+def learning_rate(config: TrainConfig, loss: Loss, progress: float, step: int) -> float:
+    """Rises over the first steps, is constant, falls linearly over the `cooldown`.
+
+    `progress` is how much of the run is over, from 0 to 1.
+    """
+    rate = config.learning_rate * loss.rate(config)
+    if config.rise:
+        rate *= min(1.0, (step + 1) / config.rise)
+    if not config.cooldown:
+        return rate
+    return rate * min(1.0, (1 - progress) / config.cooldown)
