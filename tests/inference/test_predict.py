@@ -14,10 +14,11 @@ import torch
 from kinepose.errors import BadInputError
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
-from kinepose.inference.temporal_filter import steadied
+from kinepose.inference.temporal_filter import repair_sides, smooth_poses
+from kinepose.inference.temporal_lifting import lift_over_time
 from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import stature
-from kinepose.model_files import new_model, save_model
+from kinepose.model_files import load_model, new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
@@ -179,10 +180,10 @@ def test_a_film_is_steadied_unless_told_otherwise(both, film, run, boxes, tmp_pa
         "energy": False,
         "overlay": False,
     }
-    raw = predicted(
-        film, run, tmp_path, pose_smoothing=0.0, repair_sides=False, batch_size=4, **settings
-    )
-    again = steadied(raw, PredictConfig.pose_smoothing, repair=True)
+    alone = {"pose_smoothing": 0.0, "lift_window": 0.0, "repair_sides": False}
+    raw = predicted(film, run, tmp_path, batch_size=4, **alone, **settings)
+    lifted = lift_over_time(load_model(run), raw, 0.12, 1700.0, (96, 128))
+    again = smooth_poses(repair_sides(lifted), PredictConfig.pose_smoothing)
     np.testing.assert_allclose(again.joints3d, poses.joints3d, atol=0.01)
     np.testing.assert_allclose(again.joints2d, poses.joints2d, atol=0.01)
     with pytest.raises(BadInputError, match="--pose-smoothing"):
