@@ -40,8 +40,7 @@ def convert(config: ConvertConfig) -> None:
         test = read_lsp(config.folder)
         _link_pictures(test.pictures, config.output / "films" / "lsp")
         rows = _box_rows("lsp", np.arange(len(test.pictures)), test.joints2d)
-        _write_boxes(config.output / "boxes.csv", rows)
-        print(f"{config.output}: {len(rows)} labelled pictures")
+        _write_boxes(config.output, rows)
         return
     recordings = read_recordings(config.folder, config.benchmark, config.subjects)
     lay_out(recordings, config.output, encoded=config.benchmark == "h36m_train")
@@ -63,8 +62,7 @@ def lay_out(recordings: Iterable[Recording], output: Path, encoded: bool = False
             film = _link_film(recording, films)
         write_labels(output / "labels" / f"{recording.name}.npz", labels)
         rows += _box_rows(film.name, labels.frame, labels.joints2d)
-    _write_boxes(output / "boxes.csv", rows)
-    print(f"{output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} films")
+    _write_boxes(output, rows)
 
 
 def read_recordings(
@@ -153,8 +151,9 @@ def _box_rows(
     ]
 
 
-def _write_boxes(path: Path, rows: list[list[object]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+def _write_boxes(output: Path, rows: list[list[object]]) -> None:
+    with replacing(output / "boxes.csv") as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
         writer.writerows(rows)
+    print(f"{output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} films")
