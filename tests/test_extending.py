@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.conftest import run_here
 
-from kinepose.dataset.pairs import read_clips
+from kinepose.dataset.clip_set import read_clips
 from kinepose.pose_files import FilmPoses, read_labels, write_poses
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
