@@ -13,8 +13,6 @@ from kinepose.files import replacing
 BLOCK = 1.0
 """Length of a part that is held back [s]; of short films it is shorter, but at least SHORTEST."""
 SHORTEST = 0.7
-
-
 MOST_HELD_BACK = 600
 """Frames of all films together, so that a look at them takes seconds."""
 
