@@ -22,12 +22,13 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import run_here
 
 from kinepose import cli
-from kinepose.adaptation.adapt import read_adaptation
+from kinepose.adaptation.looks import read_adaptation
 from kinepose.array_files import read_npz
 from kinepose.benchmarks.synthworld import read_synthworld
+from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.config import PrepareConfig
-from kinepose.dataset.pairs import load_images, read_clips
+from kinepose.dataset.pairs import load_images
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError, SettingError, TrainingError
 from kinepose.evaluation.score import read_scores

@@ -8,7 +8,8 @@ import numpy as np
 
 from kinepose.benchmarks.synthworld import read_synthworld
 from kinepose.benchmarks.synthworld_recipes import WORLDS
-from kinepose.dataset.pairs import load_images, read_clips
+from kinepose.dataset.clip_set import read_clips
+from kinepose.dataset.pairs import load_images
 
 ROWS, COLUMNS, SIDE = 8, 8, 128
 

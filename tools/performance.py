@@ -30,8 +30,9 @@ from av.video.reformatter import VideoReformatter
 from torch.utils.flop_counter import FlopCounterMode
 
 from kinepose.dataset.backgrounds import open_backgrounds
+from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.config import PrepareConfig
-from kinepose.dataset.pairs import draw_pairs, read_clips
+from kinepose.dataset.pairs import draw_pairs
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.evaluation.config import EvaluateConfig

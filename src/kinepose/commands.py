@@ -160,7 +160,7 @@ def info(config: InfoConfig) -> None:
     from kinepose.run_folder import run_folder
 
     if isinstance(config.path, str):
-        from kinepose.dataset.pairs import describe_clips
+        from kinepose.dataset.clip_set import describe_clips
 
         print(describe_clips(config.path))
         return
@@ -170,7 +170,7 @@ def info(config: InfoConfig) -> None:
     elif path.suffix == ".npz" or (path / "poses.npz").is_file():
         from kinepose.pose_files import describe_poses as describe
     elif path.exists():
-        from kinepose.dataset.pairs import describe_clips as describe
+        from kinepose.dataset.clip_set import describe_clips as describe
     else:
         raise BadInputError(f"no such file or folder: {path}")
     print(describe(path))

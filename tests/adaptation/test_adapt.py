@@ -16,26 +16,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from kinepose.adaptation.acceptance import Verdict, change, judge
-from kinepose.adaptation.adapt import (
-    Look,
-    _read_looks,
-    _settings,
-    _watcher,
-    _write_looks,
-    adapt,
-    best_look,
-    is_held_back,
-    overall_change,
-    running_time,
-    split_clips,
-)
+from kinepose.adaptation.adapt import _settings, _watcher, adapt
 from kinepose.adaptation.config import AdaptConfig
+from kinepose.adaptation.held_back import is_held_back, running_time, split_clips
 from kinepose.adaptation.label_free import steadiness, view_agreement
+from kinepose.adaptation.looks import Look, best_look, overall_change, read_looks, write_looks
+from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.config import PrepareConfig
-from kinepose.dataset.pairs import load_images, read_clips
+from kinepose.dataset.pairs import load_images
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import MIRRORED
-from kinepose.inference.predict import joints_in_camera
+from kinepose.inference.placement import joints_in_camera
 from kinepose.model_files import load_model, save_model
 from kinepose.run_folder import read_log
 from kinepose.training.checkpoint import Run, trained_with
@@ -288,18 +279,18 @@ def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
         Look(30, {"a.mp4": Verdict(math.inf, 0.25, math.nan)}),
         Look(60, {"a.mp4": Verdict(math.nan, 0.1, 1.0)}),
     ]
-    _write_looks(tmp_path, looks)
+    write_looks(tmp_path, looks)
     lines = (tmp_path / "looks.jsonl").read_text().splitlines()
     held = [json.loads(line, parse_constant=strict) for line in lines]
     assert held[0]["films"]["a.mp4"] == {"agreement": "constant", "jitter": 0.25, "fit": None}
-    assert repr(_read_looks(tmp_path, before)) == repr(looks)
+    assert repr(read_looks(tmp_path, before)) == repr(looks)
     for broken in (
         *(lines[1][:40], "NaN", "{}", "[]", '{"step": 90, "films": {"b.mp4": {}}}'),
         '{"step": 90, "films": {"a.mp4": {"agreement": "x", "jitter": 1, "fit": 1}}}',
     ):
         (tmp_path / "looks.jsonl").write_text(f"{lines[0]}\n{broken}\n")
         with pytest.raises(BadInputError, match=r"looks\.jsonl"):
-            _read_looks(tmp_path, before)
+            read_looks(tmp_path, before)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +320,7 @@ def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("kinepose.adaptation.adapt.split_clips", interrupted)
+        patch.setattr("kinepose.adaptation.held_back.split_clips", interrupted)
         adapt(config)
     cut = hashes(config.output / "clips")
     assert len(cut) == 3

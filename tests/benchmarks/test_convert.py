@@ -25,9 +25,10 @@ from tests.tiny_benchmarks import (
 from kinepose.benchmarks.config import Benchmark, ConvertConfig
 from kinepose.benchmarks.convert import convert
 from kinepose.cli import main
+from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.labels import read_clip_labels
-from kinepose.dataset.pairs import ClipSet, load_images, read_clips
+from kinepose.dataset.pairs import load_images
 from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError
 from kinepose.evaluation.config import EvaluateConfig

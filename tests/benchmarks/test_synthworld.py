@@ -21,7 +21,7 @@ from kinepose.benchmarks.synthworld import (
     read_synthworld,
 )
 from kinepose.benchmarks.synthworld_recipes import PRIOR_SEED, SIZES, WORLDS
-from kinepose.dataset.pairs import read_clips
+from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError

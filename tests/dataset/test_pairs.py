@@ -10,15 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from kinepose.dataset.clip_set import ClipSet, describe_clips, read_clips
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA
-from kinepose.dataset.pairs import (
-    ClipSet,
-    describe_clips,
-    draw_backgrounds,
-    draw_pairs,
-    load_images,
-    read_clips,
-)
+from kinepose.dataset.pairs import draw_backgrounds, draw_pairs, load_images
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
 

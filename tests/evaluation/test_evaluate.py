@@ -20,14 +20,9 @@ from tests.tiny_benchmarks import (
 
 from kinepose.dataset.renders import PriorSet, plain_batch, save_prior
 from kinepose.errors import BadInputError
+from kinepose.evaluation.baselines import floor_errors, mean_pose_errors
 from kinepose.evaluation.config import EvaluateConfig
-from kinepose.evaluation.evaluate import (
-    evaluate,
-    floor_errors,
-    mean_pose_errors,
-    score_overfit,
-    score_poses,
-)
+from kinepose.evaluation.evaluate import evaluate, score_overfit, score_poses
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.model_files import save_model

@@ -15,16 +15,10 @@ from kinepose.benchmarks.synthworld import content_hash
 from kinepose.dataset.pairs import load_images
 from kinepose.errors import BadInputError
 from kinepose.evaluation.config import ScoreConfig
-from kinepose.evaluation.score import (
-    choose_examples,
-    paint_transfers,
-    read_split,
-    rows_at_quantiles,
-    score,
-    score_frames,
-    score_split,
-)
+from kinepose.evaluation.examples import choose_examples, paint_transfers, rows_at_quantiles
+from kinepose.evaluation.score import score, score_frames, score_split
 from kinepose.evaluation.scored import read_scored
+from kinepose.evaluation.splits import read_split
 from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import forward_kinematics, local_kinematics
 from kinepose.method.losses import energy

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.inference.test_temporal_filter import FRAMES, moving, rows_of, together
 
+from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.config import PrepareConfig
-from kinepose.dataset.pairs import read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError
 from kinepose.evaluation.config import CriteriaConfig

@@ -5,47 +5,42 @@ the first iteration and every few of them. RUN always holds the best so far; RUN
 ordinary run, of `train`, that can be resumed.
 """
 
-import json
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from jaxtyping import Bool, Float, Int
-from pydantic import ConfigDict
 from tqdm import tqdm
 
-from kinepose.adaptation.acceptance import Verdict, change, judge
+from kinepose.adaptation.acceptance import judge
 from kinepose.adaptation.config import AdaptConfig
+from kinepose.adaptation.held_back import split_clips
+from kinepose.adaptation.looks import (
+    Look,
+    best_look,
+    describe_adaptation,
+    overall_change,
+    read_adaptation,
+    read_looks,
+    summary,
+    write_looks,
+)
+from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.config import PrepareConfig
-from kinepose.dataset.pairs import ClipSet, read_clips
 from kinepose.dataset.prepare import prepare
 from kinepose.errors import BadInputError, TrainingError
-from kinepose.files import check_folder, making, regular_file, replacing
+from kinepose.files import check_folder, making
 from kinepose.method.model import Model
 from kinepose.model_files import choose_device, load_model, save_model
 from kinepose.run_folder import model_sha256, paints_people, read_run_config
-from kinepose.schema import STRICT, as_json, differences, from_json, read_json, write_json
-from kinepose.settings import Count
+from kinepose.schema import as_json, differences, write_json
 from kinepose.training.checkpoint import Run, trained_with
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train
 from kinepose.video.people import cropped_as
 
-BLOCK = 1.0
-"""Length of a part that is held back [s]; of short films it is shorter, but at least SHORTEST."""
-SHORTEST = 0.7
-MOST_HELD_BACK = 600
-"""Frames of all films together, so that a look at them takes seconds."""
-LEAST_GAIN = 0.02
-"""Of the criteria, for a model to take the place of the one before."""
-NOISE = 0.05
-"""How much worse a single film may seem in a model that is better on the whole."""
 _AS_BEFORE = (
     *("pixel_weight", "pose_consistency", "appearance_consistency", "unpaired_rate"),
     *("rotation", "crop_jitter", "smallest_gap"),
@@ -56,59 +51,6 @@ _NEVER = 1e6
 _MADE = ("clips", "training", "held_back")
 """Folders within the output."""
 _MAY_CHANGE = ("output", "device", "threads", "workers")
-
-
-Told = float | Literal["constant"] | None
-
-
-@dataclass(frozen=True)
-class ToldVerdict:
-    """A verdict in JSON."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    agreement: Told
-    jitter: Told
-    fit: Told
-
-
-@dataclass(frozen=True)
-class ToldLook:
-    """A line of looks.jsonl."""
-
-    step: Count
-    films: dict[str, ToldVerdict]
-
-
-@dataclass(frozen=True)
-class FilmChange:
-    """What became of the verdict on a film."""
-
-    before: ToldVerdict
-    after: ToldVerdict
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """adaptation.json: whether it is finished, by which settings, and if so what it gained."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    finished: bool
-    settings: dict[str, Any]
-    ended: str = ""
-    iterations: Count = 0
-    kept: Count = 0
-    change: Told = None
-    films: dict[str, FilmChange] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the frames held back say of the model after some iterations."""
-
-    step: int
-    films: dict[str, Verdict]
 
 
 def adapt(config: AdaptConfig) -> None:
@@ -126,12 +68,12 @@ def adapt(config: AdaptConfig) -> None:
         return
     model = load_model(config.start, choose_device(config.device))
     held_back, before = _prepare(config, model)
-    looks = [before, *_read_looks(config.output, before)]
+    looks = [before, *read_looks(config.output, before)]
     settings = _settings(config)
     if best_look(looks) is before:
         _keep(model, config.output, settings)
     why = _train_and_watch(config, settings, held_back, looks)
-    _write_state(config, {"finished": True, "ended": why, **_summary(looks)})
+    _write_state(config, {"finished": True, "ended": why, **summary(looks)})
     print(describe_adaptation(config.output))
 
 
@@ -196,28 +138,12 @@ def _watcher(
             looks.append(Look(run.step, judge(run.model, held_back)))
             if best_look(looks) is looks[-1]:
                 _keep(run.model, config.output, settings)
-            _write_looks(config.output, looks[1:])
+            write_looks(config.output, looks[1:])
             gain = 1 - overall_change(looks[-1], looks[0])
             tqdm.write(f"after {run.step} iterations: criteria {gain:+.1%} better")
         return not _is_patience_over(config, looks)
 
     return watch
-
-
-def best_look(looks: list[Look]) -> Look:
-    """The best one; the first, unless another is clearly better and makes no film worse."""
-    before, best, least = looks[0], looks[0], 1 - LEAST_GAIN
-    for look in looks[1:]:
-        changes = [change(look.films[film], before.films[film]) for film in before.films]
-        if max(changes) <= 1 + NOISE and overall_change(look, before) < least:
-            best, least = look, overall_change(look, before)
-    return best
-
-
-def overall_change(after: Look, before: Look) -> float:
-    """Geometric mean over the films of how much worse they became: below 1 is better."""
-    changes = [change(after.films[film], verdict) for film, verdict in before.films.items()]
-    return math.inf if math.inf in changes else math.prod(changes) ** (1 / len(changes))
 
 
 def _is_patience_over(config: AdaptConfig, looks: list[Look]) -> bool:
@@ -226,44 +152,6 @@ def _is_patience_over(config: AdaptConfig, looks: list[Look]) -> bool:
 
 def _no_better(config: AdaptConfig) -> str:
     return f"nothing better was found in {config.patience} looks"
-
-
-def split_clips(clips: Path, training: Path, held_back: Path, share: float) -> None:
-    """Divide prepared clips into what training sees and what it does not.
-
-    Raises:
-        BadInputError: if the clips cannot be read.
-    """
-    everything = read_clips([clips]).table
-    share = min(share, MOST_HELD_BACK / len(everything))
-    films = everything["film"].to_numpy()
-    for name in np.unique(films):
-        film = everything.filter(pa.array(films == name))
-        clock = running_time(*(film[c].to_numpy() for c in ("clip", "track", "time")))
-        held = is_held_back(clock, share)
-        for folder, chosen in ((training, ~held), (held_back, held)):
-            with replacing(folder / f"{Path(name).stem}.parquet") as temporary:
-                pq.write_table(film.filter(pa.array(chosen)), temporary, compression="zstd")
-
-
-def running_time(
-    clip: Int[np.ndarray, " rows"],
-    track: Int[np.ndarray, " rows"],
-    time: Float[np.ndarray, " rows"],
-) -> Float[np.ndarray, " rows"]:
-    """Time that people were seen before each row [s]: one person's clip after the other."""
-    starts = np.append(True, (np.diff(clip) != 0) | (np.diff(track) != 0))
-    steps = np.append(0.0, np.diff(time))
-    return np.cumsum(np.where(starts, 0.0, steps))
-
-
-def is_held_back(clock: Float[np.ndarray, " rows"], share: float) -> Bool[np.ndarray, " rows"]:
-    """Blocks evenly spread over a film, each in the middle of a stretch that training sees."""
-    length = float(clock[-1])
-    block = min(BLOCK, max(SHORTEST, share * length))
-    period = min(block / share, length) or 1.0
-    place = clock % period
-    return (place >= (period - block) / 2) & (place < (period + block) / 2)
 
 
 def _settings(config: AdaptConfig) -> TrainConfig:
@@ -354,93 +242,5 @@ def _write_state(config: AdaptConfig, state: dict[str, Any]) -> None:
     write_json(config.output / "adaptation.json", state | {"settings": _described(config)})
 
 
-def _summary(looks: list[Look]) -> dict[str, Any]:
-    best = best_look(looks)
-    return {
-        "iterations": looks[-1].step,
-        "kept": best.step,
-        "change": _told(overall_change(best, looks[0])),
-        "films": {
-            film: {
-                "before": _told_verdict(looks[0].films[film]),
-                "after": _told_verdict(best.films[film]),
-                "change": _told(change(best.films[film], looks[0].films[film])),
-            }
-            for film in sorted(looks[0].films)
-        },
-    }
-
-
-def _told(number: float) -> Told:
-    """As JSON has it: null where a film says nothing, and `constant` for poses that are one."""
-    return None if math.isnan(number) else "constant" if math.isinf(number) else number
-
-
-def _number(told: Told) -> float:
-    """The inverse of _told."""
-    return math.nan if told is None else math.inf if told == "constant" else float(told)
-
-
-def read_adaptation(run: Path) -> Adaptation:
-    """adaptation.json of a run.
-
-    Raises:
-        BadInputError: if it is broken.
-    """
-    return read_json(run / "adaptation.json", Adaptation)
-
-
-def describe_adaptation(run: Path) -> str:
-    """What it gained, film by film."""
-    held = read_adaptation(run)
-    lines = ["| film | | mirror images disagree | jitter / spread | joints on the person |"]
-    lines.append("|---" * 5 + "|")
-    for film, verdicts in held.films.items():
-        for when, verdict in (("before", verdicts.before), ("after", verdicts.after)):
-            values = " | ".join(_cell(value) for value in vars(verdict).values())
-            lines.append(f"| {film} | {when} | {values} |")
-    if held.kept:
-        share = f"{1 - _number(held.change):.1%}"
-        gain = f"{share} better by these criteria after {held.kept} iterations"
-    else:
-        gain = f"no better after {held.iterations} iterations: the model stays as it was"
-    return "\n".join([*lines, f"{run}: {gain} ({held.ended})"])
-
-
-def _cell(told: Told) -> str:
-    return told if isinstance(told, str) else "-" if told is None else f"{told:.3f}"
-
-
 def _keep(model: Model, folder: Path, settings: TrainConfig) -> None:
     save_model(model, folder, train=settings)
-
-
-def _read_looks(folder: Path, before: Look) -> list[Look]:
-    """What was seen so far, of the films that were looked at before.
-
-    Raises:
-        BadInputError: if a line is broken.
-    """
-    path = folder / "looks.jsonl"
-    looks = []
-    for text in regular_file(path).read_bytes().splitlines() if path.exists() else ():
-        told = from_json(text, ToldLook, str(path))
-        if missing := before.films.keys() - told.films.keys():
-            raise BadInputError(f"{path} says nothing of {min(missing)}: name another --output")
-        looks.append(Look(told.step, {f: _verdict(told.films[f]) for f in before.films}))
-    return looks
-
-
-def _verdict(told: ToldVerdict) -> Verdict:
-    return Verdict(**{name: _number(value) for name, value in vars(told).items()})
-
-
-def _told_verdict(verdict: Verdict) -> dict[str, Told]:
-    return {name: _told(value) for name, value in vars(verdict).items()}
-
-
-def _write_looks(folder: Path, looks: list[Look]) -> None:
-    with replacing(folder / "looks.jsonl") as temporary, temporary.open("w") as file:
-        for look in looks:
-            films = {film: _told_verdict(verdict) for film, verdict in look.films.items()}
-            file.write(json.dumps({"step": look.step, "films": films}, allow_nan=False) + "\n")

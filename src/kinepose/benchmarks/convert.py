@@ -7,7 +7,7 @@ a film; what is scored stays the pictures that it is, a folder of links a record
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,27 +36,33 @@ def convert(config: ConvertConfig) -> None:
         BadInputError: if the folder does not hold the benchmark, or a picture or film is missing.
     """
     check_folder(config.output)
-    films = config.output / "films"
-    rows: list[list[object]] = []
     if config.benchmark == "lsp":
         test = read_lsp(config.folder)
-        _link_pictures(test.pictures, films / "lsp")
-        rows += _box_rows("lsp", np.arange(len(test.pictures)), test.joints2d)
-    else:
-        recordings = read_recordings(config.folder, config.benchmark, config.subjects)
-        for recording in tqdm(recordings, "recordings", unit="recording"):
-            labels = film_labels(recording)
-            if config.benchmark == "h36m_train":
-                film = _encode(recording, float(labels.fps), films)
-            else:
-                film = _link_film(recording, films)
-            write_labels(config.output / "labels" / f"{recording.name}.npz", labels)
-            rows += _box_rows(film.name, labels.frame, labels.joints2d)
-    with replacing(config.output / "boxes.csv") as path, path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
-        writer.writerows(rows)
-    print(f"{config.output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} films")
+        _link_pictures(test.pictures, config.output / "films" / "lsp")
+        rows = _box_rows("lsp", np.arange(len(test.pictures)), test.joints2d)
+        _write_boxes(config.output, rows)
+        return
+    recordings = read_recordings(config.folder, config.benchmark, config.subjects)
+    lay_out(recordings, config.output, encoded=config.benchmark == "h36m_train")
+
+
+def lay_out(recordings: Iterable[Recording], output: Path, encoded: bool = False) -> None:
+    """Write recordings as films, labels and boxes; pictures are encoded as a film, or linked.
+
+    Raises:
+        BadInputError: if a picture or film is missing.
+    """
+    rows: list[list[object]] = []
+    films = output / "films"
+    for recording in tqdm(recordings, "recordings", unit="recording"):
+        labels = film_labels(recording)
+        if encoded:
+            film = _encode(recording, float(labels.fps), films)
+        else:
+            film = _link_film(recording, films)
+        write_labels(output / "labels" / f"{recording.name}.npz", labels)
+        rows += _box_rows(film.name, labels.frame, labels.joints2d)
+    _write_boxes(output, rows)
 
 
 def read_recordings(
@@ -143,3 +149,11 @@ def _box_rows(
         [film, number, 0, *(f"{side:.2f}" for side in box)]
         for number, box in zip(frame, boxes, strict=True)
     ]
+
+
+def _write_boxes(output: Path, rows: list[list[object]]) -> None:
+    with replacing(output / "boxes.csv") as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
+        writer.writerows(rows)
+    print(f"{output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} films")

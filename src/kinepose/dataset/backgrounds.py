@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.dataset.pairs import ClipSet, draw_backgrounds
+from kinepose.dataset.clip_set import ClipSet
+from kinepose.dataset.pairs import draw_backgrounds
 from kinepose.geometry.devices import fork
 from kinepose.geometry.image_transforms import flip_image, zoom_image
 from kinepose.synthetic.backgrounds import (

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from kinepose.dataset.pairs import ClipSet, load_images
+from kinepose.dataset.clip_set import ClipSet
+from kinepose.dataset.pairs import load_images
 from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.geometry.rotations import smallest_rotation, unit

@@ -22,12 +22,14 @@ from kinepose.benchmarks.synthworld import (
     read_synthworld,
 )
 from kinepose.benchmarks.synthworld_recipes import WORLDS
-from kinepose.dataset.labels import ClipLabels, read_clip_labels
-from kinepose.dataset.pairs import ClipSet, load_images, read_clips
+from kinepose.dataset.labels import ClipLabels
+from kinepose.dataset.pairs import load_images
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
+from kinepose.evaluation.baselines import baseline_errors, mean_pose_errors
 from kinepose.evaluation.config import ScoreConfig
-from kinepose.evaluation.evaluate import STATURE, baseline_errors, mean_pose_errors
+from kinepose.evaluation.evaluate import STATURE
+from kinepose.evaluation.examples import choose_examples, paint_transfers
 from kinepose.evaluation.metrics import by_action, joint_errors, p_mpjpe, rank_correlation
 from kinepose.evaluation.scored import (
     NO_TRANSFERS,
@@ -38,23 +40,18 @@ from kinepose.evaluation.scored import (
     read_scored,
     write_scored,
 )
+from kinepose.evaluation.splits import Split, read_split
 from kinepose.files import check_file
 from kinepose.inference.config import PredictConfig
-from kinepose.inference.predict import joints_in_camera
+from kinepose.inference.placement import joints_in_camera
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
 from kinepose.model_files import choose_device, load_model
 from kinepose.run_folder import model_sha256, paints_people, read_run_config
 from kinepose.schema import STRICT, read_json, write_json
 from kinepose.settings import Count
-from kinepose.training.snapshots import maps_of, to_bytes, transfer_pictures
 from kinepose.video.cropping import source_rows
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Of the P-MPJPE in a split: the frames there are its examples."""
-EXAMPLE_SIDE = 128
-"""Of the examples' pictures [px]."""
-_POSES, _PEOPLE, _PLACES = 2, 2, 3
 _BATCH = 64
 
 
@@ -89,19 +86,6 @@ class Scores:
     benchmark: Description
     model_sha256: str
     splits: dict[str, SplitScores]
-
-
-@dataclass(frozen=True)
-class Split:
-    """A part of the benchmark."""
-
-    name: str
-    clips: ClipSet
-    labels: ClipLabels
-
-    def of_labelled(self, column: str) -> np.ndarray:
-        """A column of the clips, for the labelled rows."""
-        return self.clips.table[column].to_numpy()[self.labels.rows]
 
 
 def score(config: ScoreConfig) -> dict[str, Any]:
@@ -158,16 +142,6 @@ def read_scores(path: Path) -> Scores:
     if scores.benchmark.version not in WORLDS:
         raise BadInputError(f"{path} holds scores of a synthworld unknown to kinepose")
     return scores
-
-
-def read_split(folder: Path, margin: float) -> Split:
-    """The clips and labels of a part of the benchmark, crops with a margin as a model wants them.
-
-    Raises:
-        BadInputError: if there are none.
-    """
-    clips = read_clips([folder / "clips"], margin=margin)
-    return Split(folder.name, clips, read_clip_labels([folder / "labels"], clips, 1.0, seed=0))
 
 
 @torch.inference_mode()
@@ -242,56 +216,6 @@ def score_split(
             for name, errors in baseline_errors(truth, prior).items()
         },
     }
-
-
-@torch.inference_mode()
-def choose_examples(model: Model, split: Split, frames: ScoredFrames) -> Examples:
-    """The frames of a split at QUANTILES of the P-MPJPE: none is chosen by hand."""
-    row, labels = rows_at_quantiles(frames.p_mpjpe), split.labels
-    joints2d = torch.from_numpy(frames.joints2d[row]).to(next(model.parameters()).device)
-    turned = labels.joints3d[row] @ labels.rotation[row].swapaxes(-1, -2)
-    return Examples(
-        row=row,
-        quantile=np.array(QUANTILES),
-        image=to_bytes(load_images(split.clips, labels.rows[row], EXAMPLE_SIDE)),
-        maps=maps_of(model, joints2d),
-        true_joints2d=labels.joints2d[row],
-        true_joints3d=np.float32(STATURE) * turned,
-    )
-
-
-def rows_at_quantiles(errors: Float[np.ndarray, " frames"]) -> Int64[np.ndarray, " quantiles"]:
-    """The frame at each of QUANTILES of the errors, in the order of the errors.
-
-    That is the one of rank q (n - 1), rounded; among equal errors the earlier frame comes first.
-    """
-    ranks = np.rint(np.array(QUANTILES) * (len(errors) - 1)).astype(np.int64)
-    return np.argsort(errors, kind="stable")[ranks]
-
-
-@torch.inference_mode()
-def paint_transfers(model: Model, split: Split, examples: Examples) -> Transfers:
-    """The pose of one, the clothes of another, the background of a third: the paper's Fig. 3.
-
-    The poses are those of the split's first examples, the least wrong ones, so that the painting is
-    judged. Clothes and backgrounds come from the middle frames of other films (where there are
-    any) that have backgrounds, evenly spread in the order of their names.
-    """
-    films, paired = split.of_labelled("film"), split.of_labelled("paired")
-    poses = examples.row[:_POSES]
-    still = np.unique(films[paired])
-    others = np.setdiff1d(still, films[poses])
-    among = others if len(others) else still
-    spread = np.linspace(0, len(among) - 1, _PEOPLE + _PLACES).round().astype(int)
-    frames = [np.flatnonzero(films == film) for film in among[spread]]
-    chosen = split.labels.rows[[rows[len(rows) // 2] for rows in frames]]
-    size, device = model.config.image_size, next(model.parameters()).device
-    images = (
-        load_images(split.clips, split.labels.rows[poses], size),
-        load_images(split.clips, chosen[:_PEOPLE], size),
-        load_images(split.clips, chosen[_PEOPLE:], size, "background"),
-    )
-    return Transfers(**transfer_pictures(model, *(image.to(device) for image in images)))
 
 
 def scores_table(scores: dict[str, Any]) -> str:

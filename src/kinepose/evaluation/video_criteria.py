@@ -21,7 +21,8 @@ from kinepose.adaptation.label_free import (
     steadiness,
     view_agreement,
 )
-from kinepose.dataset.pairs import ClipSet, load_images, load_masks, read_clips
+from kinepose.dataset.clip_set import ClipSet, read_clips
+from kinepose.dataset.pairs import load_images, load_masks
 from kinepose.errors import BadInputError
 from kinepose.evaluation.config import CriteriaConfig
 from kinepose.evaluation.metrics import p_mpjpe

@@ -30,13 +30,6 @@ _EXCHANGED_SECOND = 0.5
 Taps = list[tuple[int, np.ndarray]]
 
 
-def steadied(poses: FilmPoses, smoothing: float, repair: bool) -> FilmPoses:
-    """The poses of a film after `repair_sides`, if wanted, and `smooth_poses` [s]."""
-    if repair:
-        poses = repair_sides(poses)
-    return smooth_poses(poses, smoothing) if smoothing else poses
-
-
 def repair_sides(poses: FilmPoses) -> FilmPoses:
     """Exchange left and right where the model did, by the path of least motion in 2D and 3D.
 

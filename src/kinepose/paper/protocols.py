@@ -19,8 +19,9 @@ from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
+from kinepose.evaluation.baselines import baseline_errors
 from kinepose.evaluation.config import EvaluateConfig, ScoreConfig
-from kinepose.evaluation.evaluate import baseline_errors, evaluate
+from kinepose.evaluation.evaluate import evaluate
 from kinepose.evaluation.score import Baselines, read_scores, score
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict

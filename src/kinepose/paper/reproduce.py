@@ -12,7 +12,7 @@ reproduction.json says what all rows there have in common, so that none of other
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kinepose.dataset.pairs import read_clips
+from kinepose.dataset.clip_set import read_clips
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder
 from kinepose.paper.config import ReproduceConfig

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kinepose.dataset.backgrounds import BackgroundSource, open_backgrounds
+from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.labels import ClipLabels, read_clip_labels
-from kinepose.dataset.pairs import ClipSet, read_clips
 from kinepose.dataset.render_stream import (
     RenderBatches,
     poses_ahead,
