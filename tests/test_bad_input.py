@@ -617,3 +617,17 @@ def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):
     path = shutil.copy(prior, tmp_path / "prior.npz")
     npz_with(path, joints2d=np.zeros((4, 17, 2), np.uint8))
     assert load_prior(path).joints2d.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["prepare", "film.mp4", "--output", "out", "--backgrounds", ""], "--backgrounds is empty"),
+        (["prepare", "film.mp4", "--output=", "--crop-size=64"], "--output is empty"),
+        (["export", "", "--output", "out"], "a name is empty"),
+        (["export", "s3://b/poses.npz", "--output", "out"], "is an address"),
+        (["predict", "film.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
+    ],
+)
+def test_what_is_no_path_of_this_machine_is_said(words, says, refused):
+    assert says in refused(*words)

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Generator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def _warnings_in_one_line() -> Generator[None]:
 
 def _parse(command: str, settings: type, words: list[str]) -> Any:
     options: dict[str, Any] = {}
+    if option := _empty(words):
+        _fail(f"{option} is empty (kinepose {command} --help)")
     if settings is TrainConfig:
         options["default"] = _defaults(words)
     complaint = io.StringIO()
@@ -92,6 +95,17 @@ def _parse(command: str, settings: type, words: list[str]) -> Any:
     except SettingError as error:
         option = _option(error.setting, words)
         _fail(f"{option} {error.reason} (kinepose {command} --help)")
+
+
+def _empty(words: list[str]) -> str | None:
+    """The first option whose value is empty: nothing is called so, and a path would be '.'."""
+    for before, word in pairwise(["", *words]):
+        option, equals, value = word.partition("=")
+        if not word:
+            return before if before.startswith("--") else "a name"
+        if option.startswith("--") and equals and not value:
+            return option
+    return None
 
 
 def _option(setting: str, words: list[str]) -> str:

@@ -88,10 +88,6 @@ def predict(config: PredictConfig) -> None:
     from kinepose.inference.predict import predict
 
     predict(config)
-    if config.viewer:
-        from kinepose.visualization.viewer import write_viewer
-
-        write_viewer(config.film, config.output)
 
 
 def app(config: AppConfig) -> None:

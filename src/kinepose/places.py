@@ -5,6 +5,7 @@ that is in it; names are those of files in a folder, and of folders if they end 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -39,10 +40,14 @@ POSES = Reads(("poses.npz", "overlay.mp4", "overlay/"))
 """What `predict` leaves for other commands."""
 
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
+"""Of s3://bucket/clips, as a path; where addresses can be read they are texts, not paths."""
+
+
 def check_places(config: Any) -> None:
     """Refuse to write onto, into or around what is read, by whatever links it is reached.
 
-    Also refuse what is read but is no file, and where a file would be written over a folder.
+    Also refuse what is read but is no file of this machine, and to write a file over a folder.
 
     Raises:
         BadInputError: if something is in the way.
@@ -55,6 +60,8 @@ def check_places(config: Any) -> None:
         p for path, mark in marked if isinstance(mark, Reads) for p in _places(path, mark, config)
     ]
     for path, _ in read:
+        if _ADDRESS.match(str(path)) and kind_of(path) == "nothing":
+            raise BadInputError(f"{path} is an address: name a file or folder of this machine")
         if kind_of(path) not in ("nothing", "a file", "a folder"):
             raise BadInputError(f"{path} is {kind_of(path)}, not a file")
     for path, is_folder in written:

@@ -26,7 +26,7 @@ from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import MIRRORED
-from kinepose.inference.predict import joints_in_camera
+from kinepose.inference.placement import joints_in_camera
 from kinepose.model_files import load_model, save_model
 from kinepose.run_folder import read_log
 from kinepose.training.checkpoint import Run, trained_with

@@ -148,6 +148,7 @@ def test_tests_are_predicted_and_scored(tmp_path, tiny_model):
                     *(film, poses / film.name, tmp_path / "run", people),
                     energy=False,
                     overlay=False,
+                    viewer=False,
                     device="cpu",
                 )
             )

@@ -102,7 +102,7 @@ def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
     for name, onnx_file in (("torch", None), ("onnx", exported)):
         predict(
             PredictConfig(
-                film, tmp_path / name, run, people, overlay=False, onnx=onnx_file, device="cpu"
+                film, tmp_path / name, run, people, overlay=False, viewer=False, onnx=onnx_file
             )
         )
     by_torch, by_onnx = read_poses(tmp_path / "torch"), read_poses(tmp_path / "onnx")

@@ -10,9 +10,9 @@ from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.inference.output_folder import (
     RECORD,
     check_output,
-    claim,
     export_record,
     prediction_record,
+    replacing_results,
 )
 from kinepose.model_files import save_model
 from kinepose.video.config import PeopleConfig
@@ -25,11 +25,16 @@ def config(tmp_path, tiny_model):
     return PredictConfig(tmp_path / "film.mp4", tmp_path / "out", tmp_path / "run")
 
 
+def write(folder, record, *names):
+    with replacing_results(folder, record) as beside:
+        for name in names:
+            (beside / name).write_text(f"{name} of {record['film']}")
+
+
 def with_results(config):
-    config.output.mkdir()
-    claim(config.output, prediction_record(config))
-    for name in ("poses.npz", "track_1.bvh", "viewer.html", "overlay.mp4", "mine.txt"):
-        (config.output / name).write_text("results")
+    results = ("poses.npz", "track_1.bvh", "viewer.html", "overlay.mp4")
+    write(config.output, prediction_record(config), *results)
+    (config.output / "mine.txt").write_text("mine")
 
 
 def check(config, **settings):
@@ -47,8 +52,8 @@ def test_the_same_film_and_settings_may_come_again_in_other_formats(config):
     with_results(config)
     before = names(config)
     check(config, formats=("csv",), viewer=False, batch_size=3)
-    claim(config.output, prediction_record(replace(config, overlay=False)))
-    assert names(config) == before
+    write(config.output, prediction_record(replace(config, overlay=False)), "poses.csv")
+    assert names(config) == sorted([*before, "poses.csv"])
 
 
 def test_another_film_and_other_settings_are_refused_or_replace_all(config, tmp_path):
@@ -62,8 +67,39 @@ def test_another_film_and_other_settings_are_refused_or_replace_all(config, tmp_
     with pytest.raises(BadInputError, match=r"other settings \(people\)"):
         check(config, people=PeopleConfig("none"))
     check(config, film=other, overwrite=True)
-    claim(config.output, prediction_record(replace(config, film=other)))
-    assert names(config) == ["mine.txt", RECORD]
+    write(config.output, prediction_record(replace(config, film=other)), "poses.npz")
+    assert names(config) == ["mine.txt", "poses.npz", RECORD]
+    assert "other.mp4" in (config.output / "poses.npz").read_text()
+
+
+def test_what_was_there_stays_until_all_is_written(config, tmp_path):
+    """Whoever fails halfway, or at the last moment, has lost nothing and left nothing."""
+    with_results(config)
+    before = {path.name: path.read_bytes() for path in config.output.iterdir()}
+    other = prediction_record(replace(config, height=1800.0))
+    with pytest.raises(KeyboardInterrupt), replacing_results(config.output, other) as beside:
+        (beside / "poses.npz").write_text("new")
+        assert {name: (config.output / name).read_bytes() for name in before} == before
+        raise KeyboardInterrupt
+    assert {path.name: path.read_bytes() for path in config.output.iterdir()} == before
+    with pytest.raises(BadInputError), replacing_results(tmp_path / "deep/new", other):
+        raise BadInputError("")
+    assert not (tmp_path / "deep").exists()
+
+
+def test_results_of_a_move_that_was_cut_off_are_nobodys(config, monkeypatch):
+    with_results(config)
+    other = prediction_record(replace(config, height=1800.0))
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kinepose.inference.output_folder.os.replace", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write(config.output, other, "poses.npz")
+    for record in (other, prediction_record(config)):
+        with pytest.raises(BadInputError, match="do not say of what"):
+            check_output(config.output, record, False, ())
 
 
 def test_a_film_that_changed_is_another_and_a_copy_is_not(config, tmp_path):
@@ -98,9 +134,7 @@ def test_exports_of_other_poses_are_not_mixed(tmp_path):
     for name in ("a.npz", "b.npz"):
         np.savez(tmp_path / name, name=np.array(name))
     config = ExportConfig(tmp_path / "a.npz", tmp_path / "out", ("trc",))
-    config.output.mkdir()
-    claim(config.output, export_record(config, config.poses, "a.mp4"))
-    (config.output / "track_0.trc").write_text("results")
+    write(config.output, export_record(config, config.poses, "a.mp4"), "track_0.trc")
     check_output(config.output, export_record(config, config.poses, "a.mp4"), False, ())
     with pytest.raises(BadInputError, match="another film"):
         check_output(config.output, export_record(config, tmp_path / "b.npz", "b.mp4"), False, ())

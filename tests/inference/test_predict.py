@@ -14,10 +14,11 @@ import torch
 from kinepose.errors import BadInputError
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
-from kinepose.inference.temporal_filter import steadied
+from kinepose.inference.temporal_filter import repair_sides, smooth_poses
+from kinepose.inference.temporal_lifting import lift_over_time
 from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import stature
-from kinepose.model_files import new_model, save_model
+from kinepose.model_files import load_model, new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
@@ -82,7 +83,7 @@ def boxes(film):
 
 
 def predicted(film, run, output, **settings):
-    predict(PredictConfig(film, output, run, device="cpu", **settings))
+    predict(PredictConfig(film, output, run, device="cpu", viewer=False, **settings))
     return read_poses(output)
 
 
@@ -179,10 +180,10 @@ def test_a_film_is_steadied_unless_told_otherwise(both, film, run, boxes, tmp_pa
         "energy": False,
         "overlay": False,
     }
-    raw = predicted(
-        film, run, tmp_path, pose_smoothing=0.0, repair_sides=False, batch_size=4, **settings
-    )
-    again = steadied(raw, PredictConfig.pose_smoothing, repair=True)
+    alone = {"pose_smoothing": 0.0, "lift_window": 0.0, "repair_sides": False}
+    raw = predicted(film, run, tmp_path, batch_size=4, **alone, **settings)
+    lifted = lift_over_time(load_model(run), raw, 0.12, 1700.0, (96, 128))
+    again = smooth_poses(repair_sides(lifted), PredictConfig.pose_smoothing)
     np.testing.assert_allclose(again.joints3d, poses.joints3d, atol=0.01)
     np.testing.assert_allclose(again.joints2d, poses.joints2d, atol=0.01)
     with pytest.raises(BadInputError, match="--pose-smoothing"):
@@ -225,7 +226,8 @@ def test_another_film_does_not_mix_with_what_is_there(both, run, tmp_path):
     output, poses = both
     picture = tmp_path / "one.png"
     cv2.imwrite(str(picture), frame_image(3))
-    config = PredictConfig(picture, output, run, PeopleConfig("none"), device="cpu", overlay=False)
+    only_poses = {"overlay": False, "viewer": False}
+    config = PredictConfig(picture, output, run, PeopleConfig("none"), device="cpu", **only_poses)
     with pytest.raises(BadInputError, match=r"another film \(two\.mp4\)"):
         predict(config)
     assert len(read_poses(output).frame) == len(poses.frame)
@@ -261,6 +263,21 @@ def test_nothing_stays_when_it_fails(run, boxes, tmp_path):
             predict(PredictConfig(film, output, folder, PeopleConfig("none"), device="cpu"))
         assert "\n" not in str(caught.value)
     assert not output.parent.exists()
+
+
+def test_earlier_results_stay_when_the_overlay_fails(both, film, run, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    shutil.copytree(both[0], folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_):
+        raise BadInputError("is the disk full?")
+
+    monkeypatch.setattr("kinepose.inference.predict.write_timed_video", full)
+    config = PredictConfig(film, folder, run, PeopleConfig("none"), device="cpu", energy=False)
+    with pytest.raises(BadInputError, match="full"):
+        predict(replace(config, overwrite=True))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_nobody_is_one_clear_line(run, tmp_path):

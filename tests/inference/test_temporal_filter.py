@@ -15,7 +15,6 @@ from kinepose.inference.temporal_filter import (
     least_motion,
     repair_sides,
     smooth_poses,
-    steadied,
     stretches,
 )
 from kinepose.method.forward_kinematics import forward_kinematics
@@ -131,15 +130,14 @@ def test_people_and_stretches_do_not_touch_each_other():
     order = np.lexsort([joined.track, joined.frame])
     mixed = rows_of(joined, order)
     assert [len(rows) for rows in stretches(mixed.track, mixed.frame)] == [30, FRAMES - 47, FRAMES]
-    alone = together(*(steadied(part, 0.3, True) for part in parts))
-    assert_same(steadied(mixed, 0.3, True), rows_of(alone, order))
+    alone = together(*(smooth_poses(repair_sides(part), 0.3) for part in parts))
+    assert_same(smooth_poses(repair_sides(mixed), 0.3), rows_of(alone, order))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_a_few_frames_are_no_trouble(count):
     few = rows_of(moving(noise=0.1), np.arange(count))
-    assert np.isfinite(steadied(few, 0.3, True).joints3d).all()
-    assert_same(steadied(few, 0.0, False), few)
+    assert np.isfinite(smooth_poses(repair_sides(few), 0.3).joints3d).all()
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -188,6 +186,12 @@ def test_of_even_times_it_is_the_filter_of_savitzky_and_golay(fps, count, window
     np.testing.assert_allclose(filtered(values, filter_taps(times, window)), expected, atol=2e-4)
     rounded = filtered(values, filter_taps(times.round(3), window))
     np.testing.assert_allclose(rounded, expected, atol=0.06)
+
+
+def test_of_frames_at_one_time_it_is_their_mean():
+    values = np.random.default_rng(0).normal(size=(7, 2))
+    mean = filtered(values, filter_taps(np.zeros(7), 0.4))
+    np.testing.assert_allclose(mean, np.tile(values.mean(0), (7, 1)), atol=1e-12)
 
 
 def test_of_uneven_times_a_parabola_passes_and_noise_does_not():

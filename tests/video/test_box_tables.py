@@ -65,7 +65,7 @@ def test_a_missing_and_a_binary_file_of_boxes_are_refused(tmp_path: Path) -> Non
 
 def test_a_table_for_excel_says_how_to_save_it(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text(HEAD + "0,0,1,1,2,2\n", encoding="utf-16")
-    with pytest.raises(BadInputError, match="save it as UTF-8"):
+    with pytest.raises(BadInputError, match=r"boxes\.csv is not UTF-8: save it as such$"):
         read_boxes(tmp_path / "boxes.csv")
 
 

@@ -16,7 +16,7 @@ from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.pairs import load_images, load_masks
 from kinepose.geometry.image_transforms import flip_image, flip_joints3d
 from kinepose.inference.config import PredictConfig
-from kinepose.inference.predict import joints_in_camera
+from kinepose.inference.placement import joints_in_camera
 from kinepose.method.model import Model
 
 STATURE = PredictConfig.height

@@ -43,7 +43,7 @@ from kinepose.evaluation.scored import (
 from kinepose.evaluation.splits import Split, read_split
 from kinepose.files import check_file
 from kinepose.inference.config import PredictConfig
-from kinepose.inference.predict import joints_in_camera
+from kinepose.inference.placement import joints_in_camera
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
 from kinepose.model_files import choose_device, load_model

@@ -21,7 +21,7 @@ from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.inference.bvh import write_bvh
 from kinepose.inference.config import ExportConfig, Format
-from kinepose.inference.output_folder import check_output, claim, export_record
+from kinepose.inference.output_folder import check_output, export_record, replacing_results
 from kinepose.inference.trajectories import FilmMotion, film_motions, pace_in_words
 from kinepose.pose_files import POSES, POSES_VERSION, FilmPoses, read_poses, write_poses
 
@@ -39,13 +39,14 @@ def export(config: ExportConfig) -> None:
     check_formats(config.formats, config.output)
     poses = read_poses(config.poses)
     path = config.poses / POSES if config.poses.is_dir() else config.poses
+    record = None
     if path.resolve().parent != config.output.resolve():
         record = export_record(config, path, str(poses.film))
         check_output(config.output, record, config.overwrite, (path,))
-        if len(poses.frame):
-            claim(config.output, record)
-    for written in export_poses(poses, config.formats, config.output, config.rate):
-        print(written)
+    with replacing_results(config.output, record) as folder:
+        written = export_poses(poses, config.formats, folder, config.rate)
+    for new in written:
+        print(config.output / new.name)
 
 
 def check_formats(formats: tuple[Format, ...], folder: Path) -> None:

@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.files import making
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.run_folder import model_sha256
+from kinepose.schema import write_json
 from kinepose.video.pictures import picture_paths
 
 RECORD = "results.json"
@@ -31,6 +36,8 @@ _MAY_DIFFER = (
     "batch_size",
 )
 """Settings that change which files there are, or how they come about, but not what they say."""
+_BESIDE = ".results.part"
+"""Where results are written, in the folder that they are for: on the same disk."""
 _ENDS = 2**20
 """So much of a file's beginning and end tells it from others [bytes]."""
 
@@ -79,14 +86,39 @@ def check_output(folder: Path, record: Record, overwrite: bool, inputs: tuple[Pa
     )
 
 
-def claim(folder: Path, record: Record) -> None:
-    """Say whose results follow; what the folder holds of others goes, all at once."""
-    if _read_record(folder) == record:
-        return
-    for path in _held(folder):
+@contextmanager
+def replacing_results(folder: Path, record: Record | None) -> Generator[Path]:
+    """A folder to write results into, which take their places if the block succeeds.
+
+    Till then earlier results stay as they are; then those of another film or of other settings go,
+    all at once. Without a record the new ones are more of those that are there.
+    """
+    beside = folder / _BESIDE
+    shutil.rmtree(beside, ignore_errors=True)
+    with making(folder):
+        try:
+            beside.mkdir()
+            yield beside
+            _move_in(beside, folder, record)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _move_in(beside: Path, folder: Path, record: Record | None) -> None:
+    """Whose results a folder holds is said last: of what is cut off here nobody makes a mixture."""
+    changes = record is not None and _read_record(folder) != record
+    earlier = _held(folder) if changes else []
+    if changes:
+        (folder / RECORD).unlink(missing_ok=True)
+    for path in [path for path in beside.rglob("*") if path.is_file()]:
+        place = folder / path.relative_to(beside)
+        place.parent.mkdir(exist_ok=True)
+        os.replace(path, place)
+        earlier = [old for old in earlier if old != place]
+    for path in earlier:
         path.unlink()
-    with replacing(folder / RECORD) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    if changes:
+        write_json(folder / RECORD, record)
 
 
 def _held(folder: Path) -> list[Path]:

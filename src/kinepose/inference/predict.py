@@ -11,26 +11,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Shaped, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
 from kinepose.errors import BadInputError
-from kinepose.files import check_file, making, replacing
+from kinepose.files import check_file, making
 from kinepose.geometry.crops import crop_to_frame
-from kinepose.geometry.pinhole import assumed_focal, locate, turn_to_film
+from kinepose.geometry.pinhole import assumed_focal
 from kinepose.inference.any_way_up import any_way_up
-from kinepose.inference.config import PredictConfig
+from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
-from kinepose.inference.output_folder import check_output, claim, prediction_record
-from kinepose.inference.temporal_filter import steadied
-from kinepose.method.camera_projection import rotation_camera_from_canonical
+from kinepose.inference.output_folder import check_output, prediction_record, replacing_results
+from kinepose.inference.placement import in_film, joints_in_camera
+from kinepose.inference.temporal_filter import repair_sides, smooth_poses
+from kinepose.inference.temporal_lifting import lift_over_time
 from kinepose.method.confidence import joint_confidence
-from kinepose.method.forward_kinematics import stature
 from kinepose.method.losses import energy
-from kinepose.method.model import Model, Poses
+from kinepose.method.model import Model
 from kinepose.model_files import choose_device, load_model
 from kinepose.pose_files import FilmPoses
 from kinepose.run_folder import model_sha256
@@ -50,10 +50,11 @@ from kinepose.video.pictures import is_pictures, picture_paths
 from kinepose.video.reading import Frame, film_info, read_frames
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.skeletons import overlay_frame
+from kinepose.visualization.viewer import write_viewer
 
 
 def predict(config: PredictConfig) -> None:
-    """Write the poses and the overlay of a film, a picture or a folder of pictures.
+    """Write the poses, the overlay and the page of a film, a picture or a folder of pictures.
 
     joints3d are R_c p_3D times `height`, turned by the ray through the pelvis into the axes of the
     film's camera; root is where they would have to be for that camera to show them where joints2d
@@ -72,16 +73,27 @@ def predict(config: PredictConfig) -> None:
     check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
     with making(config.output):
         poses = find_poses(config)
-        claim(config.output, record)
-    export_poses(poses, formats, config.output, config.rate)
-    if config.overlay and is_pictures(config.film):
-        _write_overlay_pictures(config, poses)
-    elif config.overlay:
-        _write_overlay_film(config, poses)
+        with replacing_results(config.output, record) as folder:
+            cut = _write(config, poses, formats, folder)
     print(
         f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
         f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
     )
+    if config.viewer:
+        part = " (its beginning)" if cut else ""
+        print(f"page to look at them{part}: {config.output / 'viewer.html'}")
+
+
+def _write(
+    config: PredictConfig, poses: FilmPoses, formats: tuple[Format, ...], folder: Path
+) -> bool:
+    """All results, and whether the page shows the film's beginning alone."""
+    export_poses(poses, formats, folder, config.rate)
+    if config.overlay and is_pictures(config.film):
+        _write_overlay_pictures(config, poses, folder / "overlay")
+    elif config.overlay:
+        _write_overlay_film(config, poses, folder / "overlay.mp4")
+    return config.viewer and write_viewer(config.film, folder)
 
 
 def find_poses(config: PredictConfig) -> FilmPoses:
@@ -99,7 +111,18 @@ def find_poses(config: PredictConfig) -> FilmPoses:
         estimate = any_way_up(estimate)
     with pictures_in_one_thread():
         poses = _predict_film(model, estimate, device, config)
-    return poses if pictures else steadied(poses, config.pose_smoothing, config.repair_sides)
+    return poses if pictures else _over_time(model, poses, config)
+
+
+def _over_time(model: Model, poses: FilmPoses, config: PredictConfig) -> FilmPoses:
+    """What the frames of a film say together, rather than each by itself."""
+    if config.lift_window:
+        info = film_info(config.film)
+        size = info.width, info.height
+        poses = lift_over_time(model, poses, config.lift_window, config.height, size)
+    if config.repair_sides:
+        poses = repair_sides(poses)
+    return smooth_poses(poses, config.pose_smoothing) if config.pose_smoothing else poses
 
 
 def _predict_film(
@@ -166,7 +189,11 @@ def _predict_rows(
             for numbers, new in zip(kept, found, strict=True):
                 numbers[batch] = new
             progress.update(len(batch))
-    turned, root, focal = _in_film(joints2d, joints3d, rows.frame_size, config.focal)
+    sizes = torch.from_numpy(rows.frame_size)
+    known = config.focal
+    focal = assumed_focal(sizes) if known is None else torch.full_like(sizes[:, 0], known)
+    places = torch.from_numpy(joints2d), torch.from_numpy(joints3d), focal, sizes / 2
+    turned, root = in_film(*places)
     return FilmPoses(
         film=np.array(config.film.name),
         frame=rows.frame,
@@ -175,10 +202,10 @@ def _predict_rows(
         track=rows.track,
         box=rows.box.astype(np.float32),
         joints2d=joints2d,
-        joints3d=turned,
+        joints3d=turned.numpy(),
         confidence=confidence,
-        root=root,
-        focal=focal,
+        root=root.numpy(),
+        focal=focal.float().numpy(),
         energy=energies,
         fps=np.array(fps, np.float32),
         model_sha256=np.array(model_sha256(config.run)),
@@ -196,37 +223,6 @@ def _workers(device: torch.device) -> Generator[int]:
         torch.set_num_threads(cores)
 
 
-def _in_film(
-    joints2d: Float32[np.ndarray, "rows 17 2"],
-    joints3d: Float32[np.ndarray, "rows 17 3"],
-    frame_sizes: Float64[np.ndarray, "rows 2"],
-    focal: float | None,
-) -> tuple[
-    Float32[np.ndarray, "rows 17 3"], Float32[np.ndarray, "rows 3"], Float32[np.ndarray, " rows"]
-]:
-    """joints3d in the film camera's axes and root [mm], and the focal length they rest on [px]."""
-    sizes = torch.from_numpy(frame_sizes)
-    lengths = assumed_focal(sizes) if focal is None else torch.full_like(sizes[:, 0], focal)
-    in_picture = (torch.from_numpy(joints2d).double(), lengths, sizes / 2)
-    turned = turn_to_film(torch.from_numpy(joints3d).double(), *in_picture)
-    root = locate(turned, *in_picture)
-    return turned.float().numpy(), root.float().numpy(), lengths.float().numpy()
-
-
-def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]:
-    """p_3D in the axes of T_c's camera, pelvis at 0, the chain of stature as long as `height`.
-
-    Raises:
-        BadInputError: if a number of the poses is not finite.
-    """
-    rotation = rotation_camera_from_canonical(poses.camera)
-    if not (torch.isfinite(poses.joints3d).all() and torch.isfinite(poses.joints2d).all()):
-        raise BadInputError("the run's model finds poses that are not finite numbers: it is broken")
-    joints = poses.joints3d - poses.joints3d[:, :1]
-    scale = height / stature(joints).clamp(min=1e-6)
-    return scale[:, None, None] * joints @ rotation.transpose(-1, -2)
-
-
 def _to_tensor(images: list[np.ndarray], device: torch.device) -> Float[Tensor, "batch 3 s s"]:
     pixels = torch.from_numpy(np.stack(images)).to(device)
     return pixels.permute(0, 3, 1, 2).float() / 255
@@ -236,18 +232,18 @@ def _image_names(film: Path) -> Shaped[np.ndarray, " images"]:
     return np.array([path.name for path in picture_paths(film)])
 
 
-def _write_overlay_film(config: PredictConfig, poses: FilmPoses) -> None:
+def _write_overlay_film(config: PredictConfig, poses: FilmPoses, path: Path) -> None:
     frames = ((frame.time, picture) for frame, picture in _overlays(config, poses))
-    write_timed_video(config.output / "overlay.mp4", frames, float(poses.fps))
+    write_timed_video(path, frames, float(poses.fps))
 
 
-def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses) -> None:
+def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses, folder: Path) -> None:
     names = _image_names(config.film)
+    folder.mkdir()
     for frame, picture in _overlays(config, poses):
-        path = config.output / "overlay" / f"{names[frame.index]}.png"
-        with replacing(path) as temporary:
-            if not cv2.imwrite(str(temporary), picture[..., ::-1]):
-                raise BadInputError(f"cannot write {path}: is the disk full?")
+        path = folder / f"{names[frame.index]}.png"
+        if not cv2.imwrite(str(path), picture[..., ::-1]):
+            raise BadInputError(f"cannot write overlay/{path.name}: is the disk full?")
 
 
 def _overlays(

@@ -30,13 +30,6 @@ _EXCHANGED_SECOND = 0.5
 Taps = list[tuple[int, np.ndarray]]
 
 
-def steadied(poses: FilmPoses, smoothing: float, repair: bool) -> FilmPoses:
-    """The poses of a film after `repair_sides`, if wanted, and `smooth_poses` [s]."""
-    if repair:
-        poses = repair_sides(poses)
-    return smooth_poses(poses, smoothing) if smoothing else poses
-
-
 def repair_sides(poses: FilmPoses) -> FilmPoses:
     """Exchange left and right where the model did, by the path of least motion in 2D and 3D.
 
@@ -148,7 +141,7 @@ def _weights(apart: tuple[int, ...]) -> Float64[np.ndarray, " taps"]:
     """Of values so far from the time at which the parabola is asked for [_TICK]."""
     if len(apart) <= _ORDER + 1:  # it goes through all of them
         return np.eye(len(apart))[np.abs(apart).argmin()]
-    scaled = np.array(apart) / np.abs(apart).max()
+    scaled = np.array(apart) / np.abs(apart).max(initial=1)  # 0, of frames at one time
     return np.linalg.pinv(np.vander(scaled, _ORDER + 1, increasing=True))[0]
 
 

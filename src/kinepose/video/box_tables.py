@@ -66,7 +66,7 @@ def read_boxes(
                     raise BadInputError(f"{path}, line {reader.line_num}: {error}") from error
                 frames[frame] = box
     except UnicodeDecodeError as error:
-        raise BadInputError(f"cannot read boxes from {path}: save it as UTF-8 ({error})") from error
+        raise BadInputError(f"{path} is not UTF-8: save it as such") from error
     except (OSError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BadInputError(f"cannot read boxes from {path}: {reason}") from error

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps
+from simplejpeg import decode_jpeg
 
 from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
 from kinepose.files import PICTURE_SUFFIXES, decoding, regular_file
-from kinepose.video.containers import address
 from kinepose.video.display import HDR_TRANSFERS, Picture, over_plain
 from kinepose.video.tone_mapping import to_sdr
 
@@ -96,10 +95,9 @@ def read_picture(path: Path) -> Picture:
             paints somehow, a BrokenFilmWarning says so.
     """
     with decoding(regular_file(path), "picture"), Image.open(path) as image:
+        if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
+            return _shown(_read_jpeg(path, image))
         image.load()
-        if image.format in ("JPEG", "MPO") and _is_damaged(path):
-            message = f"{path.name} is broken (a part of it is damaged); it is used as it is"
-            warnings.warn(message, BrokenFilmWarning, stacklevel=2)
         return _shown(image)
 
 
@@ -133,17 +131,20 @@ def animation_size(path: Path) -> tuple[int, float]:
         return count, 1 / _seconds(image)
 
 
-def _is_damaged(jpeg: Path) -> bool:
-    """What libjpeg passes over, FFmpeg says."""
+def _read_jpeg(path: Path, head: Image.Image) -> Image.Image:
+    """Decoded by what says of damage that Pillow passes over, to the same pixels."""
+    data = path.read_bytes()
     try:
-        with av.open(address(jpeg), format="jpeg_pipe") as container:
-            container.streams.video[0].codec_context.options = {"err_detect": "explode"}
-            next(container.decode(video=0))
-    except (av.InvalidDataError, StopIteration):
-        return True
-    except av.FFmpegError:  # a kind of JPEG that it does not know
-        return False
-    return False
+        pixels = decode_jpeg(data, strict=True)
+    except ValueError as error:
+        if "Premature" in str(error):  # cut off
+            raise
+        pixels = decode_jpeg(data, strict=False)
+        message = f"{path.name} is broken (a part of it is damaged); it is used as it is"
+        warnings.warn(message, BrokenFilmWarning, stacklevel=3)
+    image = Image.fromarray(pixels)
+    image.info = head.info
+    return image
 
 
 def _seconds(image: Image.Image) -> float:

@@ -43,8 +43,8 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def write_viewer(film: Path, folder: Path) -> None:
-    """Write viewer.html into the folder in which `predict` wrote the poses of this film.
+def write_viewer(film: Path, folder: Path) -> bool:
+    """Write viewer.html beside the poses of this film; return whether it holds its beginning alone.
 
     Raises:
         BadInputError: if the film or the poses cannot be read, or the page cannot be written.
@@ -71,7 +71,7 @@ def write_viewer(film: Path, folder: Path) -> None:
     )
     with replacing(folder / "viewer.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
-    print(f"page to look at them{' (its beginning)' if cut else ''}: {folder / 'viewer.html'}")
+    return cut is not None
 
 
 def _picture_names(film: Path, count: int) -> list[str]:

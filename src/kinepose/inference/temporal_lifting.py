@@ -1,0 +1,131 @@
+"""Poses of a video from what its frames say together.
+
+A heatmap that errs does so for some frames, and is mostly less certain then. So a joint's place in
+a frame is read from a line through its places in the frames about it, by their certainties, and
+those far off it hardly count: a robust local regression (Cleveland 1979, with Cauchy's weights).
+The branches of E_P then lift these places, with nothing of single pictures, to 3D.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int64
+
+from kinepose.geometry.crops import frame_to_crop
+from kinepose.inference.placement import in_film, joints_in_camera
+from kinepose.inference.temporal_filter import stretches
+from kinepose.method.model import Model
+from kinepose.pose_files import FilmPoses
+
+_TOLERANCE = 0.04
+"""A place this far off the line counts half [longer sides of the person's box]."""
+_LEAST_CERTAINTY = 0.02
+"""Added to all, so that something is said where nothing is seen."""
+_ROUNDS = 6
+"""Of fitting a line and weighing the places by it."""
+_STIFFNESS = 0.05
+"""How much the slope is drawn to 0: as much as this share of the weights one `window` away."""
+_REACH = 3.0
+"""Frames farther off count nothing [windows]."""
+_CHUNK = 1024
+"""Frames fitted at once."""
+_LIFTED = 4096
+"""Poses lifted at once."""
+
+
+def lift_over_time(
+    model: Model, poses: FilmPoses, window: float, height: float, size: tuple[int, int]
+) -> FilmPoses:
+    """The poses of a film [width, height in px] whose 2D joints agree over time, lifted anew.
+
+    `window` is the standard deviation, in time, of what counts about a frame [s]; `height` the
+    length of the chain of stature [mm]. The confidence of a joint becomes that of the places that
+    agree. Poses of a model without heatmaps stay as they are: it lifts pictures alone.
+
+    Raises:
+        BadInputError: if a number of the poses is not finite.
+    """
+    if model.pose_encoder.lifter is None or not len(poses.frame):
+        return poses
+    joints2d = poses.joints2d.astype(np.float64)
+    confidence = poses.confidence.astype(np.float64)
+    length = (poses.box[:, 2:] - poses.box[:, :2]).max(-1).astype(np.float64)
+    for rows in stretches(poses.track, poses.frame):
+        joints2d[rows], confidence[rows] = agreeing(
+            joints2d[rows], confidence[rows], poses.time[rows], _TOLERANCE * length[rows], window
+        )
+    places = torch.from_numpy(joints2d).float()
+    crop = np.column_stack([(poses.box[:, :2] + poses.box[:, 2:]) / 2, length])
+    local = frame_to_crop(places, torch.from_numpy(crop).float())
+    certainty = torch.from_numpy(np.sqrt(confidence)).float()
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        joints3d = torch.cat(
+            [
+                joints_in_camera(model.lift(some.to(device), sure.to(device)), height).cpu()
+                for some, sure in zip(local.split(_LIFTED), certainty.split(_LIFTED), strict=True)
+            ]
+        )
+    middle = torch.tensor(size).expand(len(places), 2) / 2
+    turned, root = in_film(places, joints3d, torch.from_numpy(poses.focal), middle)
+    return replace(
+        poses,
+        joints2d=places.numpy(),
+        joints3d=turned.numpy(),
+        root=root.numpy(),
+        confidence=confidence.astype(np.float32),
+    )
+
+
+def agreeing(
+    places: Float64[np.ndarray, "frames joints 2"],
+    certainty: Float64[np.ndarray, "frames joints"],
+    times: Float64[np.ndarray, " frames"],
+    tolerance: Float64[np.ndarray, " frames"],
+    window: float,
+) -> tuple[Float64[np.ndarray, "frames joints 2"], Float64[np.ndarray, "frames joints"]]:
+    """Places on robust lines through those of the frames about each, and how certain these are.
+
+    `certainty` is from 0 to 1, and its square weighs a place; `tolerance` is in the unit of places.
+    """
+    first = np.searchsorted(times, times - _REACH * window)
+    end = np.searchsorted(times, times + _REACH * window, side="right")
+    near = first[:, None] + np.arange(int((end - first).max(initial=1)))
+    inside = near < end[:, None]
+    near = np.where(inside, near, 0)
+    parts = [
+        _fit(places, certainty, times, tolerance[rows], window, rows, near[rows], inside[rows])
+        for rows in np.split(np.arange(len(times)), range(_CHUNK, len(times), _CHUNK))
+    ]
+    fitted, sure = zip(*parts, strict=True)
+    return np.concatenate(fitted), np.concatenate(sure)
+
+
+def _fit(
+    places: Float64[np.ndarray, "frames joints 2"],
+    certainty: Float64[np.ndarray, "frames joints"],
+    times: Float64[np.ndarray, " frames"],
+    tolerance: Float64[np.ndarray, " rows"],
+    window: float,
+    rows: Int64[np.ndarray, " rows"],
+    near: Int64[np.ndarray, "rows near"],
+    inside: Bool[np.ndarray, "rows near"],
+) -> tuple[Float64[np.ndarray, "rows joints 2"], Float64[np.ndarray, "rows joints"]]:
+    """Weighted least squares, again and again with the weights that the last line gives."""
+    after = ((times[near] - times[rows, None]) / window)[..., None]
+    seen, sure = places[near], certainty[near]
+    prior = inside[..., None] * np.exp(-0.5 * after**2) * (sure + _LEAST_CERTAINTY) ** 2
+    weight = prior
+    for _ in range(_ROUNDS):
+        total, lever = weight.sum(1), (weight * after).sum(1)
+        spread = (weight * after**2).sum(1) + _STIFFNESS * total
+        level = (weight[..., None] * seen).sum(1)
+        trend = ((weight * after)[..., None] * seen).sum(1)
+        determinant = (total * spread - lever**2)[..., None]
+        start = (spread[..., None] * level - lever[..., None] * trend) / determinant
+        slope = (total[..., None] * trend - lever[..., None] * level) / determinant
+        line = start[:, None] + slope[:, None] * after[..., None]
+        off = np.linalg.norm(seen - line, axis=-1) / np.maximum(tolerance, 1e-9)[:, None, None]
+        weight = prior / (1 + off**2)
+    return start, (weight * sure).sum(1) / weight.sum(1)

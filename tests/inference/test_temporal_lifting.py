@@ -1,0 +1,115 @@
+"""Places of joints that agree over time, and what is lifted from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.inference.test_temporal_filter import moving
+
+from kinepose.inference.placement import in_film, joints_in_camera
+from kinepose.inference.temporal_lifting import agreeing, lift_over_time
+from kinepose.model_files import new_model
+
+FRAMES = 60
+TIMES = np.arange(FRAMES) / 30
+WINDOW = 0.12
+
+
+def paths() -> np.ndarray:
+    """17 joints that swing at up to 2 a second, 100 px wide."""
+    phase = np.linspace(0, 6, 17)
+    across = 100 * np.sin(4 * TIMES[:, None] + phase)
+    return np.stack([across, 50 * np.cos(3 * TIMES[:, None] + phase)], axis=-1)
+
+
+def fitted(places, certainty, times=TIMES):
+    return agreeing(places, certainty, times, np.full(len(times), 10.0), WINDOW)
+
+
+def test_places_that_leap_away_for_a_moment_come_back():
+    places, certainty = paths(), np.full((FRAMES, 17), 0.8)
+    places[20:23, 5] += 300
+    certainty[20:23, 5] = 0.4
+    found, sure = fitted(places, certainty)
+    off = np.abs(found - paths())
+    assert off[15:28, 5].max() < 12, "of 300"
+    assert off[12:-12].max() < 12 and off.max() < 25, "at the ends half of the frames are missing"
+    assert sure[21, 5] == pytest.approx(0.8, abs=0.02), "that of those that agree"
+
+
+def test_straight_paths_pass_unchanged_and_nothing_lags():
+    line = np.array([3.0, -2.0]) * TIMES[:, None, None] * np.ones((1, 17, 1))
+    found, _ = fitted(line, np.full((FRAMES, 17), 0.5))
+    middle = slice(12, -12)
+    np.testing.assert_allclose(found[middle], line[middle], atol=1e-6)
+    generator = np.random.default_rng(0)
+    noisy, certainty = (
+        paths() + generator.normal(0, 5, (FRAMES, 17, 2)),
+        generator.random((FRAMES, 17)),
+    )
+    backward, _ = fitted(noisy[::-1], certainty[::-1])
+    np.testing.assert_allclose(backward[::-1], fitted(noisy, certainty)[0], atol=1e-9)
+
+
+def test_a_frame_counts_by_its_certainty_and_its_time():
+    """By hand: one round at no tolerance is the mean that is drawn to the more certain place."""
+    times, places = np.array([0.0, 0.0, 9.0]), np.zeros((3, 1, 2))
+    places[:2, 0, 0] = [0.0, 1.0]
+    certainty = np.array([[0.98], [0.48], [1.0]])
+    wide = np.full(3, 1e9)
+    found, sure = agreeing(places, certainty, times, wide, WINDOW)
+    assert found[0, 0, 0] == pytest.approx(0.25 / 1.25, rel=1e-3)  # squares of 1 and 0.5
+    assert sure[0, 0] == pytest.approx((0.98 + 0.25 * 0.48) / 1.25, rel=1e-3)
+    assert found[2, 0, 0] == 0, "nobody is near"
+
+
+def test_each_frame_is_what_a_fit_of_its_own_says():
+    """An independent slow version, at uneven times: lstsq with the slope as one more equation."""
+    generator = np.random.default_rng(1)
+    times = np.cumsum(generator.uniform(0.01, 0.09, 25))
+    places, certainty = generator.normal(0, 30, (25, 2, 2)), generator.uniform(0.1, 1, (25, 2))
+    found, _ = agreeing(places, certainty, times, np.full(25, 10.0), WINDOW)
+    for row in (0, 7, 24):
+        for joint in (0, 1):
+            after = (times - times[row]) / WINDOW
+            prior = np.exp(-0.5 * after**2) * (certainty[:, joint] + 0.02) ** 2
+            prior[np.abs(after) > 3] = 0
+            weight = prior
+            for _ in range(6):
+                root = np.sqrt(weight)[:, None]
+                rows = np.column_stack([np.ones(25), after]) * root
+                slope = [[0.0, np.sqrt(0.05 * weight.sum())]]
+                design = np.vstack([rows, slope])
+                wanted = np.vstack([places[:, joint] * root, [[0.0, 0.0]]])
+                line = np.linalg.lstsq(design, wanted, rcond=None)[0]
+                off = places[:, joint] - np.column_stack([np.ones(25), after]) @ line
+                weight = prior / (1 + (off**2).sum(-1) / 100)
+            np.testing.assert_allclose(found[row, joint], line[0], atol=1e-6)
+
+
+def test_who_stands_still_is_lifted_to_what_the_model_says_of_the_places(tiny_model):
+    still = moving()
+    still = replace(
+        still,
+        joints2d=np.repeat(still.joints2d[:1], len(still.frame), 0),
+        box=np.repeat(still.box[:1], len(still.frame), 0),
+        focal=np.full(len(still.frame), 700.0, np.float32),
+    )
+    found = lift_over_time(tiny_model, still, WINDOW, 1700.0, (640, 480))
+    np.testing.assert_allclose(found.joints2d, still.joints2d, atol=1e-2)
+    low, high = still.box[0, :2], still.box[0, 2:]
+    local = (still.joints2d[:1] - (low + high) / 2) / ((high - low).max() / 2)
+    sure = torch.from_numpy(np.sqrt(found.confidence[:1]))
+    with torch.inference_mode():
+        poses = tiny_model.lift(torch.from_numpy(local).float(), sure)
+        seen = torch.from_numpy(still.joints2d[:1])
+        middle, focal = torch.tensor([[320.0, 240.0]]), torch.tensor([700.0])
+        joints3d, root = in_film(seen, joints_in_camera(poses, 1700.0), focal, middle)
+    np.testing.assert_allclose(found.joints3d[:1], joints3d, atol=0.5)
+    np.testing.assert_allclose(found.root[:1], root, rtol=1e-3)
+
+
+def test_a_model_without_heatmaps_says_what_it_said(tiny_config):
+    poses, plain = moving(), new_model(replace(tiny_config, heatmaps=0)).eval()
+    assert lift_over_time(plain, poses, WINDOW, 1700.0, (640, 480)) is poses
