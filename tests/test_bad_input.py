@@ -291,6 +291,10 @@ LYING_RUNS = {
     "10^9 wide": (lambda run: put(run / "config.json", branch_width=10**9), "at most"),
     "too few widths": (lambda run: put(run / "config.json", appearance_widths=[]), "widths"),
     "maps of 10^12": (lambda run: put(run / "config.json", map_size=10**12), "model.map_size"),
+    "heatmaps of odd crops": (
+        lambda run: put(run / "config.json", heatmaps=8, image_size=33),
+        "config.json: --model.heatmaps needs",
+    ),
     "another width": (lambda run: put(run / "config.json", branch_width=33), "does not fit"),
     "a config that is a pipe": (
         lambda run: ((run / "config.json").unlink(), os.mkfifo(run / "config.json")),
@@ -627,7 +631,12 @@ def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):
         (["export", "", "--output", "out"], "a name is empty"),
         (["export", "s3://b/poses.npz", "--output", "out"], "is an address"),
         (["predict", "film.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
+        (
+            ["predict", "film.mp4", "--output", "out", "--onnx", "run"],
+            "run is a folder, not a file",
+        ),
     ],
 )
-def test_what_is_no_path_of_this_machine_is_said(words, says, refused):
+def test_what_is_no_path_of_this_machine_is_said(words, says, refused, place):
+    (place / "film.mp4").write_bytes(b"no film")
     assert says in refused(*words)

@@ -3,15 +3,20 @@
 import glob
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tests.conftest import run_here
+from tests.conftest import TINY_MODEL, run_here
 
 from kinepose.dataset.clip_set import read_clips
 from kinepose.pose_files import FilmPoses, read_labels, write_poses
+from kinepose.run_folder import read_log, read_run_config
+from kinepose.training.config import TrainConfig
+from kinepose.training.losses import LOSSES
+from kinepose.training.train import train
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.M | re.S))
@@ -57,6 +62,21 @@ def test_a_data_set(films, tmp_path, follow):
     assert len(clips.table) >= 20
 
 
+def test_a_loss(clips, tmp_path, follow):
+    mirror = follow("A loss")["MIRROR"]
+    config = TrainConfig(
+        tmp_path / "run", (clips,), iterations=10, warm_up=2, consistency_from=4, batch_size=2
+    )
+    config = replace(config, model=TINY_MODEL, prior_images=4, device="cpu")
+    train(config, losses=(*LOSSES, mirror))
+    log = read_log(tmp_path / "run")
+    turns = [line for line in log if line["loss"] == "mirror"]
+    assert turns and all(line["step"] > 4 and line["mirror"] > 0 for line in turns)
+    train(replace(config, iterations=14), losses=(*LOSSES, mirror))
+    assert len(read_log(tmp_path / "run")) == 14
+    assert read_run_config(tmp_path / "run").turns["mirror"] > len(turns)
+
+
 def test_a_backbone(follow):
     model = follow("A backbone")["model"]
     _, _, joints3d, _ = model(torch.rand(2, 3, 64, 64))
@@ -90,5 +110,5 @@ def test_an_export_format(follow, tmp_path):
 
 
 def test_every_section_is_followed_here():
-    followed = {"A data set", "A backbone", "An export format"}
+    followed = {"A data set", "A loss", "A backbone", "An export format"}
     assert {name for name, text in SECTIONS.items() if "```" in text} == followed

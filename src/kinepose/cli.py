@@ -116,10 +116,18 @@ def _option(setting: str, words: list[str]) -> str:
 
 
 def _first_paragraph(box: str) -> str:
-    """What tyro says above the first rule of its box, without the types of Python."""
-    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()[1:]]
-    text = " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
+    """What tyro says between the first rules of its box, without the types of Python.
+
+    Its box is drawn in ASCII where the terminal knows no more.
+    """
+    lines = [line.strip("│╭╮╰╯|+ ") for line in box.splitlines()[1:]]
+    said = itertools.dropwhile(_is_rule, lines)
+    text = " ".join(itertools.takewhile(lambda line: not _is_rule(line), said))
     return re.sub(r" into tuple type .*", "", text)
+
+
+def _is_rule(line: str) -> bool:
+    return line.startswith(("─", "---"))
 
 
 def _defaults(words: list[str]) -> TrainConfig:
@@ -154,7 +162,8 @@ def _usage() -> str:
 
 
 def _fail(message: str, status: int = 2) -> None:
-    line = " ".join(message.split())
+    words = " ".join(message.split())
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)  # names are any bytes
     if len(line) > LONGEST_LINE:
         line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
     print(f"kinepose: {line}", file=sys.stderr)

@@ -58,7 +58,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     """
     described, place = read_run_config(folder), run_folder(folder)
     with decoding(place / "config.json", "description of networks that can be built"):
-        model = Model(described.model, _rebuild_backbone_config(described.backbone))
+        try:
+            model = Model(described.model, _rebuild_backbone_config(described.backbone))
+        except BadInputError as error:  # of settings that do not go together
+            raise BadInputError(f"{place / 'config.json'}: {error}") from None
     tensors = read_tensors(place / "model.safetensors")
     check_tensors(place / "model.safetensors", tensors, model.state_dict())
     model.load_state_dict(tensors)

@@ -22,7 +22,7 @@ from tests.tiny_benchmarks import (
 )
 
 from kinepose.benchmarks.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
-from kinepose.benchmarks.recording import Recording, fit_intrinsics
+from kinepose.benchmarks.recording import Recording, film_labels, fit_intrinsics
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 
@@ -228,3 +228,19 @@ def test_a_table_that_is_not_mmposes_is_refused_in_one_line(tmp_path):
         np.save(file, good["part"])
     with pytest.raises(BadInputError, match="is no npz file of mmpose's annotations, or is broken"):
         by_name(tmp_path)
+
+
+def test_joints_that_no_camera_shows_are_one_line_that_names_their_pictures():
+    recording = Recording(
+        name="S9_Walking_1",
+        subject="S9",
+        camera="1",
+        action=np.full(4, "Walking"),
+        frame=np.arange(4),
+        joints2d=np.zeros((4, 17, 2), np.float32),
+        joints3d=np.random.default_rng(0).normal(4000, 300, (4, 17, 3)).astype(np.float32),
+        fps=50.0,
+        pictures=(Path("images/S9/1.jpg"),) * 4,
+    )
+    with pytest.raises(BadInputError, match=r"^images/S9: no camera shows"):
+        film_labels(recording)

@@ -23,7 +23,7 @@ from kinepose.pose_files import read_poses
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
 from kinepose.video.reading import film_info, read_frames
-from kinepose.video.writing import write_timed_video, write_video
+from kinepose.video.writing import write_video
 
 WIDTH, HEIGHT, FPS, FRAMES = 96, 128, 10.0, 25
 
@@ -203,23 +203,6 @@ def test_the_overlay_shows_the_film_and_the_skeletons_beside_it(both):
     assert np.abs(first[:, :330].astype(int) - film[:, :330]).mean() > 3
     for view in (first[:240, 360:], first[240:, 360:]):
         assert (np.ptp(view.reshape(-1, 3).astype(int), axis=0) > 80).all()
-
-
-def test_times_are_the_frames_own_in_every_output(run, boxes, tmp_path):
-    times = np.cumsum([0, *([1 / 30] * 9), *([0.1] * 8), *([1 / 30] * 7)])
-    film = tmp_path / "uneven.mp4"
-    timed = zip(times.tolist(), map(frame_image, range(FRAMES)), strict=True)
-    write_timed_video(film, timed, 18.0)
-    people = PeopleConfig(detector="file", boxes=boxes)
-    output = tmp_path / "out"
-    poses = predicted(film, run, output, people=people, energy=False, formats=("csv",))
-    np.testing.assert_allclose(poses.time, times[poses.frame], atol=1e-3)
-    assert poses.fps == pytest.approx((FRAMES - 1) / times[-1], rel=1e-4)
-    with (output / "poses.csv").open(newline="") as file:
-        said = [(int(row["frame"]), float(row["time"])) for row in csv.DictReader(file)]
-    np.testing.assert_allclose([time for _, time in said], times[[i for i, _ in said]], atol=1e-3)
-    drawn = [frame.time for frame in read_frames(output / "overlay.mp4")]
-    np.testing.assert_allclose(drawn, times, atol=1e-3)
 
 
 def test_another_film_does_not_mix_with_what_is_there(both, run, tmp_path):

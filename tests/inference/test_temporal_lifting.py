@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.inference.test_temporal_filter import moving
 
+from kinepose.inference.bones import lengths_and_directions
 from kinepose.inference.placement import in_film, joints_in_camera
 from kinepose.inference.temporal_lifting import agreeing, lift_over_time
 from kinepose.model_files import new_model
@@ -88,26 +89,37 @@ def test_each_frame_is_what_a_fit_of_its_own_says():
             np.testing.assert_allclose(found[row, joint], line[0], atol=1e-6)
 
 
-def test_who_stands_still_is_lifted_to_what_the_model_says_of_the_places(tiny_model):
+@pytest.mark.parametrize("confidence", [0.1, 0.4, 0.9])
+def test_who_stands_still_is_lifted_to_what_the_model_says_of_the_places(tiny_model, confidence):
+    """By what is certain, its picture says the rest: half of the way at 0.4."""
     still = moving()
-    still = replace(
-        still,
-        joints2d=np.repeat(still.joints2d[:1], len(still.frame), 0),
-        box=np.repeat(still.box[:1], len(still.frame), 0),
-        focal=np.full(len(still.frame), 700.0, np.float32),
-    )
+    count = len(still.frame)
+    once = {name: np.repeat(vars(still)[name][:1], count, 0) for name in ("joints2d", "joints3d")}
+    sure = np.full((count, 17), confidence, np.float32)
+    still = replace(still, **once, confidence=sure)
     found = lift_over_time(tiny_model, still, WINDOW, 1700.0, (640, 480))
     np.testing.assert_allclose(found.joints2d, still.joints2d, atol=1e-2)
+    np.testing.assert_allclose(found.confidence, sure, atol=1e-6)
     low, high = still.box[0, :2], still.box[0, 2:]
     local = (still.joints2d[:1] - (low + high) / 2) / ((high - low).max() / 2)
-    sure = torch.from_numpy(np.sqrt(found.confidence[:1]))
     with torch.inference_mode():
-        poses = tiny_model.lift(torch.from_numpy(local).float(), sure)
+        poses = tiny_model.lift(torch.from_numpy(local).float(), torch.from_numpy(sure[:1]).sqrt())
         seen = torch.from_numpy(still.joints2d[:1])
-        middle, focal = torch.tensor([[320.0, 240.0]]), torch.tensor([700.0])
-        joints3d, root = in_film(seen, joints_in_camera(poses, 1700.0), focal, middle)
-    np.testing.assert_allclose(found.joints3d[:1], joints3d, atol=0.5)
-    np.testing.assert_allclose(found.root[:1], root, rtol=1e-3)
+        middle, focal = torch.tensor([[320.0, 240.0]]), torch.tensor([800.0])
+        lifted, _ = in_film(seen, joints_in_camera(poses, 1700.0), focal, middle)
+    angle = angles(found.joints3d[:1], lifted.numpy())
+    whole = angles(still.joints3d[:1], lifted.numpy())
+    left = {0.1: 1.0, 0.4: 0.5, 0.9: 0.0}[confidence]
+    np.testing.assert_allclose(angle, left * whole, atol=0.02)
+    in_sight = found.joints3d + found.root[:, None]
+    pelvis = 800 * in_sight[:, 0, :2] / in_sight[:, 0, 2:] + [320, 240]
+    np.testing.assert_allclose(pelvis, found.joints2d[:, 0], atol=60)
+
+
+def angles(joints3d: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Between the bones of two poses [rad]."""
+    bones = [lengths_and_directions(p.astype(np.float64))[1][:, 1:] for p in (joints3d, others)]
+    return np.arccos((bones[0] * bones[1]).sum(-1).clip(-1, 1))
 
 
 def test_a_model_without_heatmaps_says_what_it_said(tiny_config):

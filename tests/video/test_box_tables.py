@@ -1,5 +1,6 @@
 """box_tables.py: tables as trackers, pandas and Excel write them."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,14 @@ def test_spaces_and_empty_lines_do_no_harm_and_scores_are_heeded(tmp_path: Path)
     with pytest.warns(FilmWarning, match=r"boxes\.csv: 1 boxes with a score below 0\.5"):
         boxes = read_boxes(path, least_score=0.5)
     assert sorted(boxes[""][0]) == [0, 2]
+
+
+def test_a_table_of_a_larger_video_whose_boxes_reach_over_the_edge_is_said(tmp_path: Path) -> None:
+    """A person in the upper left of 640 x 360 px; the middles lie in a video of half the size."""
+    path = tmp_path / "boxes.csv"
+    path.write_text(HEAD + "".join(f"{i},0,{200 + i},40,{330 + i},310\n" for i in range(9)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_boxes(path, size=(640, 360))
+    with pytest.warns(FilmWarning, match="9 of 9 boxes reach far over the edge"):
+        read_boxes(path, size=(320, 180))

@@ -256,3 +256,94 @@ def test_a_late_start_and_less_than_a_frame_a_second(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mkv", walker_frames(1.0)[0][:5], times)
     read = [frame.time for frame in read_frames(film)]
     np.testing.assert_allclose(read, np.array(times) - 7, atol=1e-3)
+
+
+def test_colours_that_the_container_alone_names(tmp_path: Path) -> None:
+    """ProRes whose frames say nothing, in a MOV that says HLG: its grey is not 126 but 183."""
+    film = tmp_path / "film.mov"
+    tags = {"color_trc": 18, "color_primaries": 9, "colorspace": 9, "color_range": 1}
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("prores_ks", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv422p10le"
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        for _ in range(3):
+            frame = av.VideoFrame(48, 32, "yuv422p10le")
+            for plane, level in zip(frame.planes, (502, 512, 512), strict=True):
+                row = np.full((plane.height, plane.line_size // 2), level, np.uint16)
+                plane.update(row.tobytes())
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    image = first(film)
+    assert np.ptp(image) <= 2 and abs(image.mean() - 255 * 0.46 ** (1 / 2.4)) < 4
+
+
+@pytest.mark.parametrize("matrix", [8, 10, 14])
+def test_colours_that_are_not_read_are_one_line(tmp_path: Path, matrix: int) -> None:
+    film = lossless(tmp_path / "film.mkv", flat(90, 128, 128), "yuv444p", colorspace=matrix)
+    with pytest.raises(BadInputError, match=r"film\.mkv has colours that are not read"):
+        film_info(film)
+
+
+def test_absurd_pixels_are_square(tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height, stream.width = 32, 256
+        stream.codec_context.sample_aspect_ratio = Fraction(1, 255)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 256, 3), np.uint8))))
+        container.mux(stream.encode())
+    with pytest.warns(FilmWarning, match="taken for square"):
+        assert next(read_frames(film)).image.shape == (32, 256, 3)
+
+
+def test_frames_of_another_shape_are_not_squeezed(tmp_path: Path) -> None:
+    """A call that is turned from lying to standing: a square stays one, over grey."""
+
+    def part(height: int, width: int) -> bytes:
+        path = tmp_path / "part.h264"
+        image = np.full((height, width, 3), 60, np.uint8)
+        image[height // 2 - 16 : height // 2 + 16, width // 2 - 16 : width // 2 + 16] = 220
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=10, options={"crf": "1"})
+            stream.height, stream.width, stream.pix_fmt = height, width, "yuv444p"
+            for _ in range(3):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+            container.mux(stream.encode())
+        return path.read_bytes()
+
+    film = tmp_path / "film.h264"
+    film.write_bytes(part(96, 128) + part(128, 96) + part(48, 64))
+    with pytest.warns(FilmWarning, match="changes its shape in frame 3"):
+        frames = [frame.image.astype(int) for frame in read_frames(film)]
+    assert {frame.shape for frame in frames} == {(96, 128, 3)} and len(frames) == 9
+    bright = [(frame[..., 0] > 180) for frame in frames]
+    sides = [(np.ptp(np.where(b)[0]) + 1, np.ptp(np.where(b)[1]) + 1) for b in bright]
+    for (height, width), expected in zip(sides, [32] * 3 + [24] * 3 + [64] * 3, strict=True):
+        assert abs(height - expected) <= 2 and abs(width - expected) <= 2
+    assert np.abs(frames[4][:, :20] - PLAIN).max() <= 1
+
+
+def test_of_two_films_in_one_file_one_is_named(tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    with av.open(str(film), "w") as container:
+        streams = [container.add_stream("libx264", rate=10) for _ in range(2)]
+        for stream, side in zip(streams, (32, 64), strict=True):
+            stream.height = stream.width = side
+            stream.disposition = Disposition.default
+        for stream in streams:
+            image = np.full((stream.height, stream.width, 3), 90, np.uint8)
+            for _ in range(5):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+            container.mux(stream.encode())
+    with pytest.warns(FilmWarning, match=r"film\.mkv holds 2 films: that of \d+ x \d+ px is taken"):
+        film_info(film)
+
+
+def test_a_still_beside_a_film_is_none(tmp_path: Path) -> None:
+    """In MOV, whose tracks say how many frames they have, even if the still comes by default."""
+    film = with_a_still_first(tmp_path / "film.mov", Disposition.default)
+    info = film_info(film)
+    assert (info.width, info.height, info.frames) == (48, 32, 6) and abs(
+        first(film).mean() - 200
+    ) < 3

@@ -4,10 +4,11 @@ import os
 import warnings
 from pathlib import Path
 
+import av
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from tests.tiny_films import texture
 
 from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
@@ -160,3 +161,84 @@ def test_a_broken_animation_says_so(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.warns(BrokenFilmWarning, match=r"moves\.png is broken"):
         assert 0 < len(list(read_frames(path))) < 6
+
+
+def test_the_cover_of_an_animation_is_none_of_its_pictures(tmp_path: Path) -> None:
+    """PNG may bring a picture for those alone who do not know animations."""
+    cover, *moves = (Image.fromarray(np.full((16, 24, 3), 50 * i, np.uint8)) for i in range(4))
+    path = tmp_path / "moves.png"
+    cover.save(path, save_all=True, append_images=moves, duration=[200, 50, 90], default_image=True)
+    frames = list(read_frames(path))
+    np.testing.assert_allclose([frame.image.mean() for frame in frames], [50, 100, 150], atol=1)
+    np.testing.assert_allclose([frame.time for frame in frames], [0, 0.2, 0.25])
+    assert film_info(path).frames == 3
+
+
+@pytest.mark.parametrize("name", ["pages.tif", "moves.webp"])
+def test_further_pictures_of_one_file_in_a_folder_are_said(tmp_path: Path, name: str) -> None:
+    pages = [Image.fromarray(np.full((16, 24, 3), 60 * i, np.uint8)) for i in range(3)]
+    pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
+    with pytest.warns(FilmWarning, match=f"{name} holds 3 pictures: one of them"):
+        assert len(list(read_frames(tmp_path))) == 1
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".heic"])
+def test_pictures_of_high_dynamic_range(tmp_path: Path, suffix: str) -> None:
+    """PQ's 100 cd/m2 becomes 69 of 100."""
+    path = tmp_path / f"picture{suffix}"
+    if suffix == ".heic":
+        options = {"color_primaries": 9, "transfer_characteristics": 16, "matrix_coefficients": 9}
+        save(path, np.full((64, 64, 3), 130, np.uint8), quality=-1, chroma=444, **options)
+    else:
+        with av.open(str(path), "w", format="avif") as container:
+            stream = container.add_stream("libsvtav1", rate=1, options={"crf": "5"})
+            stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p10le"
+            stream.codec_context.color_trc, stream.codec_context.color_primaries = 16, 9
+            frame = av.VideoFrame(64, 64, "yuv420p10le")
+            for plane, level in zip(frame.planes, (509, 512, 512), strict=True):
+                row = np.full((plane.height, plane.line_size // 2), level, np.uint16)
+                plane.update(row.tobytes())
+            frame.color_trc, frame.color_primaries = 16, 9
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    assert abs(read_picture(path).mean() - 255 * 0.69 ** (1 / 2.4)) < 6
+
+
+def test_heic_is_turned_as_its_own_box_says(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # from which pillow-heif makes the box
+    picture = texture(0, 64, 96, 8.0)
+    path = save(tmp_path / "picture.heic", picture, quality=95, exif=exif.tobytes())
+    assert np.abs(read_picture(path).astype(int) - np.rot90(picture, -1)).mean() < 6
+
+
+def test_fractions_are_no_colours(tmp_path: Path) -> None:
+    path = tmp_path / "picture.tif"
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(path)
+    with pytest.raises(BadInputError, match="not colours"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L", "P", "1", "LA", "LAB"])
+def test_pictures_of_every_mode(tmp_path: Path, mode: str) -> None:
+    picture = Image.fromarray(np.repeat(texture(0, 64, 96, 8.0)[..., :1], 3, axis=2))
+    if mode == "LAB":
+        changed = ImageCms.profileToProfile(
+            picture, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+    else:
+        changed = picture.convert(mode)
+    path = tmp_path / ("picture.tif" if mode in ("CMYK", "LAB") else "picture.png")
+    changed.save(path)
+    expected = np.asarray(picture if mode in ("CMYK", "LAB") else changed.convert("RGB"))
+    assert np.abs(read_picture(path).astype(int) - expected).mean() < 3
+
+
+def test_a_photo_with_a_film_behind_it_is_the_photo(tmp_path: Path) -> None:
+    """As phones store moving photos."""
+    picture = texture(0, 64, 96, 8.0)
+    path = save(tmp_path / "picture.jpg", picture, quality=95)
+    path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + bytes(3000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.abs(read_picture(path).astype(int) - picture).mean() < 3

@@ -129,7 +129,16 @@ def _of_kind(target: Target, what: str, expect: str) -> str:
     if target.name.startswith(("info", "report")) and target.kind in ("npz", "config", "json"):
         return "any"
     array = what.split()[0]
-    unused = ("focal", "energy", "film", "model_sha256", "fps", "confidence", "root")
+    unused = (
+        "focal",
+        "focal_by_frame",
+        "energy",
+        "film",
+        "model_sha256",
+        "fps",
+        "confidence",
+        "root",
+    )
     of_renders = ("camera", "camera_residual", "shadow", "mask")
     if target.unused and (array in unused or (target.kind == "npz" and array in of_renders)):
         return "any"

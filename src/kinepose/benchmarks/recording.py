@@ -58,9 +58,16 @@ def select(recording: Recording, rows: Int64[np.ndarray, " rows"]) -> Recording:
 
 
 def film_labels(recording: Recording) -> FilmLabels:
-    """Its labels as ours: pictures count from 0 as they come, for a film frames keep numbers."""
+    """Its labels as ours: pictures count from 0 as they come, for a film frames keep numbers.
+
+    Raises:
+        BadInputError: if no camera shows its 3D joints where its 2D joints are.
+    """
     count = len(recording.frame)
     focal_x, focal_y, _, _ = fit_intrinsics(recording.joints3d, recording.joints2d)
+    if not focal_x + focal_y > 0:
+        where = recording.film or recording.pictures[0].parent
+        raise BadInputError(f"{where}: no camera shows its 3D joints where its 2D joints are")
     return FilmLabels(
         frame=np.arange(count) if recording.film is None else recording.frame,
         track=np.zeros(count, np.int64),

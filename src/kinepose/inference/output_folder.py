@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kinepose.errors import BadInputError
-from kinepose.files import making
+from kinepose.files import making, regular_file
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.run_folder import model_sha256
 from kinepose.schema import write_json
@@ -48,9 +48,9 @@ def prediction_record(config: PredictConfig) -> Record:
     """What the results of `predict` depend on."""
     settings = {name: value for name, value in asdict(config).items() if name not in _MAY_DIFFER}
     settings["run"] = model_sha256(config.run)
-    settings["onnx"] = None if config.onnx is None else _identity(config.onnx)
+    settings["onnx"] = None if config.onnx is None else _identity(regular_file(config.onnx))
     if config.people.boxes is not None:
-        settings["people"]["boxes"] = _identity(config.people.boxes)
+        settings["people"]["boxes"] = _identity(regular_file(config.people.boxes))
     return _plain({"film": _identity(config.film), "settings": settings})
 
 
@@ -149,10 +149,8 @@ def _identity(path: Path) -> dict[str, Any]:
         pictures = [[picture.name, picture.stat().st_size] for picture in picture_paths(path)]
         told = json.dumps(pictures).encode()
         return {"name": path.name, "pictures": len(pictures), "sha256": _sha256(told)}
-    if not path.is_file():
-        raise BadInputError(f"no such file: {path}")
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with regular_file(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         ends = file.read(_ENDS)
         file.seek(max(0, size - _ENDS))
         ends += file.read(_ENDS)

@@ -69,7 +69,7 @@ def predict(config: PredictConfig) -> None:
     if config.detections is not None:
         check_file(config.detections)
     device, record = choose_device(config.device), prediction_record(config)
-    used = (config.film, config.people.boxes, config.onnx)
+    used = (config.film, config.people.boxes, config.onnx, config.detections)
     check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
     with making(config.output):
         poses = find_poses(config)

@@ -3,7 +3,8 @@
 A heatmap that errs does so for some frames, and is mostly less certain then. So a joint's place in
 a frame is read from a line through its places in the frames about it, by their certainties, and
 those far off it hardly count: a robust local regression (Cleveland 1979, with Cauchy's weights).
-The branches of E_P then lift these places, with nothing of single pictures, to 3D.
+The branches of E_P then lift these places to 3D. What they see of single pictures, which misleads
+them where places are right (docs/results.md), has a say where little is certain.
 """
 
 from dataclasses import replace
@@ -13,6 +14,9 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 
 from kinepose.geometry.crops import frame_to_crop
+from kinepose.geometry.pinhole import locate
+from kinepose.geometry.skeleton import PELVIS
+from kinepose.inference.bones import joints_of, lengths_and_directions, turned_between
 from kinepose.inference.placement import in_film, joints_in_camera
 from kinepose.inference.temporal_filter import stretches
 from kinepose.method.model import Model
@@ -28,6 +32,9 @@ _STIFFNESS = 0.05
 """How much the slope is drawn to 0: as much as this share of the weights one `window` away."""
 _REACH = 3.0
 """Frames farther off count nothing [windows]."""
+_UNSURE, _SURE = 0.2, 0.6
+"""Mean confidence of a pose below which its picture alone decides the 3D, and above which it has no
+say."""
 _CHUNK = 1024
 """Frames fitted at once."""
 _LIFTED = 4096
@@ -67,15 +74,30 @@ def lift_over_time(
                 for some, sure in zip(local.split(_LIFTED), certainty.split(_LIFTED), strict=True)
             ]
         )
-    middle = torch.tensor(size).expand(len(places), 2) / 2
-    turned, root = in_film(places, joints3d, torch.from_numpy(poses.focal), middle)
+    focal, middle = torch.from_numpy(poses.focal), torch.tensor(size).expand(len(places), 2) / 2
+    turned, _ = in_film(places, joints3d, focal, middle)
+    share = ((confidence.mean(1) - _UNSURE) / (_SURE - _UNSURE)).clip(0, 1)
+    joints3d = _between(poses.joints3d.astype(np.float64), turned.double().numpy(), share)
+    in_picture = places.double(), focal.double(), middle.double()
     return replace(
         poses,
         joints2d=places.numpy(),
-        joints3d=turned.numpy(),
-        root=root.numpy(),
+        joints3d=joints3d.astype(np.float32),
+        root=locate(torch.from_numpy(joints3d), *in_picture).float().numpy(),
         confidence=confidence.astype(np.float32),
     )
+
+
+def _between(
+    before: Float64[np.ndarray, "rows 17 3"],
+    after: Float64[np.ndarray, "rows 17 3"],
+    share: Float64[np.ndarray, " rows"],
+) -> Float64[np.ndarray, "rows 17 3"]:
+    """Poses on the way from one to the other: bones turn, and are as long as in the other."""
+    _, old = lengths_and_directions(before)
+    lengths, new = lengths_and_directions(after)
+    shares = np.broadcast_to(share[:, None, None], lengths.shape)
+    return joints_of(after[:, PELVIS], lengths, turned_between(old, new, shares))
 
 
 def agreeing(

@@ -1,6 +1,6 @@
 """Every loss as the loop knows it: its batch, what it trains, when its turns begin, how fast.
 
-A further loss is a function of a Turn and a row of LOSSES; nothing else need name it
+A further loss is a function of a Turn and a row like those of LOSSES; nothing else need name it
 (docs/extending.md). The equations themselves are in method/losses.py.
 """
 

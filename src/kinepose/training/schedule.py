@@ -1,5 +1,6 @@
 """Which loss has its turn, and how fast it learns (Sec. 3.3, 4)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,32 +10,32 @@ from kinepose.errors import BadInputError
 from kinepose.method.model import Model
 from kinepose.run_folder import paints_people, read_run_config
 from kinepose.training.config import TrainConfig
-from kinepose.training.losses import LOSSES, PAIRED, PRIOR, UNPAIRED, Loss
+from kinepose.training.losses import PAIRED, PRIOR, UNPAIRED, Loss
 from kinepose.training.materials import Materials
 
 WEIGHT_DECAY = 0.02
 
 
-def plan(config: TrainConfig, materials: Materials) -> list[Loss]:
-    """The losses that take turns after the warm-up.
+def plan(config: TrainConfig, materials: Materials, losses: Sequence[Loss]) -> list[Loss]:
+    """Those of the losses that take turns after the warm-up.
 
     Raises:
         BadInputError: if they cannot learn from what there is.
     """
-    losses = [loss for loss in LOSSES if loss.wanted(config, materials)]
+    chosen = [loss for loss in losses if loss.wanted(config, materials)]
     if config.overfit or config.variant in ("prior", "full"):
-        return losses
+        return chosen
     clips = materials.clips
     if clips is None:
         raise BadInputError(f"the variant {config.variant!r} needs --clips")
-    if PAIRED not in losses and not (config.unpaired and _paints(config.start)):
+    if PAIRED not in chosen and not (config.unpaired and _paints(config.start)):
         raise BadInputError(
             "no clip with a background (D_p) among the clips: L_UNP alone cannot train D_I"
         )
     for loss in (PAIRED, UNPAIRED):  # before anything is written
-        if loss in losses:
+        if loss in chosen:
             long_enough(clips, loss is PAIRED, config.smallest_gap)
-    return losses
+    return chosen
 
 
 def _paints(run: Path | None) -> bool:

@@ -7,7 +7,7 @@ on from its last checkpoint to the same numbers as one that never was.
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from kinepose.run_folder import read_run_config
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
 from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import average, joined, number, rank, wait
-from kinepose.training.losses import PAIRED, PRIOR, Loss, Turn
+from kinepose.training.losses import LOSSES, PAIRED, PRIOR, Loss, Turn
 from kinepose.training.materials import Materials, gather
 from kinepose.training.monitor import (
     Outcome,
@@ -48,13 +48,15 @@ READ_EVERY = 20
 loss that is not finite is noticed then."""
 
 
-def train(config: TrainConfig, watch: Watch | None = None) -> None:
+def train(config: TrainConfig, watch: Watch | None = None, losses: Sequence[Loss] = LOSSES) -> None:
     """Train until `iterations` or `minutes` are over; resume the run if the folder holds one.
 
     Processes that torchrun started share every batch; the first one writes.
 
     Whoever watches sees the run every `picture_every` iterations, before the checkpoint that is
     then made, and may end it.
+
+    `losses` are those there are, of which the settings choose: one of your own goes behind LOSSES.
 
     Raises:
         BadInputError: if settings, clips or labels cannot be used.
@@ -69,17 +71,18 @@ def train(config: TrainConfig, watch: Watch | None = None) -> None:
         if config.compile:
             _check_compiler(device)
         resumed = holds_run(config)
-        _train(config, gather(config, device), device, resumed, watch)
+        materials = gather(config, device)
+        _train(config, materials, plan(config, materials, losses), device, resumed, watch)
 
 
 def _train(
     config: TrainConfig,
     materials: Materials,
+    losses: list[Loss],
     device: torch.device,
     resumed: bool,
     watch: Watch | None,
 ) -> None:
-    losses = plan(config, materials)
     torch.manual_seed(config.seed)
     model = _first_model(config).to(device)
     model.half_precision = _half_precision(config, device)

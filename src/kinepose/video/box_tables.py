@@ -19,6 +19,8 @@ FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
 _WHOLE = re.compile(r" *[+-]?[0-9]{1,20} *")
 _COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
 _LARGEST_NUMBER = 2**31 - 1
+_MOST_INSIDE = 0.75
+"""Share of its area that a box has in the picture of its own film at least, usually."""
 _FARTHEST = 1e5
 """From a picture's corner to a side of a box [px]."""
 
@@ -32,8 +34,9 @@ def read_boxes(
     """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by film; '' where it names none.
 
     With `only`, the boxes of other films stay unread: a benchmark has a million. With `size`, the
-    width and height of that film, the middle of each box lies in its picture. Rows whose `score`,
-    a column that may be there, is below the least are left out, and counted in a FilmWarning.
+    width and height of that film, the middle of each box lies in its picture; a FilmWarning says if
+    most of them reach far over its edge. Rows whose `score`, a column that may be there, is below
+    the least are left out, and counted in a FilmWarning.
 
     Raises:
         BadInputError: with the number of the first line that is wrong, and how to mend it.
@@ -72,6 +75,8 @@ def read_boxes(
         raise BadInputError(f"cannot read boxes from {path}: {reason}") from error
     if not films:
         raise BadInputError(f"{path} holds no boxes")
+    if size is not None:
+        _warn_of_edges(path, films, size)
     if unsure:
         message = f"{path.name}: {unsure} boxes with a score below {least_score:g} are left out"
         warnings.warn(message, FilmWarning, stacklevel=2)
@@ -194,6 +199,23 @@ def _score(row: dict[str, str]) -> float:
     if not 0 <= score <= 1:
         raise ValueError(f"score {score:g} is not from 0 to 1")
     return score
+
+
+def _warn_of_edges(path: Path, films: dict[str, FileBoxes], size: tuple[int, int]) -> None:
+    """Say if most boxes of one film lie in its picture by their middles alone."""
+    held = [
+        box for tracks in films.values() for frames in tracks.values() for box in frames.values()
+    ]
+    boxes = np.stack(held) if held else np.zeros((0, 4))
+    inside = boxes.clip(0, [*size, *size])
+    share = (inside[:, 2:] - inside[:, :2]).prod(-1) / (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+    far = int((share < _MOST_INSIDE).sum())
+    if 2 * far > len(boxes):
+        message = (
+            f"{path.name}: {far} of {len(boxes)} boxes reach far over the edge of the picture of "
+            f"{size[0]} x {size[1]} px: is the table of another size of the film?"
+        )
+        warnings.warn(message, FilmWarning, stacklevel=3)
 
 
 def check_place(box: Float[np.ndarray, " 4"], size: tuple[int, int]) -> None:

@@ -1,14 +1,16 @@
 """Files that hold films: opened, their film chosen among their streams, decoded; what they lack."""
 
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from av.format import Flags
 from av.stream import Disposition
 
-from kinepose.errors import BadInputError
+from kinepose.errors import BadInputError, FilmWarning
 from kinepose.files import LONGEST_NAME, regular_file
 from kinepose.video.gif import what_gif_lacks
 
@@ -101,9 +103,19 @@ def decoded(
             yield frame
 
 
-def average_fps(stream: av.VideoStream) -> float:
-    """What the film says; 25 if it says nothing."""
-    return float(stream.average_rate or stream.guessed_rate or 25)
+def has_no_times(container: av.container.InputContainer) -> bool:
+    """Whether a film is the bare stream of a codec, for whose times FFmpeg takes 25 a second."""
+    return bool(container.format.flags & Flags.no_timestamps.value)
+
+
+def stated_fps(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Frames a second on average, as the film says; 25 if it says nothing."""
+    if has_no_times(container):
+        return float(stream.codec_context.framerate or 25)
+    average, tick = stream.average_rate, stream.time_base
+    if average is None or (tick is not None and average * tick >= 1):  # that of the clock, for DV
+        average = stream.guessed_rate or average
+    return float(average or 25)
 
 
 def promised_frames(container: av.container.InputContainer, stream: av.VideoStream) -> int:
@@ -112,7 +124,7 @@ def promised_frames(container: av.container.InputContainer, stream: av.VideoStre
     span = promised_end(container, stream) - start
     if span <= 0:
         span = (container.duration or 0) / av.time_base
-    by_time = round(span * average_fps(stream))
+    by_time = round(span * stated_fps(container, stream))
     return (
         min(stream.frames, by_time + 1) if stream.frames and by_time else stream.frames or by_time
     )
@@ -133,7 +145,7 @@ def what_lacks(
     if container.format.name == "gif":
         return what_gif_lacks(path)
     seconds = promised_end(container, stream) - start
-    if end - start < 0.98 * seconds - 2 / average_fps(stream):
+    if end - start < 0.98 * seconds - 2 / stated_fps(container, stream):
         return f"it ends after {end - start:.1f} of {seconds:.1f} s"
     if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
         return "its end is missing"
@@ -159,9 +171,15 @@ def _shown(container: av.container.InputContainer, path: Path) -> av.VideoStream
     films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
     if not films:
         raise BadInputError(f"{path} holds a cover, a preview or tiles, but no film")
+    films = [stream for stream in films if stream.frames != 1] or films
     films = [stream for stream in films if stream.disposition & Disposition.default] or films
     best = container.streams.best("video")
-    return next((stream for stream in films if stream is best), films[0])
+    shown = next((stream for stream in films if stream is best), films[0])
+    if len(films) > 1:
+        size = f"{shown.codec_context.width} x {shown.codec_context.height}"
+        message = f"{path.name} holds {len(films)} films: that of {size} px is taken"
+        warnings.warn(message, FilmWarning, stacklevel=5)
+    return shown
 
 
 def _said(error: Exception) -> str:

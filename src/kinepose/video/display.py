@@ -5,16 +5,17 @@ colour where it is transparent; shrunk in the same step where that is asked for.
 """
 
 import warnings
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
 from av.sidedata.sidedata import Type
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Int, UInt8
 
-from kinepose.errors import FilmWarning
+from kinepose.errors import BadInputError, FilmWarning
 from kinepose.video.tone_mapping import Transfer, to_sdr
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -23,10 +24,33 @@ PLAIN = 128
 """Grey behind what is transparent: nobody's clothes vanish in it."""
 _HIGH_DEFINITION = 720
 """Rows from which on films that do not name their matrix have BT.709's rather than BT.601's."""
-_UNSPECIFIED, _BT2020 = 2, 9
+_UNSPECIFIED, _BT709, _BT2020 = 2, 1, 9
+_UNKNOWN_MATRICES = {8: "YCgCo", 10: "BT.2020, constant luminance", 14: "ICtCp"}
+"""Which FFmpeg's scaler does not know."""
+_THINNEST, _WIDEST = Fraction(1, 4), Fraction(4)
+"""Pixels of other aspects are nobody's intention."""
 HDR_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
 """By FFmpeg's numbers, which are those of ITU-T H.273."""
 _UPRIGHT = np.eye(2, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What numbers of a film mean, by ITU-T H.273; 2 is unspecified."""
+
+    transfer: int
+    primaries: int
+    matrix: int
+
+    def or_else(self, other: "Colours") -> "Colours":
+        """Those of the other where these are unspecified."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Colours(*(second if first == _UNSPECIFIED else first for first, second in pairs))
+
+
+def stated_colours(source: av.VideoFrame | av.VideoCodecContext) -> Colours:
+    """Of a frame or, before its first frame is decoded, of a stream: what its container says."""
+    return Colours(int(source.color_trc), int(source.color_primaries), int(source.colorspace))
 
 
 class Display:
@@ -36,38 +60,64 @@ class Display:
     again, which takes several times as long as its work. Not for several threads at once.
     """
 
-    def __init__(self, first: av.VideoFrame, pixel_aspect: Fraction | None) -> None:
+    def __init__(
+        self, first: av.VideoFrame, pixel_aspect: Fraction | None, contained: Colours
+    ) -> None:
         self.turn = orientation(first)
         self.transposes = self.turn[0, 0] == 0
-        width, height = _square(first.width, first.height, pixel_aspect)
+        self.pixel_aspect = pixel_aspect if is_square_enough(pixel_aspect) else None
+        self.stored = (first.width, first.height)
+        width, height = _square(*self.stored, self.pixel_aspect)
         self.size = (height, width) if self.transposes else (width, height)
         self.transparent = has_alpha(first)
-        self.transfer = HDR_TRANSFERS.get(first.color_trc)
-        if self.transfer is None and first.color_primaries == _BT2020:
+        colours = stated_colours(first).or_else(contained)
+        self.transfer = HDR_TRANSFERS.get(colours.transfer)
+        if self.transfer is None and colours.primaries == _BT2020:
             self.transfer = "sdr"
-        unnamed = first.colorspace == _UNSPECIFIED and first.height >= _HIGH_DEFINITION
-        self.matrix = Colorspace.ITU709 if unnamed else None
-        self.scalers: dict[tuple[int, int] | None, VideoReformatter] = {}
+        self.matrix = colours.matrix
+        if self.matrix == _UNSPECIFIED and first.height >= _HIGH_DEFINITION:
+            self.matrix = _BT709
+        self.scalers: dict[tuple[int, int], VideoReformatter] = {}
 
     def develop(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> Picture:
-        """RGB, as large as it is shown, or shrunk to (width, height) by the mean over an area."""
+        """RGB, as large as it is shown, or shrunk to (width, height) by the mean over an area.
+
+        A frame of another shape than the first one's lies over grey, in the middle and whole.
+        """
         width, height = size or self.size
         if self.transposes:
             width, height = height, width
+        picture = self._scaled(frame, self._fitting(frame, width, height), size is None)
+        if picture.shape[:2] != (height, width):
+            picture = _framed(picture, width, height)
+        return np.ascontiguousarray(turned(picture, self.turn))
+
+    def has_shape(self, frame: av.VideoFrame) -> bool:
+        """Whether width and height of a frame are to each other as the first one's, nearly."""
+        width, height = self.stored
+        return abs(frame.width * height - width * frame.height) <= 0.02 * width * frame.height
+
+    def _fitting(self, frame: av.VideoFrame, width: int, height: int) -> tuple[int, int]:
+        """Width and height with which a frame lies whole in these [px]."""
+        if self.has_shape(frame):
+            return width, height
+        columns, rows = _square(frame.width, frame.height, self.pixel_aspect)
+        scale = min(width / columns, height / rows)
+        return max(1, round(scale * columns)), max(1, round(scale * rows))
+
+    def _scaled(self, frame: av.VideoFrame, size: tuple[int, int], whole: bool) -> Picture:
+        if frame.colorspace == _UNSPECIFIED:
+            frame.colorspace = self.matrix
         scaled = self.scalers.setdefault(size, VideoReformatter()).reformat(
             frame,
-            width,
-            height,
+            *size,
             format="rgba" if self.transparent else "rgb24",
-            src_colorspace=self.matrix,
-            interpolation=Interpolation.BILINEAR if size is None else Interpolation.AREA,
+            interpolation=Interpolation.BILINEAR if whole else Interpolation.AREA,
         )
         picture = scaled.to_ndarray()
         if self.transparent:
             picture = over_plain(picture)
-        if self.transfer is not None:
-            picture = to_sdr(picture, self.transfer)
-        return np.ascontiguousarray(turned(picture, self.turn))
+        return picture if self.transfer is None else to_sdr(picture, self.transfer)
 
 
 def orientation(frame: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
@@ -107,9 +157,23 @@ def has_alpha(frame: av.VideoFrame) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-def warn_of_what_is_not_shown(name: str, frame: av.VideoFrame, metadata: dict[str, str]) -> None:
-    """Say in a FilmWarning what no flat picture of ours shows as it is meant."""
-    held = _side_data(frame)
+def is_square_enough(pixel_aspect: Fraction | None) -> bool:
+    """Whether pixels of this aspect, if one is stated, may be meant."""
+    return not pixel_aspect or _THINNEST <= pixel_aspect <= _WIDEST
+
+
+def check_shown(name: str, frame: av.VideoFrame, stream: av.VideoStream) -> None:
+    """Say in a FilmWarning what no flat picture of ours shows as it is meant.
+
+    Raises:
+        BadInputError: if nothing of it would be right.
+    """
+    held, metadata, aspect = _side_data(frame), stream.metadata, stream.sample_aspect_ratio
+    if frame.colorspace in _UNKNOWN_MATRICES:
+        kind = _UNKNOWN_MATRICES[frame.colorspace]
+        raise BadInputError(f"{name} has colours that are not read ({kind})")
+    if not is_square_enough(aspect):
+        _warn(f"{name} asks for pixels of {aspect}: they are taken for square ones")
     if Type.SPHERICAL in held or Type.STEREO3D in held:
         kind = "spherical" if Type.SPHERICAL in held else "stereoscopic"
         _warn(f"{name} is a {kind} film: its pictures are taken as they are stored")
@@ -134,6 +198,15 @@ def _whole_quarters(display_matrix: bytes) -> bool:
 
 def _warn(message: str) -> None:
     warnings.warn(message, FilmWarning, stacklevel=4)
+
+
+def _framed(picture: Picture, width: int, height: int) -> Picture:
+    """A picture in the middle of a plain one of this width and height."""
+    whole = np.full((height, width, 3), PLAIN, np.uint8)
+    rows, columns, _ = picture.shape
+    top, left = (height - rows) // 2, (width - columns) // 2
+    whole[top : top + rows, left : left + columns] = picture
+    return whole
 
 
 def _square(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:

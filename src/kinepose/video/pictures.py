@@ -4,10 +4,12 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pillow_heif
@@ -16,12 +18,13 @@ from simplejpeg import decode_jpeg
 
 from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
 from kinepose.files import PICTURE_SUFFIXES, decoding, regular_file
+from kinepose.video.containers import address
 from kinepose.video.display import HDR_TRANSFERS, Picture, over_plain
-from kinepose.video.tone_mapping import to_sdr
+from kinepose.video.tone_mapping import Transfer, to_sdr
 
 pillow_heif.register_heif_opener()
 
-SUFFIXES = PICTURE_SUFFIXES | {".apng", ".avif", ".heic", ".heif"}
+SUFFIXES = PICTURE_SUFFIXES | {".apng", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe"}
 """Of what is taken for a picture."""
 _ANIMATED = frozenset({".webp", ".png", ".apng", ".avif"})
 """Suffixes of pictures that may move; .gif is FFmpeg's."""
@@ -91,14 +94,21 @@ def read_picture(path: Path) -> Picture:
     """RGB, the way up that its camera says, in sRGB, over grey where it is transparent.
 
     Raises:
-        BadInputError: if it cannot be read. Where a part of a JPEG is damaged, which its reader
-            paints somehow, a BrokenFilmWarning says so.
+        BadInputError: if it cannot be read, or has no colours. Where a part of a JPEG is damaged,
+            which its reader paints somehow, a BrokenFilmWarning says so; where a file holds several
+            pictures, a FilmWarning.
     """
     with decoding(regular_file(path), "picture"), Image.open(path) as image:
         if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
-            return _shown(_read_jpeg(path, image))
+            return _shown(_read_jpeg(path, image), None)
+        count = getattr(image, "n_frames", 1)
         image.load()
-        return _shown(image)
+        if image.mode == "F":
+            raise BadInputError(f"{path} holds measurements, not colours: save 8 or 16 bits")
+        if count > 1 and image.format != "MPO":  # whose further pictures belong to the first
+            message = f"{path.name} holds {count} pictures: one of them is taken"
+            warnings.warn(message, FilmWarning, stacklevel=2)
+        return _shown(image, _transfer(image, path))
 
 
 def read_animation(path: Path) -> Generator[Moment]:
@@ -111,10 +121,11 @@ def read_animation(path: Path) -> Generator[Moment]:
     time, index = 0.0, 0
     try:
         with Image.open(path) as image:
-            for index in range(getattr(image, "n_frames", 1)):
-                image.seek(index)
+            transfer, cover = _transfer(image, path), _covers(image)
+            for index in range(getattr(image, "n_frames", 1) - cover):
+                image.seek(index + cover)
                 image.load()
-                yield Moment(_shown(image), time)
+                yield Moment(_shown(image, transfer), time)
                 time += _seconds(image)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         if index == 0:
@@ -126,9 +137,15 @@ def read_animation(path: Path) -> Generator[Moment]:
 def animation_size(path: Path) -> tuple[int, float]:
     """How many pictures an animation has, and how many a second at its beginning."""
     with Image.open(path) as image:
-        count = getattr(image, "n_frames", 1)
+        cover = _covers(image)
+        image.seek(cover)
         image.load()
-        return count, 1 / _seconds(image)
+        return getattr(image, "n_frames", 1) - cover, 1 / _seconds(image)
+
+
+def _covers(image: Image.Image) -> int:
+    """How many pictures of an animation are for those alone who do not know animations: PNG's."""
+    return int(getattr(image, "default_image", False))
 
 
 def _read_jpeg(path: Path, head: Image.Image) -> Image.Image:
@@ -153,8 +170,16 @@ def _seconds(image: Image.Image) -> float:
     return seconds if seconds >= _QUICK else _USUAL
 
 
-def _shown(image: Image.Image) -> Picture:
-    high = HDR_TRANSFERS.get((image.info.get("nclx_profile") or {}).get("transfer_characteristics"))
+def _transfer(image: Image.Image, path: Path) -> Transfer | None:
+    """That of high dynamic range, if the picture has it; of AVIF FFmpeg says it, not Pillow."""
+    if image.format == "AVIF":
+        with suppress(av.FFmpegError), av.open(address(path)) as container:
+            return HDR_TRANSFERS.get(int(container.streams.video[0].codec_context.color_trc))
+    profile = image.info.get("nclx_profile") or {}
+    return HDR_TRANSFERS.get(profile.get("transfer_characteristics"))
+
+
+def _shown(image: Image.Image, transfer: Transfer | None) -> Picture:
     image = _in_srgb(ImageOps.exif_transpose(image))
     if image.mode.startswith("I"):  # 16 bits of grey
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
@@ -162,7 +187,7 @@ def _shown(image: Image.Image) -> Picture:
         picture = over_plain(np.asarray(image.convert("RGBA")))
     else:
         picture = np.asarray(image.convert("RGB"))
-    return to_sdr(picture, high) if high else np.ascontiguousarray(picture)
+    return to_sdr(picture, transfer) if transfer else np.ascontiguousarray(picture)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.errors import BadInputError, BrokenFilmWarning
+from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
 from kinepose.threads import ahead
+from kinepose.video.clock import timed
 from kinepose.video.containers import (
     Damage,
-    average_fps,
     decoded,
     opened,
     promised_frames,
+    stated_fps,
     what_lacks,
 )
-from kinepose.video.display import Display, Picture, warn_of_what_is_not_shown
+from kinepose.video.display import Display, Picture, check_shown, stated_colours
 from kinepose.video.fields import deinterlaced
 from kinepose.video.pictures import (
     animation_size,
@@ -82,7 +83,7 @@ def film_info(path: Path) -> FilmInfo:
         frames, fps = animation_size(path)
         return FilmInfo(path.name, width, height, fps, frames)
     with opened(path) as (container, stream):
-        frames, fps = promised_frames(container, stream), average_fps(stream)
+        frames, fps = promised_frames(container, stream), stated_fps(container, stream)
         return FilmInfo(path.name, width, height, fps, frames)
 
 
@@ -138,18 +139,19 @@ def _read_animation(path: Path) -> Generator[Frame]:
 
 def _decode(path: Path) -> Generator[Frame]:
     """Every frame of a film that decodes, shown as the first is."""
-    index, time, start, end, display, damage = 0, 0.0, 0.0, 0.0, None, Damage()
+    index, start, end, display, same, damage = 0, 0.0, 0.0, None, True, Damage()
     with opened(path) as (container, stream):
-        rate = average_fps(stream)
-        for picture in deinterlaced(decoded(container, stream, damage)):
+        contained = stated_colours(stream.codec_context)
+        pictures = deinterlaced(decoded(container, stream, damage))
+        for time, lasts, picture in timed(pictures, path.name, container, stream):
             if display is None:
-                display = Display(picture, stream.sample_aspect_ratio)
+                check_shown(path.name, picture, stream)
+                display = Display(picture, stream.sample_aspect_ratio, contained)
                 start = picture.time or 0.0
-                warn_of_what_is_not_shown(path.name, picture, stream.metadata)
-            told = index / rate if picture.time is None else picture.time - start
-            time = max(time, float(told))
-            lasts = float((picture.duration or 0) * (picture.time_base or 0))
-            end = start + time + max(lasts, 1 / rate)
+            if same and not display.has_shape(picture):
+                same = False
+                _warn_of_shapes(path.name, index)
+            end = max(end, (start + time if picture.time is None else picture.time) + lasts)
             yield Frame(index, time, partial(display.develop, picture))
             index += 1
         broken = what_lacks(path, container, stream, start, end) or damage.described()
@@ -158,3 +160,8 @@ def _decode(path: Path) -> Generator[Frame]:
     if broken:
         message = f"{path.name} is broken ({broken}); {index} frames of it are used"
         warnings.warn(message, BrokenFilmWarning, stacklevel=2)
+
+
+def _warn_of_shapes(name: str, index: int) -> None:
+    message = f"{name} changes its shape in frame {index}: what follows is fitted into the first's"
+    warnings.warn(message, FilmWarning, stacklevel=3)

@@ -1,0 +1,140 @@
+"""clock.py: when frames are shown, in films whose own clock does not say it plainly."""
+
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from kinepose.errors import BrokenFilmWarning, FilmWarning
+from kinepose.video.reading import film_info, read_frames
+
+COUNT, RATE = 12, 25
+
+
+def film(
+    path: Path, codec: str, times: Sequence[float] | None = None, form: str | None = None
+) -> Path:
+    """Frames that brighten, at these times [s] or evenly, with B-frames where the codec has any."""
+    with av.open(str(path), "w", format=form) as container:
+        stream = container.add_stream(codec, rate=RATE)
+        stream.height, stream.width = 32, 48
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.options = {} if codec == "mjpeg" else {"bf": "2"}
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for i in range(COUNT):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 48, 3), 20 * i, np.uint8))
+            if times is not None:
+                frame.pts, frame.time_base = round(times[i] * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def shown(path: Path) -> tuple[list[float], list[float]]:
+    """When, and how bright."""
+    frames = list(read_frames(path))
+    return [frame.time for frame in frames], [float(frame.image.mean()) for frame in frames]
+
+
+EVEN = np.arange(COUNT) / RATE
+BRIGHT = 20 * np.arange(COUNT)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_frames_of_avi_come_evenly_though_it_numbers_them_as_decoded(
+    tmp_path: Path, codec: str
+) -> None:
+    times, bright = shown(film(tmp_path / "film.avi", codec))
+    np.testing.assert_allclose(times, EVEN, atol=1e-6)
+    np.testing.assert_allclose(bright, BRIGHT, atol=4)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
+@pytest.mark.parametrize("leap", [-3.0, 900.0])
+def test_time_goes_on_where_streams_are_joined(
+    tmp_path: Path, suffix: str, codec: str, leap: float
+) -> None:
+    first = film(tmp_path / f"a{suffix}", codec, EVEN + 5.0 if codec == "libx264" else None)
+    second = film(tmp_path / f"b{suffix}", codec, EVEN + 5.0 + leap if codec == "libx264" else None)
+    joined = tmp_path / f"joined{suffix}"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        times, bright = shown(joined)
+    np.testing.assert_allclose(times, np.arange(2 * COUNT) / RATE, atol=2e-3)
+    np.testing.assert_allclose(bright, [*BRIGHT, *BRIGHT], atol=4)
+    lines = [str(warning.message) for warning in said]
+    assert any("leaps (1 x)" in line for line in lines)
+    assert not any("it ends after" in line for line in lines)
+
+
+def test_a_pause_is_no_leap(tmp_path: Path) -> None:
+    times = np.where(np.arange(COUNT) < 5, EVEN, EVEN + 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read, _ = shown(film(tmp_path / "film.ts", "libx264", times.tolist()))
+    np.testing.assert_allclose(read, times, atol=1e-3)
+
+
+def test_a_bare_stream_has_the_rate_that_its_codec_states(tmp_path: Path) -> None:
+    path = tmp_path / "film.h264"
+    with av.open(str(path), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=50, options={"bf": "2"})
+        stream.height, stream.width = 32, 48
+        for _ in range(COUNT):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), np.uint8))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        times, _ = shown(path)
+    np.testing.assert_allclose(times, np.arange(COUNT) / 50, atol=1e-9)
+    assert film_info(path).fps == 50
+
+
+def test_where_nothing_states_a_rate_one_is_assumed_aloud(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mjpeg", "mjpeg", form="mjpeg")
+    with pytest.warns(FilmWarning, match=r"film\.mjpeg states no frame rate: 25 frames"):
+        times, _ = shown(path)
+    np.testing.assert_allclose(times, EVEN, atol=1e-9)
+
+
+def test_the_rate_of_a_bare_dv_stream_is_not_that_of_its_clock(tmp_path: Path) -> None:
+    path = tmp_path / "film.dv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("dvvideo", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 576, 720, "yuv420p"
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(np.zeros((576, 720, 3), np.uint8))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert film_info(path).fps == 25
+
+
+def test_a_cut_group_of_pictures_begins_with_its_first_whole_one(tmp_path: Path) -> None:
+    """As recorders cut: what refers to frames before the cut is left out, not painted grey."""
+    path = tmp_path / "film.ts"
+    with av.open(str(path), "w") as container:
+        options = {"bf": "3", "g": "12", "x264-params": "open-gop=1"}
+        stream = container.add_stream("libx264", rate=RATE, options=options)
+        stream.height, stream.width = 32, 48
+        for i in range(36):
+            image = np.full((32, 48, 3), 6 * i, np.uint8)
+            image[:, : i + 1] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(stream.encode())
+    whole = path.read_bytes()
+    path.write_bytes(whole[len(whole) // 3 // 188 * 188 :])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BrokenFilmWarning)
+        times, _ = shown(path)
+        images = [frame.image for frame in read_frames(path)]
+    assert 8 < len(times) < 34
+    numbers = [image[:, -4:].mean() / 6 for image in images]
+    np.testing.assert_allclose(numbers, np.arange(36 - len(images), 36), atol=0.5)
+    np.testing.assert_allclose(np.diff(times), 1 / RATE, atol=1e-3)
