@@ -93,9 +93,9 @@ def test_windows_hold_no_more_frames_than_they_sample() -> None:
     times = (np.arange(500) / 25).tolist()
     windows = plan_windows(times, 4.0, 10**9)
     frames = np.random.default_rng(0).integers(0, 256, (500, 2, 3, 3), dtype=np.uint8)
-    estimates = []
-    passed = gather_backgrounds(enumerate(frames), windows, lambda place: NOBODY, estimates)
-    assert [place for place, _ in passed] == list(range(500))
+    passed = list(gather_backgrounds(enumerate(frames), windows, lambda place: NOBODY))
+    assert [place for place, _, _ in passed] == list(range(500))
+    estimates = [estimate for _, _, found in passed for estimate in found]
     assert len(estimates) == len(windows)
     for window, estimate in zip(windows, estimates, strict=True):
         sampled = [frames[sample] for sample in window.samples]

@@ -16,6 +16,7 @@ from kinepose.errors import BadInputError
 from kinepose.threads import in_order
 from kinepose.video.background import (
     Background,
+    Window,
     gather_backgrounds,
     plan_windows,
     unknown_share,
@@ -122,25 +123,30 @@ def _cut_clip(
     config: PrepareConfig,
 ) -> Iterator[pa.Table]:
     still = shot.background_motion <= config.motion_threshold
-    windows, estimates = (), []
+    windows: tuple[Window, ...] = ()
     if still and scene is None:
         times = survey.times[shot.first : shot.end].tolist()
         windows = plan_windows(times, config.background_window, 3 * math.prod(small.size))
     jpegs: list[list[bytes]] = [[] for _ in people]
     rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
 
-    def cut(at: tuple[int, Picture]) -> list[tuple[int, bytes]]:
-        place, image = at
-        return [
+    def cut(
+        gathered: tuple[int, Picture, list[Background]],
+    ) -> tuple[list[tuple[int, bytes]], list[Background]]:
+        place, image, found = gathered
+        encoded = [
             (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
             for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
             if (row := row_at.get(place)) is not None
         ]
+        return encoded, found
 
     gathered = gather_backgrounds(
-        images, windows, lambda place: small.boxes(_boxes_at(place, people)), estimates
+        images, windows, lambda place: small.boxes(_boxes_at(place, people))
     )
-    for encoded in in_order(cut, gathered, _WORKERS):
+    estimates: list[Background] = []
+    for encoded, found in in_order(cut, gathered, _WORKERS):
+        estimates += found
         for i, jpeg in encoded:
             jpegs[i].append(jpeg)
     backgrounds = []

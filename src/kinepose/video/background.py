@@ -118,18 +118,18 @@ def gather_backgrounds(
     images: Iterable[tuple[int, Picture]],
     windows: Sequence[Window],
     people_at: Callable[[int], Float[np.ndarray, "_ 4"]],
-    estimates: list[Background],
-) -> Iterator[tuple[int, Picture]]:
-    """Pass a clip's frames (with their places) on, and append each window's estimate in passing.
+) -> Iterator[tuple[int, Picture, list[Background]]]:
+    """A clip's frames with their places, each with the estimates of the windows that end by it.
 
     No more frames are held than one window samples.
     """
     held: dict[int, Picture] = {}
+    done = 0
     for place, image in images:
-        yield place, image
-        ahead = windows[len(estimates) :]
+        ahead = windows[done:]
         if any(place in window.samples for window in ahead):
             held[place] = image
+        estimates = []
         for window in ahead:
             if window.samples[-1] > place:
                 held = {kept: held[kept] for kept in held if kept >= window.samples[0]}
@@ -138,6 +138,8 @@ def gather_backgrounds(
             estimates.append(
                 estimate_background(samples, [people_at(sample) for sample in window.samples])
             )
+        done += len(estimates)
+        yield place, image, estimates
 
 
 def masked_median(

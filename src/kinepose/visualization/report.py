@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import cv2
-import jinja2
 import matplotlib
 import numpy as np
 from jaxtyping import UInt8
@@ -32,18 +31,11 @@ from kinepose.video.pictures import picture_paths
 from kinepose.video.reading import film_info, read_frames
 from kinepose.visualization import charts, image_grids
 from kinepose.visualization.config import ReportConfig
+from kinepose.visualization.pages import PAGES
 
 STILLS = 6
 SKELETONS = 6
 RECONSTRUCTIONS = 6
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("kinepose.visualization"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
 
 
 @dataclass(frozen=True)
@@ -113,7 +105,7 @@ def write_report(config: ReportConfig) -> None:
     folder = path.parent if path and path.is_file() else path
     log = read_log(config.run)
     scores = _read_scores(folder)
-    page = _TEMPLATES.get_template("report.html").render(
+    page = PAGES.get_template("report.html").render(
         name=as_json(Path(config.run.resolve().name)),
         facts=_facts(config.run, described, log),
         scores=scores,

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
-import jinja2
 import numpy as np
 from jaxtyping import Shaped
 from tqdm import tqdm
@@ -24,6 +23,7 @@ from kinepose.video.pictures import is_pictures, picture_paths
 from kinepose.video.reading import FilmInfo, film_info, read_frames
 from kinepose.video.writing import TimedPicture, write_timed_video
 from kinepose.visualization import skeletons
+from kinepose.visualization.pages import PAGES
 
 LONGEST = 300.0
 """What comes later in a film is left out of its page [s]."""
@@ -33,14 +33,6 @@ PICTURES_A_SECOND = 1.0
 """The pace at which the page plays a folder of pictures, whose times are their numbers."""
 BITS_A_SECOND = 800_000
 """Of the film in the page, at most: 30 MB with LONGEST."""
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("kinepose.visualization"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
 
 
 def write_viewer(film: Path, folder: Path) -> bool:
@@ -54,7 +46,7 @@ def write_viewer(film: Path, folder: Path) -> bool:
     encoded, scales, times = _small_film(film, info, fps)
     shown = poses.frame < len(scales)
     cut = None if shown.all() else LONGEST / 60
-    page = _TEMPLATES.get_template("viewer.html").render(
+    page = PAGES.get_template("viewer.html").render(
         name=info.name,
         cut=cut,
         library=Path(__file__).with_name("templates").joinpath("three.min.js").read_text("utf-8"),
