@@ -80,7 +80,7 @@ def recall(settings: Settings, pictures: Path, boxes: Path, answer: Answer) -> t
 def false_finds(settings: Settings, answer: Answer) -> int:
     """In views of places where nobody is."""
     generator = np.random.default_rng(7)
-    threshold = PeopleConfig(detector_threshold=settings.threshold).detector_threshold or 0.35
+    threshold = PeopleConfig(detector_threshold=settings.threshold).detector_threshold or 0.4
     places = test_places()
     count = 0
     for number in range(VIEWS):

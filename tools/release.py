@@ -62,6 +62,8 @@ class ReleaseConfig(Settings):
     package's own tests make again, and in at least one that is worth reading."""
     machine: str
     """What it was trained on, for the model card."""
+    note: str = ""
+    """A sentence on what was done to the weights after training, for the card."""
     output: Annotated[
         Path | None, Writes(("model.safetensors", "config.json", "figures.json", "MODEL_CARD.md"))
     ] = None
@@ -92,6 +94,7 @@ def release(config: ReleaseConfig) -> None:
         "image_size": described["model"]["image_size"],
         "machine": config.machine,
         "stages": stages,
+        "note": config.note,
         "scores": scores,
     }
     card = model_card(figures)

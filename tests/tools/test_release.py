@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import TINY_MODEL
+from tools.mean_run import MeanRunConfig, mean_run
 from tools.release import ReleaseConfig, half_precision, model_card, release
 
 from kinepose.benchmarks.synthworld_recipes import WORLDS
@@ -218,3 +219,14 @@ def test_the_shipped_model_has_the_figures_of_its_card(version, synthworlds, tmp
         tolerance = 0.005 if name == "joints2d" else 3.0
         actual = [again[test][name] for test in tests]
         np.testing.assert_allclose(actual, expected, atol=tolerance)
+
+
+def test_a_mean_lies_half_way_between_a_run_and_its_start(run, settings, tmp_path):
+    mean_run(MeanRunConfig(run, tmp_path / "mean"))
+    ends = [load_model(folder).state_dict() for folder in (settings.output, run)]
+    for name, tensor in load_model(tmp_path / "mean").state_dict().items():
+        first, last = (end[name] for end in ends)
+        wanted = (first + last) / 2 if tensor.is_floating_point() else last
+        torch.testing.assert_close(tensor, wanted)
+    with pytest.raises(BadInputError, match="started from no other"):
+        mean_run(MeanRunConfig(settings.output, tmp_path / "other"))

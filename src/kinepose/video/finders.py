@@ -21,7 +21,7 @@ from kinepose.video.searching import Search, search_film
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
 
-_SURE = {"people": 0.35, "rtdetr": 0.5, "file": 0.0}
+_SURE = {"people": 0.4, "rtdetr": 0.5, "file": 0.0}
 """Score of a find that makes a person, unless the settings say another."""
 _GOES_ON = 0.4
 """Share of that score with which somebody whom one knows of is found again."""

@@ -1,0 +1,74 @@
+"""A run whose weights are the mean of another's and of those it started from.
+
+    python tools/mean_run.py RUN OUTPUT
+
+Such means are often better than both (Wortsman et al. 2022, arXiv:2109.01903).
+"""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import tyro
+from torch import Tensor
+
+from kinepose.errors import BadInputError, KineposeError
+from kinepose.files import check_folder
+from kinepose.model_files import load_model, save_model
+from kinepose.places import RUN, Writes, check_places
+from kinepose.run_folder import read_run_config
+from kinepose.schema import Settings
+from kinepose.settings import Positional
+from kinepose.training.checkpoint import trained_with
+
+
+@dataclass(frozen=True)
+class MeanRunConfig(Settings):
+    """Write a run that can predict, be scored and be released, but not go on training."""
+
+    run: Annotated[Positional, RUN]
+    """Folder of a run that started from another."""
+    output: Annotated[Positional, Writes(("model.safetensors", "config.json", "log.jsonl"))]
+    """Folder."""
+
+
+def mean_run(config: MeanRunConfig) -> None:
+    """Average, and copy what the run says of its training.
+
+    Raises:
+        BadInputError: if a run cannot be read, or started from none, or from one of another model.
+    """
+    settings = trained_with(config.run)
+    if settings is None or settings.start is None:
+        raise BadInputError(f"{config.run} started from no other run")
+    check_folder(config.output)
+    model, start = load_model(config.run), load_model(settings.start)
+    if model.config != start.config:
+        raise BadInputError(f"{config.run} and {settings.start} are runs of different models")
+    model.load_state_dict(mean(model.state_dict(), start.state_dict()))
+    save_model(model, config.output, train=settings, turns=read_run_config(config.run).turns)
+    shutil.copyfile(config.run / "log.jsonl", config.output / "log.jsonl")
+
+
+def mean(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of two states of a model; counters are the first one's."""
+    return {
+        name: torch.lerp(tensor, other[name], 0.5) if tensor.is_floating_point() else tensor
+        for name, tensor in one.items()
+    }
+
+
+def main() -> None:
+    """What is wrong is one line."""
+    config = tyro.cli(MeanRunConfig)
+    try:
+        check_places(config)
+        mean_run(config)
+    except KineposeError as error:
+        sys.exit(f"mean_run: {error}")
+
+
+if __name__ == "__main__":
+    main()
