@@ -62,12 +62,12 @@ class ReleaseConfig(Settings):
     package's own tests make again, and in at least one that is worth reading."""
     machine: str
     """What it was trained on, for the model card."""
-    note: str = ""
-    """A sentence on what was done to the weights after training, for the card."""
     output: Annotated[
         Path | None, Writes(("model.safetensors", "config.json", "figures.json", "MODEL_CARD.md"))
     ] = None
     """Folder; none means that of the package."""
+    note: str = ""
+    """A sentence on what was done to the weights after training, for the card."""
 
 
 def release(config: ReleaseConfig) -> None:

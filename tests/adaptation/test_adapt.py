@@ -320,7 +320,7 @@ def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("kinepose.adaptation.held_back.split_clips", interrupted)
+        patch.setattr("kinepose.adaptation.adapt.split_clips", interrupted)
         adapt(config)
     cut = hashes(config.output / "clips")
     assert len(cut) == 3

@@ -261,7 +261,7 @@ def test_renders_come_back_with_their_seed(renders):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"clips": 0}, "--clips 0"),
+        ({"videos": 0}, "--videos 0"),
         ({"seconds": 0.0}, "less than a frame"),
         ({"seconds": 0.04}, "less than a frame"),
         ({"seconds": -1.0}, "--seconds -1.0: must be at least 0"),

@@ -153,7 +153,7 @@ def test_weights_that_do_not_fit_are_refused():
 
 
 def test_the_run_itself_is_not_written_over(run, scores):
-    with pytest.raises(BadInputError, match=r"config\.json"):
+    with pytest.raises(BadInputError, match=r"(config\.json|model\.safetensors): it is read"):
         check_places(ReleaseConfig(run, scores, "machine", run))
 
 

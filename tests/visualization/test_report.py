@@ -35,7 +35,13 @@ def write_run(folder, pictures=True, **changes):
     config = {
         "format_version": FORMAT_VERSION,
         "model": {"image_size": 64, "map_size": 16, "decoder_widths": [64, 48]},
-        "train": {"output": "run", "preset": "cpu", "iterations": 90, "clips": ["a<b"]},
+        "train": {
+            "output": "run",
+            "preset": "cpu",
+            "variant": "unsupervised",
+            "iterations": 90,
+            "clips": ["a<b"],
+        },
     }
     (folder / "config.json").write_text(json.dumps(config | changes))
     save_file({"a": np.zeros((10, 7)), "b": np.zeros(30)}, folder / "model.safetensors")
