@@ -23,6 +23,8 @@ from kinepose.schema import Settings
 from kinepose.settings import Positional
 from kinepose.training.checkpoint import trained_with
 
+_TAKEN = ("config.json", "model.safetensors", "state.safetensors", "log.jsonl")
+
 
 @dataclass(frozen=True)
 class MeanRunConfig(Settings):
@@ -43,13 +45,18 @@ def mean_run(config: MeanRunConfig) -> None:
     settings = trained_with(config.run)
     if settings is None or settings.start is None:
         raise BadInputError(f"{config.run} started from no other run")
-    check_folder(config.output)
+    log = config.run / "log.jsonl"
+    if not log.is_file():
+        raise BadInputError(f"{config.run} has no log.jsonl")
+    if any((config.output / name).exists() for name in _TAKEN):
+        raise BadInputError(f"{config.output} holds a run: name another folder")
     model, start = load_model(config.run), load_model(settings.start)
     if model.config != start.config:
         raise BadInputError(f"{config.run} and {settings.start} are runs of different models")
+    check_folder(config.output)
     model.load_state_dict(mean(model.state_dict(), start.state_dict()))
     save_model(model, config.output, train=settings, turns=read_run_config(config.run).turns)
-    shutil.copyfile(config.run / "log.jsonl", config.output / "log.jsonl")
+    shutil.copyfile(log, config.output / "log.jsonl")
 
 
 def mean(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, Tensor]:

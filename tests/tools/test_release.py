@@ -230,3 +230,5 @@ def test_a_mean_lies_half_way_between_a_run_and_its_start(run, settings, tmp_pat
         torch.testing.assert_close(tensor, wanted)
     with pytest.raises(BadInputError, match="started from no other"):
         mean_run(MeanRunConfig(settings.output, tmp_path / "other"))
+    with pytest.raises(BadInputError, match="holds a run"):
+        mean_run(MeanRunConfig(run, settings.output))

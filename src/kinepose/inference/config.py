@@ -41,10 +41,11 @@ class PredictConfig(Settings):
     pose_smoothing: Annotated[float, Interval(ge=0.0, le=10.0)] = 0.3
     """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
     over time [s]; 0 leaves them alone."""
-    lift_window: Annotated[float, Interval(ge=0.0, le=10.0)] = 0.12
+    lift_window: Annotated[float, Interval(ge=0.0, le=2.0)] = 0.16
     """Standard deviation, in time, of the frames of a film that say together where a joint is in
     2D, by how certain they are and how well they agree; these places are then lifted to 3D anew
-    [s]. 0 takes every frame by itself. Models without heatmaps always do."""
+    [s]. Swings faster than twice a second lose height by it. 0 takes every frame by itself; models
+    without heatmaps always do."""
     repair_sides: bool = True
     """Whether to exchange left and right in films where the model did so for a moment."""
     energy: bool = True

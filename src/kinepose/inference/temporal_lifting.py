@@ -1,7 +1,7 @@
 """Poses of a video from what its frames say together.
 
 A heatmap that errs does so for some frames, and is mostly less certain then. So a joint's place in
-a frame is read from a line through its places in the frames about it, by their certainties, and
+a frame is read from a parabola through its places in the frames about it, by their certainties, and
 those far off it hardly count: a robust local regression (Cleveland 1979, with Cauchy's weights).
 The branches of E_P then lift these places to 3D. What they see of single pictures, which misleads
 them where places are right (docs/results.md), has a say where little is certain.
@@ -23,20 +23,22 @@ from kinepose.method.model import Model
 from kinepose.pose_files import FilmPoses
 
 _TOLERANCE = 0.04
-"""A place this far off the line counts half [longer sides of the person's box]."""
+"""A place this far off the parabola counts half [longer sides of the person's box]."""
 _LEAST_CERTAINTY = 0.02
 """Added to all, so that something is said where nothing is seen."""
 _ROUNDS = 6
-"""Of fitting a line and weighing the places by it."""
-_STIFFNESS = 0.05
-"""How much the slope is drawn to 0: as much as this share of the weights one `window` away."""
+"""Of fitting a parabola and weighing the places by it."""
+_STIFFNESS = (0.0, 0.02, 0.02)
+"""How much slope and bend are drawn to 0: as by this share of the weights, a `window` away."""
 _REACH = 3.0
 """Frames farther off count nothing [windows]."""
 _UNSURE, _SURE = 0.2, 0.6
 """Mean confidence of a pose below which its picture alone decides the 3D, and above which it has no
 say."""
-_CHUNK = 1024
-"""Frames fitted at once."""
+_MOST_NEAR = 64
+"""Frames about one that count at most; of more, some are passed over."""
+_CHUNK = 2**15
+"""Frames about frames that are held at once."""
 _LIFTED = 4096
 """Poses lifted at once."""
 
@@ -57,7 +59,7 @@ def lift_over_time(
         return poses
     joints2d = poses.joints2d.astype(np.float64)
     confidence = poses.confidence.astype(np.float64)
-    length = (poses.box[:, 2:] - poses.box[:, :2]).max(-1).astype(np.float64)
+    length = (poses.box[:, 2:] - poses.box[:, :2]).max(-1).clip(min=1).astype(np.float64)
     for rows in stretches(poses.track, poses.frame):
         joints2d[rows], confidence[rows] = agreeing(
             joints2d[rows], confidence[rows], poses.time[rows], _TOLERANCE * length[rows], window
@@ -65,7 +67,7 @@ def lift_over_time(
     places = torch.from_numpy(joints2d).float()
     crop = np.column_stack([(poses.box[:, :2] + poses.box[:, 2:]) / 2, length])
     local = frame_to_crop(places, torch.from_numpy(crop).float())
-    certainty = torch.from_numpy(np.sqrt(confidence)).float()
+    certainty = torch.from_numpy(np.sqrt(confidence)).float()  # what agrees is surer than one map
     device = next(model.parameters()).device
     with torch.inference_mode():
         joints3d = torch.cat(
@@ -107,19 +109,23 @@ def agreeing(
     tolerance: Float64[np.ndarray, " frames"],
     window: float,
 ) -> tuple[Float64[np.ndarray, "frames joints 2"], Float64[np.ndarray, "frames joints"]]:
-    """Places on robust lines through those of the frames about each, and how certain these are.
+    """Places on robust parabolas through those of the frames about each, and how certain these are.
 
     `certainty` is from 0 to 1, and its square weighs a place; `tolerance` is in the unit of places.
     """
     first = np.searchsorted(times, times - _REACH * window)
     end = np.searchsorted(times, times + _REACH * window, side="right")
-    near = first[:, None] + np.arange(int((end - first).max(initial=1)))
-    inside = near < end[:, None]
-    near = np.where(inside, near, 0)
-    parts = [
-        _fit(places, certainty, times, tolerance[rows], window, rows, near[rows], inside[rows])
-        for rows in np.split(np.arange(len(times)), range(_CHUNK, len(times), _CHUNK))
-    ]
+    most = int((end - first).max(initial=1))
+    every = -(-most // _MOST_NEAR)
+    steps = every * np.arange(-(-most // every))
+    chunk = max(1, _CHUNK // len(steps))
+    parts = []
+    for rows in np.split(np.arange(len(times)), range(chunk, len(times), chunk)):
+        # Of very many frames every second or third counts, the frame itself among them.
+        near = (first[rows] + (rows - first[rows]) % every)[:, None] + steps
+        inside = near < end[rows, None]
+        near = np.where(inside, near, 0)
+        parts.append(_fit(places, certainty, times, tolerance[rows], window, rows, near, inside))
     fitted, sure = zip(*parts, strict=True)
     return np.concatenate(fitted), np.concatenate(sure)
 
@@ -134,20 +140,17 @@ def _fit(
     near: Int64[np.ndarray, "rows near"],
     inside: Bool[np.ndarray, "rows near"],
 ) -> tuple[Float64[np.ndarray, "rows joints 2"], Float64[np.ndarray, "rows joints"]]:
-    """Weighted least squares, again and again with the weights that the last line gives."""
-    after = ((times[near] - times[rows, None]) / window)[..., None]
+    """Weighted least squares, again and again with the weights that the last parabola gives."""
+    after = (times[near] - times[rows, None]) / window
+    powers = np.stack([np.ones_like(after), after, after**2], axis=-1)
     seen, sure = places[near], certainty[near]
-    prior = inside[..., None] * np.exp(-0.5 * after**2) * (sure + _LEAST_CERTAINTY) ** 2
+    prior = (inside * np.exp(-0.5 * after**2))[..., None] * (sure + _LEAST_CERTAINTY) ** 2
     weight = prior
     for _ in range(_ROUNDS):
-        total, lever = weight.sum(1), (weight * after).sum(1)
-        spread = (weight * after**2).sum(1) + _STIFFNESS * total
-        level = (weight[..., None] * seen).sum(1)
-        trend = ((weight * after)[..., None] * seen).sum(1)
-        determinant = (total * spread - lever**2)[..., None]
-        start = (spread[..., None] * level - lever[..., None] * trend) / determinant
-        slope = (total[..., None] * trend - lever[..., None] * level) / determinant
-        line = start[:, None] + slope[:, None] * after[..., None]
-        off = np.linalg.norm(seen - line, axis=-1) / np.maximum(tolerance, 1e-9)[:, None, None]
-        weight = prior / (1 + off**2)
-    return start, (weight * sure).sum(1) / weight.sum(1)
+        share = weight / weight.sum(1, keepdims=True)
+        moments = np.einsum("rnj,rnp,rnq->rjpq", share, powers, powers)
+        towards = np.einsum("rnj,rnp,rnjk->rjpk", share, powers, seen)
+        parabola = np.linalg.solve(moments + np.diag(_STIFFNESS), towards)
+        off = np.linalg.norm(seen - np.einsum("rnp,rjpk->rnjk", powers, parabola), axis=-1)
+        weight = prior / (1 + (off / tolerance[:, None, None]) ** 2)
+    return parabola[:, :, 0], (weight * sure).sum(1) / weight.sum(1)

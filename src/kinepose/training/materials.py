@@ -43,16 +43,16 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
     """
     path = config.output / "prior.npz"
     count = config.overfit or config.prior_images
-    size = 2 * config.model.image_size
+    render_size = 2 * config.model.image_size
     if path.is_file():
         prior = load_prior(path)
-        if prior.image.shape[:2] != (count, size):
+        if prior.image.shape[:2] != (count, render_size):
             raise BadInputError(
                 f"{path} holds {len(prior.image)} renders of {prior.image.shape[1]} px, not "
-                f"{count} of {size}: name another --output"
+                f"{count} of {render_size}: name another --output"
             )
     else:
-        prior = render_prior_set(count, config.prior_seed, size)
+        prior = render_prior_set(count, config.prior_seed, render_size)
     clips = read_clips(config.clips, device, config.model.crop_margin) if config.clips else None
     labels = None
     if config.variant in ("weakly", "semi", "full") and not config.overfit:

@@ -50,7 +50,7 @@ def whose_turn(config: TrainConfig, losses: list[Loss], step: int) -> Loss:
         return PAIRED
     loss = losses[step % len(losses)]
     if step < loss.first_step(config):
-        return PAIRED if PAIRED in losses else PRIOR
+        return next((other for other in (PAIRED, PRIOR) if other in losses), losses[0])
     return loss
 
 
