@@ -48,3 +48,19 @@ def turned_between(
         between = (np.sin((1 - share) * angle) * before + np.sin(share * angle) * after) / sine
     between = np.where(sine > 1e-6, between, near)
     return between / np.maximum(np.linalg.norm(between, axis=-1, keepdims=True), 1e-9)
+
+
+def between(
+    before: Float64[np.ndarray, "rows 17 3"],
+    after: Float64[np.ndarray, "rows 17 3"],
+    share: Float64[np.ndarray, " rows"],
+) -> Float64[np.ndarray, "rows 17 3"]:
+    """Poses on the way from one to the other: bones turn the shortest way, lengths go evenly."""
+    lengths, directions = lengths_and_directions(before)
+    more_lengths, more_directions = lengths_and_directions(after)
+    parts = share[:, None, None]
+    return joints_of(
+        before[:, PELVIS] + share[:, None] * (after[:, PELVIS] - before[:, PELVIS]),
+        lengths + parts * (more_lengths - lengths),
+        turned_between(directions, more_directions, np.broadcast_to(parts, (*lengths.shape,))),
+    )

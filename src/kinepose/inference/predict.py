@@ -106,19 +106,17 @@ def find_poses(config: PredictConfig) -> FilmPoses:
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
-    pictures = is_pictures(config.film)
-    if pictures:
+    if is_pictures(config.film):
         estimate = any_way_up(estimate)
     with pictures_in_one_thread():
-        poses = _predict_film(model, estimate, device, config)
-    return poses if pictures else _over_time(model, poses, config)
+        return _predict_film(model, estimate, device, config)
 
 
-def _over_time(model: Model, poses: FilmPoses, config: PredictConfig) -> FilmPoses:
-    """What the frames of a film say together, rather than each by itself."""
+def _over_time(
+    model: Model, poses: FilmPoses, config: PredictConfig, size: tuple[int, int]
+) -> FilmPoses:
+    """What the frames of a film [width, height in px] say together, rather than each by itself."""
     if config.lift_window:
-        info = film_info(config.film)
-        size = info.width, info.height
         poses = lift_over_time(model, poses, config.lift_window, config.height, size)
     if config.repair_sides:
         poses = repair_sides(poses)
@@ -138,7 +136,10 @@ def _predict_film(
             write_boxes(config.detections, config.film.name, survey.tracks)
         rows = rows_of(survey)
         crops = crops_of(config.film, survey, rows, size, kept)
-        return _predict_rows(model, estimate, device, config, rows, survey.fps, crops)
+        poses = _predict_rows(model, estimate, device, config, rows, survey.fps, crops)
+    if is_pictures(config.film):
+        return poses
+    return _over_time(model, poses, config, (info.width, info.height))
 
 
 def _predict_rows(

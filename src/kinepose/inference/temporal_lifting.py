@@ -14,10 +14,9 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.geometry.pinhole import locate
-from kinepose.geometry.skeleton import PELVIS
-from kinepose.inference.bones import joints_of, lengths_and_directions, turned_between
-from kinepose.inference.placement import in_film, joints_in_camera
+from kinepose.geometry.pinhole import locate, turn_to_film
+from kinepose.inference.bones import between
+from kinepose.inference.placement import joints_in_camera
 from kinepose.inference.temporal_filter import stretches
 from kinepose.method.model import Model
 from kinepose.pose_files import FilmPoses
@@ -77,10 +76,10 @@ def lift_over_time(
             ]
         )
     focal, middle = torch.from_numpy(poses.focal), torch.tensor(size).expand(len(places), 2) / 2
-    turned, _ = in_film(places, joints3d, focal, middle)
-    share = ((confidence.mean(1) - _UNSURE) / (_SURE - _UNSURE)).clip(0, 1)
-    joints3d = _between(poses.joints3d.astype(np.float64), turned.double().numpy(), share)
     in_picture = places.double(), focal.double(), middle.double()
+    turned = turn_to_film(joints3d.double(), *in_picture).numpy()
+    share = ((confidence.mean(1) - _UNSURE) / (_SURE - _UNSURE)).clip(0, 1)
+    joints3d = between(poses.joints3d.astype(np.float64), turned, share)
     return replace(
         poses,
         joints2d=places.numpy(),
@@ -88,18 +87,6 @@ def lift_over_time(
         root=locate(torch.from_numpy(joints3d), *in_picture).float().numpy(),
         confidence=confidence.astype(np.float32),
     )
-
-
-def _between(
-    before: Float64[np.ndarray, "rows 17 3"],
-    after: Float64[np.ndarray, "rows 17 3"],
-    share: Float64[np.ndarray, " rows"],
-) -> Float64[np.ndarray, "rows 17 3"]:
-    """Poses on the way from one to the other: bones turn, and are as long as in the other."""
-    _, old = lengths_and_directions(before)
-    lengths, new = lengths_and_directions(after)
-    shares = np.broadcast_to(share[:, None, None], lengths.shape)
-    return joints_of(after[:, PELVIS], lengths, turned_between(old, new, shares))
 
 
 def agreeing(

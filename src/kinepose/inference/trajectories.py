@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from kinepose.geometry.skeleton import PELVIS
-from kinepose.inference.bones import joints_of, lengths_and_directions, turned_between
+from kinepose.inference.bones import between
 from kinepose.pose_files import FilmPoses
 from kinepose.video.reading import EVEN
 
@@ -102,20 +101,5 @@ def _motion(
     share = ((numbers - clock[before]) / apart).clip(0, 1)
     here = np.minimum(np.abs(numbers - clock[before]), np.abs(numbers - clock[after])) <= near
     found = here | (frame[after] - frame[before] <= 1)
-    between = _between(joints[before], joints[after], share)
-    return FilmMotion(track, numbers, between, found, fps)
-
-
-def _between(
-    before: Float64[np.ndarray, "rows 17 3"],
-    after: Float64[np.ndarray, "rows 17 3"],
-    share: Float64[np.ndarray, " rows"],
-) -> Float64[np.ndarray, "rows 17 3"]:
-    lengths, directions = lengths_and_directions(before)
-    more_lengths, more_directions = lengths_and_directions(after)
-    parts = share[:, None, None]
-    return joints_of(
-        before[:, PELVIS] + share[:, None] * (after[:, PELVIS] - before[:, PELVIS]),
-        lengths + parts * (more_lengths - lengths),
-        turned_between(directions, more_directions, np.broadcast_to(parts, (*lengths.shape,))),
-    )
+    moved = between(joints[before], joints[after], share)
+    return FilmMotion(track, numbers, moved, found, fps)

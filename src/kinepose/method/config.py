@@ -1,6 +1,6 @@
 """Sizes of the networks, and those of the presets; nothing here imports torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval, Len
@@ -105,15 +105,10 @@ CPU_MODEL = ModelConfig(
     pose_feature_width=32,
     decoder_widths=(48, 32, 12),
 )
-KINEPOSE_MODEL = ModelConfig(
+KINEPOSE_MODEL = replace(
+    CPU_MODEL,
     image_size=192,
     map_size=24,
-    crop_margin=1.25,
-    crop_side="frame",
-    extended_camera=True,
-    backbone="efficientnet-lite0",
-    pretrained="imagenet",
-    frozen_stages=8,
     branch_width=1024,
     heatmaps=96,
     appearance_widths=(16, 16, 32, 32, 64, 64, 64, 64, 64, 64),

@@ -14,6 +14,7 @@ from torch import nn
 
 from kinepose.dataset.augmentation import Augmentation, draw_renders
 from kinepose.dataset.backgrounds import draw_random_backgrounds
+from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.labels import draw_labelled
 from kinepose.dataset.pairs import draw_pairs
 from kinepose.dataset.pose_pairs import draw_poses
@@ -157,24 +158,20 @@ def _labelled(turn: Turn, kind: str) -> LabelledBatch:
     return on_device(turn.model, share(batch))
 
 
-def _learns_from_videos(config: TrainConfig, materials: Materials) -> bool:
+def _clips(config: TrainConfig, materials: Materials) -> ClipSet | None:
+    """Those that the run learns from without labels, if it does."""
     only_labels_or_renders = config.overfit or config.variant in ("prior", "full")
-    return not only_labels_or_renders and materials.clips is not None
+    return None if only_labels_or_renders else materials.clips
 
 
 def _has_paired(config: TrainConfig, materials: Materials) -> bool:
-    clips = materials.clips
-    return _learns_from_videos(config, materials) and clips is not None and len(clips.paired) > 0
+    clips = _clips(config, materials)
+    return clips is not None and len(clips.paired) > 0
 
 
 def _has_unpaired(config: TrainConfig, materials: Materials) -> bool:
-    clips = materials.clips
-    return (
-        config.unpaired
-        and _learns_from_videos(config, materials)
-        and clips is not None
-        and len(clips.unpaired) > 0
-    )
+    clips = _clips(config, materials)
+    return config.unpaired and clips is not None and len(clips.unpaired) > 0
 
 
 PRIOR = Loss(
