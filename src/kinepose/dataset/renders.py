@@ -57,7 +57,7 @@ def load_prior(path: Path) -> PriorSet:
 
 
 def as_numbers(batch: Composed) -> Composed:
-    """Pictures and masks from 0 to 1, of bytes."""
+    """Images and masks from 0 to 1, of bytes."""
     layers = {k: v for k, v in vars(batch).items() if v is not None and v.dtype == torch.uint8}
     return replace(batch, **{name: layer.float() / 255 for name, layer in layers.items()})
 

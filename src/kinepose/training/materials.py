@@ -1,4 +1,4 @@
-"""What a run learns from: renders, poses without pictures, clips, labels, backgrounds."""
+"""What a run learns from: renders, poses without images, clips, labels, backgrounds."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Materials:
     render_pairs: RenderBatches[PaintingBatch] | None = None
     """Of the stream's renders, two of one person."""
     poses: Float[Tensor, "moments 17 3"] | None = None
-    """Without pictures, in the world [m]."""
+    """Without images, in the world [m]."""
 
 
 def gather(config: TrainConfig, device: torch.device) -> Materials:
@@ -71,7 +71,7 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
     if config.stream.renders and not config.overfit:
         folder = config.stream.folder or config.output / "renders"
         paths = render_ahead(config.stream, config.prior_seed, folder)
-        places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
+        places = backgrounds.images.permute(0, 2, 3, 1).cpu().numpy()
         size = config.model.image_size
         settings = (config.stream, paths, places, config.batch_size, size, config.prior_seed)
         crops = RenderBatches(*settings, rank(), number(), compose_batch)
