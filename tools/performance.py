@@ -193,7 +193,7 @@ def _training(settings: Settings, folder: Path, device: torch.device) -> str:
         )
     held, size = read_clips([clips], device), config.model.image_size
     torch.manual_seed(0)
-    model = Model(config.model, backbone_config(config.model)).to(device)
+    model = Model(config.model, backbone_description(config.model)).to(device)
     torch.nn.init.normal_(model.decoder.fusion[-1].weight, std=0.1)
     model.to(memory_format=torch.channels_last)
     backgrounds = open_backgrounds(None, held, size, 0, device)

@@ -15,6 +15,7 @@ from kinepose.synthetic.surface_kernels import (
     LightStruct,
     MaterialStruct,
     colour_at,
+    covering_at,
     reflected,
     thickness_at,
 )
