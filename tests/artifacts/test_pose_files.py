@@ -65,9 +65,7 @@ def test_poses_that_call_the_video_as_version_4_did_are_the_same(poses, tmp_path
 
 def test_labels_are_read_as_they_were_written(poses, tmp_path):
     lens = np.array(500, np.float32)
-    labels = VideoLabels(
-        poses.frame, poses.track, poses.joints2d, poses.joints3d, lens, poses.fps
-    )
+    labels = VideoLabels(poses.frame, poses.track, poses.joints2d, poses.joints3d, lens, poses.fps)
     write_labels(tmp_path / "walk.npz", labels)
     assert same(read_labels(tmp_path / "walk.npz"), labels)
     assert "labels: 4" in describe_poses(tmp_path / "walk.npz")
