@@ -336,7 +336,7 @@ def test_of_two_films_in_one_file_one_is_named(tmp_path: Path) -> None:
             for _ in range(5):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
             container.mux(stream.encode())
-    with pytest.warns(FilmWarning, match=r"film\.mkv holds 2 films: that of \d+ x \d+ px is taken"):
+    with pytest.warns(FilmWarning, match=r"film\.mkv holds 2 films: stream \d, \d+ x \d+ px, is taken"):
         film_info(film)
 
 

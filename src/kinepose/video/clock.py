@@ -7,12 +7,10 @@ import av
 from av.format import Flags
 
 from kinepose.errors import FilmWarning
-from kinepose.video.containers import has_no_times, stated_fps
+from kinepose.video.containers import bare_rate, has_no_times, stated_fps
 
 _BACK, _FORTH = 0.1, 10.0
 """Steps of a clock farther back or forth [s] are leaps: FFmpeg's dts_delta_threshold."""
-_IN_ORDER_OF_DECODING = frozenset({"avi"})
-"""Formats that number their frames as they are decoded, and do not say when they are shown."""
 
 
 def timed(
@@ -29,16 +27,14 @@ def timed(
     """
     fps = stated_fps(container, stream)
     counts, joins = has_no_times(container), bool(container.format.flags & Flags.ts_discont.value)
-    by_decoding = container.format.name in _IN_ORDER_OF_DECODING
     start, time, lasts, leaps = None, 0.0, 0.0, 0
-    if counts and not stream.codec_context.framerate:
+    if counts and not bare_rate(stream):
         _warn(f"{name} states no frame rate: {fps:g} frames a second are taken for granted")
     for frame in frames:
-        ticks = None if counts else frame.dts if by_decoding else frame.pts
-        if ticks is None or frame.time_base is None:
+        if counts or frame.pts is None or frame.time_base is None:
             time += lasts
         else:
-            told = float(ticks * frame.time_base)
+            told = float(frame.pts * frame.time_base)
             start = told if start is None else start
             if joins and not -_BACK <= told - start - time - lasts <= _FORTH:
                 start, leaps = told - time - lasts, leaps + 1

@@ -125,6 +125,8 @@ def read_animation(path: Path) -> Generator[Moment]:
             for index in range(getattr(image, "n_frames", 1) - cover):
                 image.seek(index + cover)
                 image.load()
+                if image.format == "AVIF":  # whose durations Pillow rounds to milliseconds
+                    time = image.info["timestamp"] / 1000
                 yield Moment(_shown(image, transfer), time)
                 time += _seconds(image)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
