@@ -24,10 +24,12 @@ from kinepose.video.tone_mapping import Transfer, to_sdr
 
 pillow_heif.register_heif_opener()
 
-SUFFIXES = PICTURE_SUFFIXES | {".apng", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe"}
+SUFFIXES = PICTURE_SUFFIXES | {".apng", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".mpo"}
 """Of what is taken for a picture."""
 _ANIMATED = frozenset({".webp", ".png", ".apng", ".avif"})
 """Suffixes of pictures that may move; .gif is FFmpeg's."""
+_DEEPEST = 2**16 - 1
+"""Of grey, as 16 bits are the most that is usual."""
 _QUICK, _USUAL = 0.011, 0.1
 """Pictures that are to be shown for no longer are shown so long, by browsers as well [s]."""
 _COMPANION = "._"
@@ -103,7 +105,7 @@ def read_picture(path: Path) -> Picture:
             return _shown(_read_jpeg(path, image), None)
         count = getattr(image, "n_frames", 1)
         image.load()
-        if image.mode == "F":
+        if image.mode == "F" or (image.mode == "I" and image.getextrema()[1] > _DEEPEST):
             raise BadInputError(f"{path} holds measurements, not colours: save 8 or 16 bits")
         if count > 1 and image.format != "MPO":  # whose further pictures belong to the first
             message = f"{path.name} holds {count} pictures: one of them is taken"
@@ -195,7 +197,9 @@ def _shown(image: Image.Image, transfer: Transfer | None) -> Picture:
 def _in_srgb(image: Image.Image) -> Image.Image:
     """By the colour profile that the picture brings, if it does."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+    if profile and image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return image
     try:
         held = ImageCms.ImageCmsProfile(BytesIO(profile))
