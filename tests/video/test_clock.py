@@ -1,5 +1,6 @@
 """clock.py: when frames are shown, in films whose own clock does not say it plainly."""
 
+import struct
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
@@ -52,6 +53,54 @@ def test_frames_of_avi_come_evenly_though_it_numbers_them_as_decoded(
     times, bright = shown(film(tmp_path / "film.avi", codec))
     np.testing.assert_allclose(times, EVEN, atol=1e-6)
     np.testing.assert_allclose(bright, BRIGHT, atol=4)
+
+
+def test_frames_of_avi_that_are_deinterlaced_keep_their_times(tmp_path: Path) -> None:
+    path = tmp_path / "film.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE, options={"flags": "+ildct+ilme"})
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for i in range(COUNT):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 48, 3), 20 * i, np.uint8))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).interlaced_frame
+    times, bright = shown(path)
+    np.testing.assert_allclose(times, EVEN, atol=1e-6)
+    np.testing.assert_allclose(bright, BRIGHT, atol=4)
+
+
+def test_a_film_that_is_delayed_and_trimmed_is_whole(tmp_path: Path) -> None:
+    """An edit list of an empty edit of 0.2 s, and of 0.3 s of the film."""
+    path = film(tmp_path / "film.mp4", "libx264")
+    data = bytearray(path.read_bytes())
+    (length,) = struct.unpack(">I", data[data.index(b"edts") - 4 :][:4])
+    edits = struct.pack(">I4sIIIiIIiI", 40, b"elst", 0, 2, 200, -1, 1 << 16, 300, 1024, 1 << 16)
+    at = data.index(b"edts") - 4
+    data[at : at + length] = struct.pack(">I4s", 8 + len(edits), b"edts") + edits
+    for box in (b"moov", b"trak"):
+        place = data.index(box) - 4
+        (size,) = struct.unpack(">I", data[place : place + 4])
+        data[place : place + 4] = struct.pack(">I", size + 8 + len(edits) - length)
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        times, _ = shown(path)
+    assert 7 <= len(times) <= 9
+    np.testing.assert_allclose(times, EVEN[: len(times)], atol=1e-3)
+
+
+def test_the_ticks_of_a_bare_stream_are_no_rate(tmp_path: Path) -> None:
+    path = tmp_path / "film.m4v"
+    with av.open(str(path), "w", format="m4v") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(24000, 1001))
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(48, 32, "yuv420p")))
+        container.mux(stream.encode())
+    with pytest.warns(FilmWarning, match="states no frame rate"):
+        assert [round(frame.time, 6) for frame in read_frames(path)] == [0, 0.04, 0.08]
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])

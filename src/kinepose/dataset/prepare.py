@@ -241,8 +241,8 @@ def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
         reason = f"{film}: {error.strerror}" if isinstance(error, OSError) else str(error)
         return FilmReport(film.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
-    broken = [str(w.message) for w in warned if issubclass(w.category, FilmWarning)]
-    return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
+    said = dict.fromkeys(str(w.message) for w in warned if issubclass(w.category, FilmWarning))
+    return FilmReport(film.name, "ok", "; ".join(said), counts, made_from)
 
 
 def _clips_of(film: Path, config: PrepareConfig) -> Path:
