@@ -91,6 +91,21 @@ def test_a_film_that_is_delayed_and_trimmed_is_whole(tmp_path: Path) -> None:
     np.testing.assert_allclose(times, EVEN[: len(times)], atol=1e-3)
 
 
+def test_a_film_without_a_clock_says_so(tmp_path: Path) -> None:
+    """Whoever dumped these JPEGs gave all of them the time 0."""
+    with av.open(str(tmp_path / "film.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuvj420p"
+        for _ in range(3):
+            for packet in stream.encode(
+                av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), np.uint8))
+            ):
+                packet.pts = packet.dts = 0
+                container.mux(packet)
+    with pytest.warns(FilmWarning, match="gives all its 3 frames one time"):
+        assert [frame.time for frame in read_frames(tmp_path / "film.mkv")] == [0, 0, 0]
+
+
 def test_the_ticks_of_a_bare_stream_are_no_rate(tmp_path: Path) -> None:
     path = tmp_path / "film.m4v"
     with av.open(str(path), "w", format="m4v") as container:
