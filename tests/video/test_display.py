@@ -338,9 +338,7 @@ def test_of_two_films_in_one_file_one_is_named(tmp_path: Path) -> None:
             for _ in range(5):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
             container.mux(stream.encode())
-    with pytest.warns(
-        FilmWarning, match=r"film\.mkv holds 2 films: stream \d, \d+ x \d+ px, is taken"
-    ):
+    with pytest.warns(FilmWarning, match=r"film\.mkv holds 2 films: stream \d, .* px, is taken"):
         film_info(film)
 
 
@@ -366,19 +364,16 @@ def test_side_data_that_is_not_known_does_no_harm(tmp_path: Path) -> None:
 
 def test_what_is_cut_off_at_the_left_is_not_shown(tmp_path: Path) -> None:
     write_video(tmp_path / "whole.mp4", [np.full((32, 64, 3), 90, np.uint8)] * 3, 10.0)
-    crop = "crop_left=6:crop_right=4"
-    with (
-        av.open(str(tmp_path / "whole.mp4")) as whole,
-        av.open(str(tmp_path / "film.ts"), "w") as c,
-    ):
-        stream = c.add_stream_from_template(whole.streams.video[0])
-        cut = BitStreamFilterContext(
-            f"h264_mp4toannexb,h264_metadata={crop}", whole.streams.video[0]
-        )
-        for packet in whole.demux(video=0):
+    cropped = str(tmp_path / "film.ts")
+    with av.open(str(tmp_path / "whole.mp4")) as whole, av.open(cropped, "w") as container:
+        source = whole.streams.video[0]
+        stream = container.add_stream_from_template(source)
+        crop = "h264_mp4toannexb,h264_metadata=crop_left=6:crop_right=4"
+        cut = BitStreamFilterContext(crop, source)
+        for packet in whole.demux(source):
             for kept in cut.filter(packet if packet.dts is not None else None):
                 kept.stream = stream
-                c.mux(kept)
+                container.mux(kept)
     assert first(tmp_path / "film.ts").shape == (32, 54, 3)
 
 

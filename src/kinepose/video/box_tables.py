@@ -35,8 +35,8 @@ def read_boxes(
 
     With `only`, the boxes of other films stay unread: a benchmark has a million. With `size`, the
     width and height of that film, the middle of each box lies in its picture; a FilmWarning says if
-    most of them reach far over its edge, or all lie in its upper left quarter. Rows whose `score`, a column that may be there, is below
-    the least are left out, and counted in a FilmWarning.
+    most of them reach far over its edge, or all lie in its upper left quarter. Rows whose `score`,
+    a column that may be there, is below the least are left out, and counted in a FilmWarning.
 
     Raises:
         BadInputError: with the number of the first line that is wrong, and how to mend it.

@@ -27,10 +27,11 @@ def timed(
     """
     fps = stated_fps(container, stream)
     counts, joins = has_no_times(container), bool(container.format.flags & Flags.ts_discont.value)
-    start, time, lasts, leaps, index = None, 0.0, 0.0, 0, 0
+    start, time, lasts, leaps, count = None, 0.0, 0.0, 0, 0
     if counts and not bare_rate(stream):
         _warn(f"{name} states no frame rate: {fps:g} frames a second are taken for granted")
-    for index, frame in enumerate(frames):
+    for frame in frames:
+        count += 1
         if counts or frame.pts is None or frame.time_base is None:
             time += lasts
         else:
@@ -41,8 +42,8 @@ def timed(
             time = max(time, told - start)
         lasts = max(float((frame.duration or 0) * (frame.time_base or 0)), 1 / fps)
         yield time, lasts, frame
-    if index and time == 0:
-        _warn(f"{name} gives all its {index + 1} frames one time: when they are shown is not known")
+    if count > 1 and time == 0:
+        _warn(f"{name} gives all its {count} frames one time: when they are shown is not known")
     if leaps:
         _warn(
             f"the clock of {name} leaps ({leaps} x), as if joined: time goes on at its rate there"

@@ -7,7 +7,7 @@ colour where it is transparent; shrunk in the same step where that is asked for.
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -187,17 +187,16 @@ def check_shown(name: str, frame: av.VideoFrame, stream: av.VideoStream) -> None
 
 
 def _side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
-    held: Any
     try:
         held = frame.side_data
     except ValueError:  # PyAV fails at kinds that it does not know: Exif, 3D displays
         held = _without_unknown(frame).side_data
-    return {data.type: bytes(data) for data in held}
+    return {data.type: bytes(data) for data in cast(Any, held)}
 
 
 def _without_unknown(frame: av.VideoFrame) -> av.VideoFrame:
     """A frame without the side data that PyAV does not know."""
-    last = max(kind.value for kind in Type)
+    last = max(int(cast(Any, kind.value)) for kind in Type)
     graph = Graph()
     graph.link_nodes(
         graph.add_buffer(

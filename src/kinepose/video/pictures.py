@@ -105,7 +105,7 @@ def read_picture(path: Path) -> Picture:
             return _shown(_read_jpeg(path, image), None)
         count = getattr(image, "n_frames", 1)
         image.load()
-        if image.mode == "F" or (image.mode == "I" and image.getextrema()[1] > _DEEPEST):
+        if image.mode == "F" or (image.mode == "I" and np.asarray(image).max() > _DEEPEST):
             raise BadInputError(f"{path} holds measurements, not colours: save 8 or 16 bits")
         if count > 1 and image.format != "MPO":  # whose further pictures belong to the first
             message = f"{path.name} holds {count} pictures: one of them is taken"
