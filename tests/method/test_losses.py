@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kinepose.geometry.image_transforms import flip_image
-from kinepose.method.batches import LabelledBatch, PairBatch, PoseBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, PoseBatch
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.losses import (
     HEATMAP_SIGMA,
@@ -17,6 +17,7 @@ from kinepose.method.losses import (
     energy,
     joints2d_loss,
     lifting_loss,
+    painting_loss,
     paired_loss,
     pose_parameters,
     prior_loss,
@@ -31,7 +32,7 @@ TRAINED = {loss.name: loss.trained for loss in LOSSES}
 IDENTITY = ImageTransform(torch.zeros(4, dtype=torch.bool), torch.zeros(4))
 
 
-def pictures(seed: int) -> torch.Tensor:
+def random_images(seed: int) -> torch.Tensor:
     return torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
 
 
@@ -39,18 +40,18 @@ def pictures(seed: int) -> torch.Tensor:
 def pairs() -> PairBatch:
     valid = torch.ones(4, 1, SIZE, SIZE)
     valid[:, :, :8] = 0
-    return PairBatch(pictures(0), pictures(1), pictures(2), valid, torch.arange(4))
+    return PairBatch(random_images(0), random_images(1), random_images(2), valid, torch.arange(4))
 
 
 @pytest.fixture
 def labelled() -> LabelledBatch:
     generator = torch.Generator().manual_seed(3)
     return LabelledBatch(
-        pictures(4),
+        random_images(4),
         torch.rand(4, 17, 2, generator=generator),
         torch.rand(4, 17, 3, generator=generator),
         torch.rand(4, 9, generator=generator),
-        pictures(9)[:, :1],
+        random_images(9)[:, :1],
     )
 
 
@@ -63,7 +64,12 @@ def poses() -> PoseBatch:
 
 def elsewhere(pairs: PairBatch) -> PairBatch:
     """The pairs before other backgrounds, B_r."""
-    return replace(pairs, background=pictures(5))
+    return replace(pairs, background=random_images(5))
+
+
+def painting(pairs: PairBatch, labelled: LabelledBatch) -> PaintingBatch:
+    """As if the pairs were renders."""
+    return PaintingBatch(pairs.source, pairs.target, pairs.background, labelled.joints2d)
 
 
 def all_terms(model, pairs, labelled, poses):
@@ -73,6 +79,7 @@ def all_terms(model, pairs, labelled, poses):
         "lifting": lambda: lifting_loss(model, poses),
         "joints2d": lambda: joints2d_loss(model, labelled),
         "joints3d": lambda: prior_loss(model, labelled),
+        "painting": lambda: painting_loss(model, painting(pairs, labelled)),
         "paired": lambda: paired_loss(model, pairs, Weights()),
         "unpaired": lambda: unpaired_loss(model, elsewhere(pairs), turn, Weights()),
     }
@@ -85,6 +92,7 @@ def all_terms(model, pairs, labelled, poses):
         ("lifting", {"pose_encoder.lifter"}),
         ("joints2d", {"pose_encoder"}),
         ("joints3d", {"pose_encoder"}),
+        ("painting", {"appearance_encoder", "decoder"}),
         ("paired", {"pose_encoder", "appearance_encoder", "decoder"}),
         ("unpaired", {"pose_encoder", "appearance_encoder"}),
     ],
@@ -107,7 +115,7 @@ def test_what_a_loss_trains_moves_and_all_else_stays_bit_identical(
         if not torch.equal(tensor, before[name])
     }
     assert moved == moves
-    if loss == "paired":  # every single parameter has a share
+    if loss in ("painting", "paired"):  # every single parameter has a share
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in parameters)
 
 
@@ -126,12 +134,26 @@ def test_paired_loss_by_hand(tiny_model, pairs):
     assert terms["appearance"] == pytest.approx(5 * clothes.item(), rel=1e-5)
 
 
+def test_painting_loss_by_hand(tiny_model, pairs, labelled):
+    """Painted from the true joints; by a D_I that changes nothing, the background."""
+    batch = painting(pairs, labelled)
+    with torch.no_grad():
+        maps, appearance = tiny_model.maps(batch.joints2d), tiny_model.appearance(batch.source)
+        painted = tiny_model.decoder(maps, appearance, batch.background)
+        loss = painting_loss(tiny_model, batch)["pixels"].item()
+        tiny_model.decoder.fusion[-1].weight.zero_()
+        unchanged = painting_loss(tiny_model, batch)["pixels"].item()
+    assert loss == pytest.approx((painted - batch.target).abs().mean().item())
+    assert unchanged == pytest.approx((batch.background - batch.target).abs().mean().item())
+    assert abs(loss - unchanged) > 0.01
+
+
 def test_pixels_without_a_known_background_do_not_count(tiny_model, pairs):
     nothing = replace(pairs, valid=torch.zeros_like(pairs.valid))
     assert paired_loss(tiny_model, nothing, Weights())["pixels"] == 0
 
 
-def test_transform_is_undone_for_what_was_seen_in_the_transformed_picture():
+def test_transform_is_undone_for_what_was_seen_in_the_transformed_image():
     # A bright dot at each wrist; 'seeing' is finding the brightest pixel.
     images = torch.zeros(2, 3, 64, 64)
     left, right = (20, 40), (50, 12)  # column, row
@@ -144,7 +166,7 @@ def test_transform_is_undone_for_what_was_seen_in_the_transformed_picture():
         return (torch.stack([flat % 64, flat // 64], dim=-1) + 0.5) / 64 * 2 - 1
 
     seen = torch.zeros(2, 17, 2)
-    # In a flipped picture the left wrist is seen as the right one.
+    # In a flipped image the left wrist is seen as the right one.
     seen[0, 16], seen[0, 13] = see(0)[0], see(1)[0]
     seen[1, 13], seen[1, 16] = see(0)[1], see(1)[1]
     back = transform.undo(seen)
@@ -176,8 +198,8 @@ def test_gradients_of_unpaired_loss_pass_through_the_frozen_decoder(tiny_model, 
     assert all(p.grad is not None for p in tiny_model.appearance_encoder.parameters())
 
 
-def test_energy_is_the_unpaired_loss_of_one_picture_before_grey(tiny_model):
-    images, sources = pictures(6), pictures(7)
+def test_energy_is_the_unpaired_loss_of_one_image_before_grey(tiny_model):
+    images, sources = random_images(6), random_images(7)
     each = energy(tiny_model, images, sources)
     for i in range(4):
         grey = torch.full((1, 3, SIZE, SIZE), 0.5)
@@ -189,7 +211,7 @@ def test_energy_is_the_unpaired_loss_of_one_picture_before_grey(tiny_model):
 
 def test_a_flip_alone_is_its_own_inverse():
     flip = ImageTransform(torch.ones(4, dtype=torch.bool), torch.zeros(4))
-    images = pictures(8)
+    images = random_images(8)
     assert torch.allclose(flip.apply(images), flip_image(images), atol=1e-5)
 
 
@@ -222,9 +244,9 @@ def test_heatmaps_are_told_where_joints_are_and_forgiven_those_outside(tiny_mode
     terms = joints2d_loss(tiny_model, replace(labelled, joints2d=joints2d))
     maps, total, inside = poses.keypoints.maps.joints, 0.0, 0
     size = maps.shape[-1]
-    for picture in range(4):
+    for image in range(4):
         for joint in range(17):
-            x, y = joints2d[picture, joint].tolist()
+            x, y = joints2d[image, joint].tolist()
             if max(abs(x), abs(y)) > 1:
                 continue
             inside, weights = inside + 1, {}
@@ -234,7 +256,7 @@ def test_heatmaps_are_told_where_joints_are_and_forgiven_those_outside(tiny_mode
                     exponent = -(dx**2 + dy**2) / (2 * HEATMAP_SIGMA**2)
                     weights[row, column] = math.exp(exponent)
             for cell, weight in weights.items():
-                total -= weight / sum(weights.values()) * maps[picture, joint][cell].item()
+                total -= weight / sum(weights.values()) * maps[image, joint][cell].item()
     assert inside == 4 * 17 - 6
     assert terms["heatmaps"].item() == pytest.approx(total / inside, rel=1e-4)
     outside = replace(labelled, joints2d=labelled.joints2d + 5)
@@ -244,11 +266,11 @@ def test_heatmaps_are_told_where_joints_are_and_forgiven_those_outside(tiny_mode
 def test_the_mask_is_told_what_share_of_each_cell_shows_the_person(tiny_model, labelled):
     said = tiny_model.predict(labelled.images).keypoints.maps.mask
     total = 0.0
-    for picture in range(4):
+    for image in range(4):
         for row in range(8):
             for column in range(8):
-                cell = labelled.mask[picture, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
-                share, logit = cell.mean().item(), said[picture, row, column].item()
+                cell = labelled.mask[image, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+                share, logit = cell.mean().item(), said[image, row, column].item()
                 total -= share * -math.log1p(math.exp(-logit))
                 total -= (1 - share) * -math.log1p(math.exp(logit))
     terms = joints2d_loss(tiny_model, labelled)

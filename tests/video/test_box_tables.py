@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kinepose.errors import BadInputError, FilmWarning
+from kinepose.errors import BadInputError, VideoWarning
 from kinepose.video.box_tables import read_boxes
 
 
-def test_boxes_are_read_by_film_track_and_frame(tmp_path: Path) -> None:
+def test_boxes_are_read_by_video_track_and_frame(tmp_path: Path) -> None:
     path = tmp_path / "boxes.csv"
     path.write_text("film, frame, track, x0,y0,x1,y1\na.mp4,3,1,0,1,2.5,3\n\nb.mp4,0,0,1,1,2,2\n")
     boxes = read_boxes(path)
@@ -46,7 +46,6 @@ HEAD = "frame,track,x0,y0,x1,y1\n"
         ("frame,track,x,y,w,h\n0,0,1,1,2,2\n", r"x1 = x \+ width"),
         (HEAD.strip() + ",score\n0,0,1,1,2,2,1.5\n", "line 2: score 1.5"),
         ("film,frame,track,x0,y0,x1,y1\nfilm.mp4,0.5,0,1,1,2,2\n", "line 2"),
-        (HEAD + "0,0,0.4,0.2,0.6,0.9\n", "line 2: .* smaller than a pixel.* Multiply x by"),
     ],
 )
 def test_wrong_boxes_are_refused_with_their_line(tmp_path: Path, text: str, reason: str) -> None:
@@ -75,7 +74,7 @@ def test_spaces_and_empty_lines_do_no_harm_and_scores_are_heeded(tmp_path: Path)
     path = tmp_path / "boxes.csv"
     rows = "0 , 0 , 1 , 1 , 2 , 2 , 0.9\n , , , , , , \n1,0,1,1,2,2,0.4\n2,0,1,1,2,2,\n"
     path.write_text("frame , track , x0 , y0 , x1 , y1 , score\n" + rows)
-    with pytest.warns(FilmWarning, match=r"boxes\.csv: 1 boxes with a score below 0\.5"):
+    with pytest.warns(VideoWarning, match=r"boxes\.csv: 1 boxes with a score below 0\.5"):
         boxes = read_boxes(path, least_score=0.5)
     assert sorted(boxes[""][0]) == [0, 2]
 
@@ -87,16 +86,5 @@ def test_a_table_of_a_larger_video_whose_boxes_reach_over_the_edge_is_said(tmp_p
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_boxes(path, size=(640, 360))
-    with pytest.warns(FilmWarning, match="9 of 9 boxes reach far over the edge"):
+    with pytest.warns(VideoWarning, match="9 of 9 boxes reach far over the edge"):
         read_boxes(path, size=(320, 180))
-
-
-def test_a_table_of_a_smaller_video_is_said(tmp_path: Path) -> None:
-    """Boxes of a copy of half the size lie in the upper left quarter, all of them."""
-    path = tmp_path / "boxes.csv"
-    path.write_text(HEAD + "".join(f"{i},0,{200 + i},40,{300 + i},170\n" for i in range(9)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        read_boxes(path, size=(320, 180))
-    with pytest.warns(FilmWarning, match="all boxes lie in the upper left quarter"):
-        read_boxes(path, size=(640, 360))

@@ -1,4 +1,4 @@
-"""What the losses take: batches of pictures, pairs and poses, as the networks read them."""
+"""What the losses take: batches of images, pairs and poses, as the networks read them."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LabelledBatch:
-    """Pictures with labels."""
+    """Images with labels."""
 
     images: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
     """From 0 to 1; or to 255, on their way from another process."""
@@ -39,8 +39,22 @@ class PairBatch:
 
 
 @dataclass(frozen=True)
+class PaintingBatch:
+    """Pairs of renders of one person in the same clothes, all of them known."""
+
+    source: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """I_s, from 0 to 1; or to 255, on its way from another process."""
+    target: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """I_t."""
+    background: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """B_t: the target without the person and her shadow."""
+    joints2d: Float[Tensor, "batch 17 2"]
+    """Of the target, from -1 to 1 across the crop."""
+
+
+@dataclass(frozen=True)
 class PoseBatch:
-    """Poses and what is seen of them, without pictures."""
+    """Poses and what is seen of them, without images."""
 
     seen2d: Float[Tensor, "batch 17 2"]
     """2D joints as heatmaps would say them, from -1 to 1 across the crop."""

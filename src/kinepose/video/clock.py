@@ -1,4 +1,4 @@
-"""When the frames of a film are shown."""
+"""When the frames of a video are shown."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 import av
 from av.format import Flags
 
-from kinepose.errors import FilmWarning
-from kinepose.video.containers import bare_rate, has_no_times, stated_fps
+from kinepose.errors import VideoWarning
+from kinepose.video.containers import has_no_times, stated_fps
 
 _BACK, _FORTH = 0.1, 10.0
 """Steps of a clock farther back or forth [s] are leaps: FFmpeg's dts_delta_threshold."""
+_IN_ORDER_OF_DECODING = frozenset({"avi"})
+"""Formats that number their frames as they are decoded, and do not say when they are shown."""
 
 
 def timed(
@@ -22,28 +24,27 @@ def timed(
     """Frames in the order of being shown: when, since the first one, and for how long [s].
 
     No frame comes before the one before it. In streams that are cut and joined as they are (MPEG-TS
-    and -PS) the clock may leap: as in players, time goes on at the film's rate. A film without
-    times has its rate; a FilmWarning says where these are guessed.
+    and -PS) the clock may leap: as in players, time goes on at the video's rate. A video without
+    times has its rate; a VideoWarning says where these are guessed.
     """
     fps = stated_fps(container, stream)
     counts, joins = has_no_times(container), bool(container.format.flags & Flags.ts_discont.value)
-    start, time, lasts, leaps, count = None, 0.0, 0.0, 0, 0
-    if counts and not bare_rate(stream):
+    by_decoding = container.format.name in _IN_ORDER_OF_DECODING
+    start, time, lasts, leaps = None, 0.0, 0.0, 0
+    if counts and not stream.codec_context.framerate:
         _warn(f"{name} states no frame rate: {fps:g} frames a second are taken for granted")
     for frame in frames:
-        count += 1
-        if counts or frame.pts is None or frame.time_base is None:
+        ticks = None if counts else frame.dts if by_decoding else frame.pts
+        if ticks is None or frame.time_base is None:
             time += lasts
         else:
-            told = float(frame.pts * frame.time_base)
+            told = float(ticks * frame.time_base)
             start = told if start is None else start
             if joins and not -_BACK <= told - start - time - lasts <= _FORTH:
                 start, leaps = told - time - lasts, leaps + 1
             time = max(time, told - start)
         lasts = max(float((frame.duration or 0) * (frame.time_base or 0)), 1 / fps)
         yield time, lasts, frame
-    if count > 1 and time == 0:
-        _warn(f"{name} gives all its {count} frames one time: when they are shown is not known")
     if leaps:
         _warn(
             f"the clock of {name} leaps ({leaps} x), as if joined: time goes on at its rate there"
@@ -51,4 +52,4 @@ def timed(
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, FilmWarning, stacklevel=3)
+    warnings.warn(message, VideoWarning, stacklevel=3)
