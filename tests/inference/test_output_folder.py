@@ -14,7 +14,9 @@ from kinepose.inference.output_folder import (
     prediction_record,
     replacing_results,
 )
+from kinepose.inference.predict import predict
 from kinepose.model_files import save_model
+from kinepose.places import check_places
 from kinepose.video.config import PeopleConfig
 
 
@@ -122,12 +124,30 @@ def test_results_that_name_nothing_are_not_mixed_with_others(config):
         check(config)
 
 
-@pytest.mark.parametrize("name", ["overlay.mp4", "track_7.bvh"])
-def test_no_result_replaces_the_video(config, name):
-    config.output.mkdir()
-    (config.output / name).write_bytes(b"a video")
+@pytest.mark.parametrize("folder", ["out", "walk [1]"])
+@pytest.mark.parametrize("name", ["overlay.mp4", "track_7.bvh", "results.json"])
+def test_no_result_replaces_the_video(config, folder, name):
+    output = config.output.with_name(folder)
+    output.mkdir()
+    (output / name).write_bytes(b"a video")
     with pytest.raises(BadInputError, match="would be replaced"):
-        check(config, video=config.output / name, overwrite=True)
+        check(config, video=output / name, output=output, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "boxes.csv", "run/config.json"])
+def test_detections_replace_nothing_that_is_read(config, tmp_path, name):
+    (tmp_path / "boxes.csv").write_text("frame,track,x0,y0,x1,y1\n0,0,1,1,20,40\n")
+    people = PeopleConfig(detector="file", boxes=tmp_path / "boxes.csv")
+    with pytest.raises(BadInputError, match=r"cannot write .*: it is read"):
+        check_places(replace(config, people=people, detections=tmp_path / name))
+    check_places(replace(config, people=people, detections=tmp_path / "found.csv"))
+
+
+@pytest.mark.parametrize("name", ["poses.npz", "poses.csv", "track_0.trc", "results.json"])
+def test_detections_are_none_of_the_results(config, name):
+    with pytest.raises(BadInputError, match=rf"{name} would be replaced by results"):
+        predict(replace(config, detections=config.output / name))
+    assert not config.output.exists()
 
 
 def test_exports_of_other_poses_are_not_mixed(tmp_path):

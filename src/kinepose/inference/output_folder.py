@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def check_output(folder: Path, record: Record, overwrite: bool, inputs: tuple[Pa
             of another video or by other settings, unless these may be replaced.
     """
     for path in inputs:
-        if any(_is_output(path.resolve(), folder.resolve(), pattern) for pattern in _OUTPUTS):
+        if _is_result(path.resolve(), folder.resolve()):
             raise BadInputError(f"{path} would be replaced by results: name another --output")
     if overwrite or not _held(folder):
         return
@@ -125,9 +125,13 @@ def _held(folder: Path) -> list[Path]:
     return [path for pattern in _OUTPUTS for path in folder.glob(pattern) if path.is_file()]
 
 
-def _is_output(path: Path, folder: Path, pattern: str) -> bool:
+def _is_result(path: Path, folder: Path) -> bool:
     """Whether a path is one that results may have, or a folder of such."""
-    return fnmatch(str(path), str(folder / pattern)) or path == (folder / pattern).parent != folder
+    if not path.is_relative_to(folder):
+        return False
+    name = path.relative_to(folder).as_posix()
+    folders = {pattern.rpartition("/")[0] for pattern in _OUTPUTS} - {""}
+    return name in folders or any(fnmatchcase(name, pattern) for pattern in (*_OUTPUTS, RECORD))
 
 
 def _read_record(folder: Path) -> Record | None:
