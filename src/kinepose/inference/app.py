@@ -249,7 +249,7 @@ async def _listen(job: Job, errors: asyncio.StreamReader) -> list[str]:
         if seen := _PROGRESS.findall("\n".join(said)):
             job.step, job.percent = seen[-1][0], int(seen[-1][1])
         complaints += [line.removeprefix(_SAYS) for line in said[:-1] if line.startswith(_SAYS)]
-    return complaints
+    return [complaint.replace(f"{job.folder}{os.sep}", "") for complaint in complaints]
 
 
 def _safe_name(name: str) -> str:
