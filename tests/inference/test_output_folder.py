@@ -74,6 +74,18 @@ def test_another_video_and_other_settings_are_refused_or_replace_all(config, tmp
     assert "other.mp4" in (config.output / "poses.npz").read_text()
 
 
+def test_what_somebody_made_of_results_is_not_replaced(config, tmp_path):
+    with_results(config)
+    mine = ("track_1_clean.bvh", "poses_old.csv", "overlay/notes.png")
+    (config.output / "overlay").mkdir()
+    for name in mine:
+        (config.output / name).write_text("mine")
+    other = replace(config, height=1800.0)
+    write(config.output, prediction_record(other), "poses.npz")
+    assert all((config.output / name).read_text() == "mine" for name in mine)
+    assert not (config.output / "track_1.bvh").exists()
+
+
 def test_what_was_there_stays_until_all_is_written(config, tmp_path):
     """Whoever fails halfway, or at the last moment, has lost nothing and left nothing."""
     with_results(config)
@@ -143,7 +155,7 @@ def test_detections_replace_nothing_that_is_read(config, tmp_path, name):
     check_places(replace(config, people=people, detections=tmp_path / "found.csv"))
 
 
-@pytest.mark.parametrize("name", ["poses.npz", "poses.csv", "track_0.trc", "results.json"])
+@pytest.mark.parametrize("name", ["poses.npz", "poses.csv", "track_0.trc", "results.json", ""])
 def test_detections_are_none_of_the_results(config, name):
     with pytest.raises(BadInputError, match=rf"{name} would be replaced by results"):
         predict(replace(config, detections=config.output / name))

@@ -22,7 +22,13 @@ class PredictConfig(Settings):
     video: Annotated[Positional, Reads()]
     """A video, an image, or a folder of images, which are taken one by one in natural order."""
     output: Annotated[
-        Path, Writes(("poses.npz", "poses.{format}", "overlay.mp4", "overlay/", "viewer.html"))
+        Path,
+        Writes(
+            (
+                *("poses.npz", "poses.{format}", "overlay.mp4", "overlay/"),
+                *("viewer.html", "results.json"),
+            )
+        ),
     ]
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     run: Annotated[Path, RUN] = SHIPPED
@@ -90,7 +96,7 @@ class ExportConfig(Settings):
 
     poses: Annotated[Positional, POSES]
     """poses.npz, or the folder that `predict` wrote."""
-    output: Annotated[Path, Writes(("poses.{format}",))]
+    output: Annotated[Path, Writes(("poses.{format}", "results.json"))]
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from kinepose.video.images import image_paths
 
 RECORD = "results.json"
 """Names the video and the settings."""
-_OUTPUTS = (
-    *("poses.npz", "poses.json", "poses.csv", "overlay.mp4", "overlay/*.png", "viewer.html"),
-    *("track_*.bvh", "track_*.trc", "track_*.c3d"),
+_OUTPUTS = re.compile(
+    r"poses\.(npz|json|csv)|overlay\.mp4|viewer\.html|track_-?\d+\.(bvh|trc|c3d)"
+    r"|overlay/[^/]+\.[^/.]+\.png"
 )
+"""Paths in the folder. What somebody made of them, track_0_clean.bvh say, is none of them."""
 _MAY_DIFFER = (
     "video",
     "output",
@@ -122,7 +123,8 @@ def _move_in(beside: Path, folder: Path, record: Record | None) -> None:
 
 
 def _held(folder: Path) -> list[Path]:
-    return [path for pattern in _OUTPUTS for path in folder.glob(pattern) if path.is_file()]
+    inside = [path for path in (*folder.glob("*"), *folder.glob("overlay/*")) if path.is_file()]
+    return [path for path in inside if _OUTPUTS.fullmatch(path.relative_to(folder).as_posix())]
 
 
 def _is_result(path: Path, folder: Path) -> bool:
@@ -130,8 +132,7 @@ def _is_result(path: Path, folder: Path) -> bool:
     if not path.is_relative_to(folder):
         return False
     name = path.relative_to(folder).as_posix()
-    folders = {pattern.rpartition("/")[0] for pattern in _OUTPUTS} - {""}
-    return name in folders or any(fnmatchcase(name, pattern) for pattern in (*_OUTPUTS, RECORD))
+    return name in (".", "overlay", RECORD) or _OUTPUTS.fullmatch(name) is not None
 
 
 def _read_record(folder: Path) -> Record | None:
