@@ -195,6 +195,22 @@ def test_what_is_transparent_lies_over_a_plain_colour(tmp_path: Path) -> None:
     assert np.abs(shown[:, 12:] - PLAIN).max() <= 1
 
 
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparent_webm_lies_over_a_plain_colour(tmp_path: Path, codec: str) -> None:
+    image = np.full((32, 64, 4), (200, 200, 200, 255), np.uint8)
+    image[:, 32:, 3] = 64
+    with av.open(str(tmp_path / "video.webm"), "w") as container:
+        stream = container.add_stream(codec, rate=10, options={"b": "2M", "auto-alt-ref": "0"})
+        stream.height, stream.width, stream.pix_fmt = 32, 64, "yuva420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgba")))
+        container.mux(stream.encode())
+    shown = first(tmp_path / "video.webm")
+    assert abs(shown[:, :28].mean() - 200) < 4
+    assert abs(shown[:, 36:].mean() - (64 * 200 + 191 * PLAIN) / 255) < 4
+    assert [frame.time for frame in read_frames(tmp_path / "video.webm")] == [0, 0.1, 0.2]
+
+
 def with_a_still_first(path: Path, of_still: Disposition, video: bool = True) -> Path:
     with av.open(str(path), "w") as container:
         still = container.add_stream("mjpeg", rate=10)

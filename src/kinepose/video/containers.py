@@ -10,6 +10,7 @@ import av
 from av.codec.context import Flags as CodecFlags
 from av.format import Flags
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 
 from kinepose.errors import BadInputError, VideoWarning
 from kinepose.files import LONGEST_NAME, regular_file
@@ -21,6 +22,8 @@ _TS_PACKETS = (188, 192, 204)
 """Lengths that the packets of MPEG-TS may have [bytes]."""
 _IN_ORDER_OF_DECODING = frozenset({"avi"})
 """Formats that number their frames as they are decoded, and do not say when they are shown."""
+_KNOW_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders for transparent videos."""
 _HAS_EDIT_LISTS = "mp4"
 """In FFmpeg's name for a family of formats."""
 _FASTEST = 1000
@@ -95,13 +98,13 @@ def decoded(
     container: av.container.InputContainer, stream: av.VideoStream, damage: Damage
 ) -> Generator[av.VideoFrame]:
     """Every frame that decodes, in the order of their times."""
-    packets = container.demux(stream)
+    packets, decoder = container.demux(stream), _decoder(stream)
     by_decoding = container.format.name in _IN_ORDER_OF_DECODING
     while True:
         try:
             packet = next(packets)
             damage.corrupt |= packet.is_corrupt
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except StopIteration:
             return
         except av.FFmpegError as error:
@@ -112,6 +115,15 @@ def decoded(
             if by_decoding:
                 frame.pts = frame.dts
             yield frame
+
+
+def _decoder(stream: av.VideoStream) -> VideoCodecContext:
+    """The stream's own, or one that knows of transparency where FFmpeg's does not."""
+    codec = stream.codec_context
+    other = _KNOW_ALPHA.get(codec.name) if stream.metadata.get("alpha_mode") == "1" else None
+    if other is None or other not in av.codecs_available:
+        return codec
+    return VideoCodecContext.create(other, "r")
 
 
 def has_no_times(container: av.container.InputContainer) -> bool:
