@@ -207,7 +207,7 @@ def test_all_that_is_said_of_a_video_is_kept_however_much_progress_follows(tmp_p
         errors = asyncio.StreamReader()
         progress = b"\rposes:  42%|####      | 9/20"
         said = "kinepose: video.mp4 holds 2 videos: größe\n".encode()
-        errors.feed_data(said[:-4] + b"")
+        errors.feed_data(said[:-4])
         errors.feed_data(said[-4:] + 2000 * progress)
         errors.feed_data(b"\r" + 40 * b" " + b"\rkinepose: video.mp4 is broken\n")
         errors.feed_eof()
@@ -216,4 +216,4 @@ def test_all_that_is_said_of_a_video_is_kept_however_much_progress_follows(tmp_p
 
     complaints, job = asyncio.run(listen())
     assert complaints == ["video.mp4 holds 2 videos: größe", "video.mp4 is broken"]
-    assert (job.stage, job.percent) == ("poses", 42)
+    assert (job.step, job.percent) == ("poses", 42)

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
 from av.codec.context import Flags as CodecFlags
@@ -123,7 +124,7 @@ def _decoder(stream: av.VideoStream) -> VideoCodecContext:
     other = _KNOW_ALPHA.get(codec.name) if stream.metadata.get("alpha_mode") == "1" else None
     if other is None or other not in av.codecs_available:
         return codec
-    return VideoCodecContext.create(other, "r")
+    return cast(VideoCodecContext, VideoCodecContext.create(other, "r"))
 
 
 def has_no_times(container: av.container.InputContainer) -> bool:
