@@ -15,7 +15,7 @@ from av.stream import Disposition
 from PIL import Image
 from tests.tiny_videos import save_video, texture, walker_frames
 
-from kinepose.errors import BadInputError, VideoWarning
+from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.video.display import PLAIN
 from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video
