@@ -1,6 +1,7 @@
 """output_folder.py: a folder holds the results of one video and one set of settings."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,3 +173,9 @@ def test_exports_of_other_poses_are_not_mixed(tmp_path):
         check_output(config.output, export_record(config, tmp_path / "b.npz", "b.mp4"), False, ())
     with pytest.raises(BadInputError, match=r"other settings \(poses\)"):
         check_output(config.output, export_record(config, tmp_path / "b.npz", "a.mp4"), False, ())
+
+
+def test_the_folder_one_is_in_has_a_name(tmp_path, monkeypatch):
+    (tmp_path / "walk").mkdir()
+    monkeypatch.chdir(tmp_path / "walk")
+    assert PredictConfig(Path("."), Path("../out")).video.name == "walk"

@@ -74,6 +74,12 @@ class PredictConfig(Settings):
     """Whether to replace results of another video, or by other settings, in the output folder."""
     device: Device = "auto"
 
+    def __post_init__(self) -> None:
+        """A folder that is given as '.' has a name too, which tells whose its results are."""
+        super().__post_init__()
+        if self.video.name in ("", ".."):
+            object.__setattr__(self, "video", self.video.resolve())
+
 
 @dataclass(frozen=True)
 class AppConfig(Settings):
