@@ -58,7 +58,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_full_labels_follow_the_warm_up(config, films):
     train(replace(config, variant="full", labels=(films / "labels",)))
     log = read_log(config.output)
-    assert [line["loss"] for line in log] == ["prior"] * 2 + ["joints3d"] * 6
+    assert [line["loss"] for line in log] == ["prior"] * 2 + ["labels"] * 6
 
 
 def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
@@ -107,7 +107,7 @@ def test_losses_take_turns_after_the_warm_up(config):
         ({"unpaired": False}, {"prior", "paired"}),
         ({"variant": "weakly"}, {"prior", "paired", "unpaired", "joints2d"}),
         ({"variant": "semi"}, {"prior", "paired", "unpaired", "joints3d"}),
-        ({"variant": "full"}, {"joints3d"}),
+        ({"variant": "full"}, {"labels"}),
     ],
 )
 def test_variants_train_by_their_supervision(config, films, settings, losses):
