@@ -18,7 +18,7 @@ from kinepose.method.losses import (
 from kinepose.method.model import Model
 from kinepose.training.checkpoint import Run
 from kinepose.training.config import PRESETS, TrainConfig
-from kinepose.training.losses import LOSSES, Loss, Turn
+from kinepose.training.losses import LOSSES, Turn
 from kinepose.training.materials import Materials, gather
 from kinepose.training.schedule import new_optimiser
 from kinepose.training.train import train_step
