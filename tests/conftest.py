@@ -87,7 +87,6 @@ def clips(films, tmp_path_factory):
             people=PeopleConfig(detector="file", boxes=films / "boxes.csv"),
             shortest_clip=1.0,
             crop_size=64,
-            motion_threshold=6.0,
             largest_invalid=1.0,
             workers=1,
         )

@@ -5,7 +5,6 @@ import hashlib
 import json
 import math
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,7 +21,6 @@ from kinepose.adaptation.held_back import is_held_back, running_time, split_clip
 from kinepose.adaptation.label_free import steadiness, view_agreement
 from kinepose.adaptation.looks import Look, best_look, overall_change, read_looks, write_looks
 from kinepose.dataset.clip_set import read_clips
-from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import MIRRORED
@@ -51,9 +49,7 @@ def start(lively, tmp_path):
 
 
 @pytest.fixture
-def config(films, start, tmp_path, monkeypatch):
-    prepared = partial(PrepareConfig, motion_threshold=6.0)  # of films as small as these
-    monkeypatch.setattr("kinepose.adaptation.adapt.PrepareConfig", prepared)
+def config(films, start, tmp_path):
     return AdaptConfig(
         films=tuple(sorted((films / "films").glob("*.mp4"))),
         output=tmp_path / "run",
