@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.placement import joints_in_camera
 from kinepose.model_files import load_model, save_model
-from kinepose.run_folder import read_log
+from kinepose.run_folder import read_log, read_run_config
 from kinepose.training.checkpoint import Run, trained_with
 from kinepose.video.config import PeopleConfig
 
@@ -93,6 +94,8 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, films, start, cap
     assert {line["loss"] for line in read_log(config.output / "training")} == {
         *("prior", "paired", "unpaired")
     }
+    turns = read_run_config(config.output).turns
+    assert sum(turns.values()) == 10 + held["kept"], "those of the start are among them"
     kept = config.output if held["kept"] else start
     assert same(config.output, kept)
     printed = capsys.readouterr().out.splitlines()[-1]
@@ -149,8 +152,9 @@ def test_what_got_better_is_kept_until_nothing_better_comes(config, clips, livel
     held_back, settings = read_clips([clips]), _settings(config)
     looks = [Look(0, judge(turned_up(copy.deepcopy(lively), 0.0), held_back))]
     watch = _watcher(replace(config, patience=2), settings, held_back, looks)
-    run = Run(settings, lively, {}, step=2)
+    run = Run(settings, lively, {}, step=2, turns=Counter(prior=5, paired=7))
     assert watch(run) and best_look(looks).step == 2
+    assert read_run_config(config.output).turns == {"prior": 5, "paired": 7}
     assert same(config.output, config.start)
     again = load_model(config.output)
     turned_up(lively, 0.0)

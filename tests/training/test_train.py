@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from kinepose.dataset.config import StreamConfig
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.evaluation.evaluate import score_overfit
 from kinepose.model_files import load_model
-from kinepose.run_folder import read_last_pictures, read_log
+from kinepose.run_folder import read_last_pictures, read_log, read_run_config
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.losses import LOSSES
 from kinepose.training.schedule import learning_rate
@@ -67,6 +68,11 @@ def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
     again = replace(config, output=tmp_path / "again", start=start, iterations=0, seed=1)
     train(again)
     assert same(weights(start), weights(again.output))
+    turns = Counter(line["loss"] for line in read_log(start))
+    assert read_run_config(again.output).turns == turns, "of all that made these weights"
+    train(replace(again, iterations=3))
+    turns.update(line["loss"] for line in read_log(again.output))
+    assert read_run_config(again.output).turns == turns
     other = replace(TINY_MODEL, branch_width=16)
     with pytest.raises(BadInputError, match="another model"):
         train(replace(again, output=tmp_path / "other", model=other))
@@ -205,6 +211,8 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
     expected = read_log(whole)
     assert [row["step"] for row in rows] == list(range(1, 41))
     assert [row["total"] for row in rows] == [row["total"] for row in expected]
+    turns = Counter(row["loss"] for row in rows)
+    assert read_run_config(whole).turns == read_run_config(config.output).turns == turns
 
 
 def test_compiled_networks_train_as_others_do(config, tmp_path):
