@@ -132,7 +132,7 @@ def _look(
 
 
 def as_table(table: dict[str, dict[str, Numbers]]) -> str:
-    """Rank correlations of each criterion, over runs and over videos: mean, and least to largest."""
+    """Rank correlations of each criterion: mean, and least to largest."""
     runs, videos = list(table), list(next(iter(table.values())))
     values = {
         name: np.array([[table[run][video][name] for video in videos] for run in runs])

@@ -34,8 +34,8 @@ def background_motion(thumbnails: UInt8[np.ndarray, "frames height width 3"]) ->
     """The paper's pixel-wise L2 between frames of a clip [0 to 255].
 
     Root mean square difference of two frames over the pixels that change least (all but
-    PERSON_SHARE of them), so that people do not count; for each sampled frame its mean distance to
-    the others, and of these the 90 % quantile, so that a camera that turns once is noticed while
+    PERSON_SHARE of them), so that people do not count; for each sampled frame its median distance
+    to the others, and of these the 90 % quantile, so that a camera that turns once is noticed while
     the flash of a moment is not.
     """
     count = min(len(thumbnails), _MOTION_SAMPLES)
@@ -51,7 +51,8 @@ def background_motion(thumbnails: UInt8[np.ndarray, "frames height width 3"]) ->
             kept = max(1, round((1 - PERSON_SHARE) * squares.size))
             least = np.partition(squares, kept - 1)[:kept]
             distances[i, j] = distances[j, i] = np.sqrt(least.mean())
-    return float(np.quantile(distances.sum(-1) / (count - 1), 0.9, method="lower"))
+    to_others = distances[~np.eye(count, dtype=bool)].reshape(count, count - 1)
+    return float(np.quantile(np.median(to_others, axis=1), 0.9, method="lower"))
 
 
 @dataclass(frozen=True)
