@@ -90,16 +90,16 @@ def against_labels(clips: ClipSet, folders: Sequence[Path]) -> Errors:
 def measure(model: Model, clips: ClipSet, error: Errors) -> dict[str, Numbers]:
     """Criteria and error of a model, video by video."""
     verdicts = judge(model, clips)
-    films = clips.table["film"].to_numpy(zero_copy_only=False)
+    videos = clips.table["video"].to_numpy(zero_copy_only=False)
     found = {}
-    for film, verdict in sorted(verdicts.items()):
-        rows = np.flatnonzero(films == film)
+    for video, verdict in sorted(verdicts.items()):
+        rows = np.flatnonzero(videos == video)
         parts = [
             _look(model, clips, part) for part in np.split(rows, range(BATCH, len(rows), BATCH))
         ]
         joints3d = torch.cat([part.pop("joints3d") for part in parts])
         means = {name: torch.cat([part[name] for part in parts]).mean().item() for name in parts[0]}
-        found[str(film)] = {
+        found[str(video)] = {
             "mirrored 3D / change": verdict.agreement,
             "jitter / spread": verdict.jitter,
             "misses the silhouette": 1 - verdict.fit,

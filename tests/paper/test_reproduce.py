@@ -1,4 +1,4 @@
-"""Miniatures of the paper's tables, on benchmarks of a few pictures."""
+"""Miniatures of the paper's tables, on benchmarks of a few images."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fe
 
 from kinepose.errors import BadInputError
 from kinepose.paper.config import ReproduceConfig
-from kinepose.paper.protocols import Course
+from kinepose.paper.protocols import Protocol
 from kinepose.paper.reproduce import reproduce
 from kinepose.paper.tables import STREAM, SUPERVISION, write_tables
 from kinepose.run_folder import read_log
@@ -74,8 +74,8 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     for other in ({"iterations": 12}, {"preset": "paper"}, {"size": "small"}, {"more": (runs,)}):
         with pytest.raises(BadInputError, match=f"holds rows with {next(iter(other))} "):
             reproduce(replace(config, **other))
-    claim = tmp_path / "reproduction.json"
-    claim.write_text(claim.read_text().replace("content ", "content 0"))
+    record = tmp_path / "reproduction.json"
+    record.write_text(record.read_text().replace("content ", "content 0"))
     with pytest.raises(BadInputError, match="holds rows of synthworld 2 tiny, content 0"):
         reproduce(config)
     assert (tmp_path / "tables.md").read_text() == tables
@@ -147,8 +147,8 @@ def trained(monkeypatch, tmp_path):
 
     def run(preset: str = "cpu") -> dict[str, TrainConfig]:
         done: dict[str, TrainConfig] = {}
-        course = Course("x", (OWN,), (LABELS,), "mm", lambda *_: {"test": 1.0}, dict)
-        monkeypatch.setattr("kinepose.paper.reproduce.open_course", lambda _: course)
+        protocol = Protocol("x", (OWN,), (LABELS,), "mm", lambda *_: {"test": 1.0}, dict)
+        monkeypatch.setattr("kinepose.paper.reproduce.open_course", lambda _: protocol)
         monkeypatch.setattr("kinepose.paper.reproduce.read_clips", lambda _: None)
         monkeypatch.setattr(
             "kinepose.paper.reproduce.train", lambda c: done.update({c.output.parent.name: c})

@@ -25,11 +25,11 @@ from kinepose.training.train import train_step
 
 BY_NAME = {loss.name: loss for loss in LOSSES}
 PLAIN = 0.02
-"""Standard deviation of pixels within a picture below which it counts as one of a single colour."""
+"""Standard deviation of pixels within an image below which it counts as one of a single colour."""
 
 
 @pytest.fixture
-def config(tmp_path, clips, films, prior) -> TrainConfig:
+def config(tmp_path, clips, videos, prior) -> TrainConfig:
     output = tmp_path / "run"
     output.mkdir()
     shutil.copy(prior, output / "prior.npz")
@@ -37,7 +37,7 @@ def config(tmp_path, clips, films, prior) -> TrainConfig:
         PRESETS["cpu"],
         output=output,
         clips=(clips,),
-        labels=(films / "labels",),
+        labels=(videos / "labels",),
         batch_size=8,
         prior_images=4,
         consistency_from=5,
@@ -71,9 +71,9 @@ def take_turns(model: Model, config: TrainConfig, name: str, count: int, step: i
         BY_NAME[name].terms(Turn(config, model, materials, None, generator, step))
 
 
-def spread_within(pictures: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of each picture's pixels, channel by channel, at least."""
-    return pictures.flatten(2).std(-1).amin(1)
+def spread_within(images: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of each image's pixels, channel by channel, at least."""
+    return images.flatten(2).std(-1).amin(1)
 
 
 def test_paired_loss_has_the_weights_of_the_settings_once_people_are_painted(
@@ -147,7 +147,7 @@ def steps(tiny_model, config):
     """A function that makes an iteration of a loss, and says what its optimiser was given."""
     materials: dict[str, Materials] = {}
 
-    def take(name: str, step: int = 9, **settings) -> dict:
+    def sequence(name: str, step: int = 9, **settings) -> dict:
         loss, now = BY_NAME[name], replace(config, batch_size=2, **settings)
         held = materials.setdefault(now.variant, gather(now, torch.device("cpu")))
         optimiser = new_optimiser(now, tiny_model, loss)
@@ -167,7 +167,7 @@ def steps(tiny_model, config):
         _, norm = train_step(run, held, loss)
         return given | {"unclipped": norm.item(), "turns": dict(run.turns)}
 
-    return take
+    return sequence
 
 
 @pytest.mark.parametrize(

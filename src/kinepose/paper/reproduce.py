@@ -18,7 +18,7 @@ from kinepose.dataset.clip_set import read_clips
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder
 from kinepose.paper.config import ReproduceConfig
-from kinepose.paper.protocols import Course, open_course
+from kinepose.paper.protocols import Protocol, open_protocol
 from kinepose.paper.stages import STAGES
 from kinepose.paper.tables import RENDERS, STREAM, SUPERVISION, write_tables
 from kinepose.schema import as_json, differences, read_json, write_json
@@ -41,14 +41,14 @@ def reproduce(config: ReproduceConfig) -> None:
         raise BadInputError(f"no preset {config.preset!r}: {', '.join(PRESETS)}")
     if "unseen" in names and not config.more:
         if config.rows:
-            raise BadInputError("the row unseen needs --more: clips of other films")
+            raise BadInputError("the row unseen needs --more: clips of other videos")
         names = tuple(name for name in names if name != "unseen")
-    _check_claim(config)
+    _check_record(config)
     check_folder(config.output)
     if config.more:
         read_clips(config.more)  # only to say what is wrong with them before hours of work
-    course = open_course(config)
-    _claim(config, course)
+    protocol = open_protocol(config)
+    _write_record(config, protocol)
     renders = STREAM if PRESETS[config.preset].stream.renders else RENDERS
     for seed in config.seeds:
         for name in names:
@@ -56,19 +56,19 @@ def reproduce(config: ReproduceConfig) -> None:
             if path.is_file():
                 continue
             print(f"{name}, seed {seed}:")
-            run = _train(config, course, name, seed).output
-            scores = course.score(run, config.output / "scores" / f"{name}_{seed}")
+            run = _train(config, protocol, name, seed).output
+            scores = protocol.score(run, config.output / "scores" / f"{name}_{seed}")
             write_json(path, scores)
-            write_tables(config.output, _about(config, course), course.baselines(), renders)
-    write_tables(config.output, _about(config, course), course.baselines(), renders)
+            write_tables(config.output, _about(config, protocol), protocol.baselines(), renders)
+    write_tables(config.output, _about(config, protocol), protocol.baselines(), renders)
 
 
-_CLAIM = "reproduction.json"
+_RECORD = "reproduction.json"
 """What all rows under an output have in common."""
 
 
 @dataclass(frozen=True)
-class Claim:
+class Record:
     """What the rows under an output have in common: one table would show them as equals."""
 
     benchmark: str
@@ -76,41 +76,41 @@ class Claim:
     preset: str
     iterations: int
     more: tuple[str, ...]
-    course: str | None = None
+    protocol: str | None = None
     """The benchmark's bytes among it; known once it is open."""
 
 
-def _check_claim(config: ReproduceConfig) -> None:
+def _check_record(config: ReproduceConfig) -> None:
     """Refuse an output whose rows were made otherwise."""
-    path = config.output / _CLAIM
+    path = config.output / _RECORD
     if not path.exists():
         return
-    held = as_json(read_json(path, Claim))
-    if differs := differences(held, as_json(_shared(config)) | {"course": held["course"]}):
+    held = as_json(read_json(path, Record))
+    if differs := differences(held, as_json(_shared(config)) | {"protocol": held["protocol"]}):
         raise BadInputError(
             f"{config.output} holds rows with {differs[0]}: name another --output, or the same "
             "settings to go on with it"
         )
 
 
-def _claim(config: ReproduceConfig, course: Course) -> None:
+def _write_record(config: ReproduceConfig, protocol: Protocol) -> None:
     """Say what the rows here have in common.
 
     Raises:
         BadInputError: if the rows that are there were scored on other bytes.
     """
-    path = config.output / _CLAIM
-    held = read_json(path, Claim).course if path.exists() else course.name
-    if held != course.name:
+    path = config.output / _RECORD
+    held = read_json(path, Record).protocol if path.exists() else protocol.name
+    if held != protocol.name:
         raise BadInputError(
-            f"{config.output} holds rows of {held}, not of {course.name}: name another --output"
+            f"{config.output} holds rows of {held}, not of {protocol.name}: name another --output"
         )
-    write_json(path, replace(_shared(config), course=course.name))
+    write_json(path, replace(_shared(config), protocol=protocol.name))
 
 
-def _shared(config: ReproduceConfig) -> Claim:
+def _shared(config: ReproduceConfig) -> Record:
     """The settings that one table cannot mix; rows and seeds may be added at any time."""
-    return Claim(
+    return Record(
         benchmark=config.benchmark,
         size=config.size if config.benchmark == "synthworld" else None,
         preset=config.preset,
@@ -119,10 +119,10 @@ def _shared(config: ReproduceConfig) -> Claim:
     )
 
 
-def _train(config: ReproduceConfig, course: Course, name: str, seed: int) -> TrainConfig:
+def _train(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) -> TrainConfig:
     """Train a stage, those before it first, where they are not finished; returns its settings."""
     stage = STAGES[name]
-    clips = {"all": (*course.clips, *config.more), "own": course.clips, "other": config.more}
+    clips = {"all": (*protocol.clips, *config.more), "own": protocol.clips, "other": config.more}
     settings = replace(
         PRESETS[config.preset],
         preset=config.preset,
@@ -136,7 +136,7 @@ def _train(config: ReproduceConfig, course: Course, name: str, seed: int) -> Tra
         **stage.settings,
     )
     if settings.variant in ("weakly", "semi", "full"):
-        settings = replace(settings, labels=course.labels)
+        settings = replace(settings, labels=protocol.labels)
     if stage.after is None:
         settings = replace(
             settings,
@@ -145,7 +145,7 @@ def _train(config: ReproduceConfig, course: Course, name: str, seed: int) -> Tra
             consistency_from=min(settings.consistency_from, config.iterations // 2),
         )
     else:
-        before = _train(config, course, stage.after, seed)
+        before = _train(config, protocol, stage.after, seed)
         settings = replace(
             settings, model=before.model, start=before.output, warm_up=0, consistency_from=0
         )
@@ -153,9 +153,9 @@ def _train(config: ReproduceConfig, course: Course, name: str, seed: int) -> Tra
     return settings
 
 
-def _about(config: ReproduceConfig, course: Course) -> str:
+def _about(config: ReproduceConfig, protocol: Protocol) -> str:
     return (
-        f"{course.name}\n\n{course.metric}. Preset `{config.preset}`, {config.iterations} "
+        f"{protocol.name}\n\n{protocol.metric}. Preset `{config.preset}`, {config.iterations} "
         "iterations a row, its stages together; weakly and semi go on from unsup for a third as "
         "many."
     )

@@ -20,7 +20,7 @@ SUPERVISION = {
     "semi": f"{RENDERS}; 5 % of the 3D labels",
     "full": f"{RENDERS} to warm up; all 2D and 3D labels",
 }
-"""What each row knew of the people in the pictures, beside the clips themselves; in the order of
+"""What each row knew of the people in the images, beside the clips themselves; in the order of
 the tables: a lower bound, the ablations of Table 4 from the worst on by the paper, the variants of
 Tables 2 and 3, an upper bound. `unsup` is that of D_p and D_unp. How they train: stages.py."""
 
