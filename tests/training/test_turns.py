@@ -68,7 +68,7 @@ def take_turns(model: Model, config: TrainConfig, name: str, count: int, step: i
     materials = gather(config, torch.device("cpu"))
     for seed in range(count):
         generator = torch.Generator().manual_seed(seed)
-        BY_NAME[name].terms(Turn(config, model, materials, None, generator, step))
+        BY_NAME[name].terms(Turn(config, model, materials, iter(()), generator, step))
 
 
 def spread_within(images: torch.Tensor) -> torch.Tensor:
@@ -164,7 +164,7 @@ def steps(tiny_model, config):
 
         optimiser.register_step_pre_hook(look)
         run = Run(now, tiny_model, {name: optimiser}, step=step)
-        _, norm = train_step(run, held, loss)
+        _, norm = train_step(run, held, loss, iter(()))
         return given | {"unclipped": norm.item(), "turns": dict(run.turns)}
 
     return sequence
