@@ -21,7 +21,7 @@ import torch
 import tyro
 from jaxtyping import Float, Int
 
-from kinepose.adaptation.acceptance import STATURE, judge
+from kinepose.adaptation.acceptance import STATURE, criteria_of
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.labels import read_clip_labels
 from kinepose.dataset.pairs import load_images
@@ -89,24 +89,23 @@ def against_labels(clips: ClipSet, folders: Sequence[Path]) -> Errors:
 @torch.inference_mode()
 def measure(model: Model, clips: ClipSet, error: Errors) -> dict[str, Numbers]:
     """Criteria and error of a model, video by video."""
-    verdicts = judge(model, clips)
     videos = clips.table["video"].to_numpy(zero_copy_only=False)
-    found = {}
-    for video, verdict in sorted(verdicts.items()):
+    told = {}
+    for video, found in sorted(criteria_of(model, clips).items()):
         rows = np.flatnonzero(videos == video)
         parts = [
             _look(model, clips, part) for part in np.split(rows, range(BATCH, len(rows), BATCH))
         ]
         joints3d = torch.cat([part.pop("joints3d") for part in parts])
         means = {name: torch.cat([part[name] for part in parts]).mean().item() for name in parts[0]}
-        found[str(video)] = {
-            "mirrored 3D / change": verdict.agreement,
-            "jitter / spread": verdict.jitter,
-            "misses the silhouette": 1 - verdict.fit,
+        told[str(video)] = {
+            "mirrored 3D / change": found.agreement,
+            "jitter / spread": found.jitter,
+            "misses the silhouette": 1 - found.fit,
             **means,
             "error": error(rows, STATURE * joints3d),
         }
-    return found
+    return told
 
 
 def _look(

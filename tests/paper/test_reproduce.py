@@ -206,7 +206,9 @@ def test_rows_have_equally_many_iterations(trained):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_row_says_its_supervision_and_fits_the_presets(trained, preset):
+    supervised = {name: name for name in ("prior", "weakly", "semi", "full")}
     for name, run in trained(preset).items():
+        assert run.variant == supervised.get(name, "unsupervised")
         if name in SUPERVISION:
             assert "synthetic renders" in SUPERVISION[name]
             assert ("label" in SUPERVISION[name]) == bool(run.labels)

@@ -133,7 +133,7 @@ def _train(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) ->
         device=config.device,
         threads=config.threads,
         smallest_spread=0.0,  # every row has all its iterations, whatever becomes of it
-        **stage.settings,
+        **{"variant": "unsupervised"} | stage.settings,
     )
     if settings.variant in ("weakly", "semi", "full"):
         settings = replace(settings, labels=protocol.labels)
