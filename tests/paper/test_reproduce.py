@@ -148,7 +148,7 @@ def trained(monkeypatch, tmp_path):
     def run(preset: str = "cpu") -> dict[str, TrainConfig]:
         done: dict[str, TrainConfig] = {}
         protocol = Protocol("x", (OWN,), (LABELS,), "mm", lambda *_: {"test": 1.0}, dict)
-        monkeypatch.setattr("kinepose.paper.reproduce.open_course", lambda _: protocol)
+        monkeypatch.setattr("kinepose.paper.reproduce.open_protocol", lambda _: protocol)
         monkeypatch.setattr("kinepose.paper.reproduce.read_clips", lambda _: None)
         monkeypatch.setattr(
             "kinepose.paper.reproduce.train", lambda c: done.update({c.output.parent.name: c})
