@@ -22,6 +22,7 @@ import tyro
 from jaxtyping import Float, Int
 
 from kinepose.adaptation.acceptance import STATURE, criteria_of
+from kinepose.adaptation.label_free import view_agreement
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.labels import read_clip_labels
 from kinepose.dataset.pairs import load_images
@@ -29,6 +30,7 @@ from kinepose.evaluation.metrics import p_mpjpe, rank_correlation
 from kinepose.geometry.image_transforms import (
     flip_image,
     flip_joints2d,
+    flip_joints3d,
     rotate_image,
     rotate_joints2d,
 )
@@ -96,10 +98,12 @@ def measure(model: Model, clips: ClipSet, error: Errors) -> dict[str, Numbers]:
         parts = [
             _look(model, clips, part) for part in np.split(rows, range(BATCH, len(rows), BATCH))
         ]
-        joints3d = torch.cat([part.pop("joints3d") for part in parts])
+        joints3d, mirrored = (
+            torch.cat([part.pop(name) for part in parts]) for name in ("joints3d", "mirrored3d")
+        )
         means = {name: torch.cat([part[name] for part in parts]).mean().item() for name in parts[0]}
         told[str(video)] = {
-            "mirrored 3D / change": found.agreement,
+            "mirrored 3D / change": _mirrored(clips, rows, joints3d, mirrored),
             "jitter / spread": found.jitter,
             "misses the silhouette": 1 - found.fit,
             **means,
@@ -116,9 +120,9 @@ def _look(
     poses = model.predict(images)
     angle = torch.full((len(rows),), TURNED)
     turned = model.predict(rotate_image(images, angle)).joints2d
-    mirrored = model.predict(flip_image(images)).joints2d
+    mirrored = model.predict(flip_image(images))
     apart = {
-        "mirrored 2D": flip_joints2d(mirrored) - poses.joints2d,
+        "mirrored 2D": flip_joints2d(mirrored.joints2d) - poses.joints2d,
         "turned 2D": rotate_joints2d(turned, -angle) - poses.joints2d,
     }
     told = {name: change.abs().mean((1, 2)) for name, change in apart.items()}
@@ -127,7 +131,19 @@ def _look(
         away = (poses.keypoints.joints2d - poses.joints2d).norm(dim=-1)
         told["uncertainty of peaks"] = 1 - certainty.mean(-1)
         told["peaks from p_2D"] = (away * certainty).sum(-1) / certainty.sum(-1).clamp(min=1e-3)
-    return told | {"joints3d": poses.joints3d}
+    return told | {"joints3d": poses.joints3d, "mirrored3d": flip_joints3d(mirrored.joints3d)}
+
+
+def _mirrored(
+    clips: ClipSet,
+    rows: Int[np.ndarray, " rows"],
+    joints3d: Float[torch.Tensor, "rows 17 3"],
+    mirrored: Float[torch.Tensor, "rows 17 3"],
+) -> float:
+    """How far the poses of images and of their mirror images are apart, beside how they change."""
+    person, time = clips.table["track"].to_numpy()[rows], clips.time[rows]
+    first, second = ((STATURE * joints).numpy() for joints in (joints3d, mirrored))
+    return view_agreement(first, second, person, time).ratio
 
 
 def as_table(table: dict[str, dict[str, Numbers]]) -> str:
