@@ -23,6 +23,7 @@ from jaxtyping import Float, Int
 
 from kinepose.adaptation.acceptance import STATURE, criteria_of
 from kinepose.adaptation.label_free import view_agreement
+from kinepose.artifacts.model_files import load_model
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.labels import read_clip_labels
 from kinepose.dataset.pairs import load_images
@@ -35,7 +36,6 @@ from kinepose.geometry.image_transforms import (
     rotate_joints2d,
 )
 from kinepose.method.model import Model
-from kinepose.model_files import load_model
 
 BATCH = 32
 TURNED = 0.5

@@ -21,12 +21,12 @@ from kinepose.adaptation.checks import Check, best_check, overall_change, read_c
 from kinepose.adaptation.config import AdaptConfig
 from kinepose.adaptation.held_back import is_held_back, running_time, split_clips
 from kinepose.adaptation.label_free import steadiness
+from kinepose.artifacts.model_files import load_model, save_model
+from kinepose.artifacts.run_folder import read_log, read_run_config
 from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.pairs import load_images
-from kinepose.errors import BadInputError
 from kinepose.inference.placement import joints_in_camera
-from kinepose.model_files import load_model, save_model
-from kinepose.run_folder import read_log, read_run_config
+from kinepose.io.errors import BadInputError
 from kinepose.training.checkpoint import Run, trained_with
 from kinepose.video.config import PeopleConfig
 

@@ -11,12 +11,12 @@ import pytest
 from tests.benchmarks.test_convert import CAMERAS, RIG
 from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fetch
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.run_folder import read_log
+from kinepose.io.errors import BadInputError
 from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.protocols import Protocol
 from kinepose.paper.reproduce import reproduce
 from kinepose.paper.tables import STREAM, SUPERVISION, write_tables
-from kinepose.run_folder import read_log
 from kinepose.training.checkpoint import trained_with
 from kinepose.training.config import PRESETS, TrainConfig
 
