@@ -5,15 +5,16 @@ the pieces of one person who was hidden, or left and came back, are joined by lo
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
 
-from kinepose.geometry.boxes import Boxes, overlaps
+from kinepose.geometry.boxes import Boxes, inside, overlaps
 from kinepose.video.looks import likeness
+from kinepose.video.sharing import places_in_box, shared_boxes
 from kinepose.video.shots import Sight
 from kinepose.video.tracking import Finds
 
@@ -40,12 +41,14 @@ _SAME_LOOKS = 0.85
 _CLEARLY = 0.05
 """... and by how much nobody else may come near that."""
 _ENOUGH = 3
+HELD = 0.6
+SEPARATE = 0.7
 """Finds of a piece whose looks are known."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who was found in a film."""
+    """Who was found in a video."""
 
     boxes: Finds
     scores: dict[int, float]
@@ -57,9 +60,9 @@ class Piece:
     """One person for as long as he can be followed."""
 
     shot: int
-    found: dict[int, int]
-    """By position: which of the frame's finds he is."""
+    found: Person
     looks: Float[np.ndarray, " n"]
+    hidden: list = field(default_factory=list)
 
 
 def link(
@@ -69,77 +72,93 @@ def link(
     longest_gap: float,
     sure: float = 0.0,
 ) -> list[Person]:
-    """Everybody in a film; None is a frame that was not looked at.
+    """Everybody in a video; None is a frame that was not looked at.
 
     A person begins with a find whose score is at least `sure`, goes on with any, and ends at a cut
-    (position of a shot's first frame). Who is away for longer than longest_gap [s], and in
+    (position of a shot's first frame). People who touch share a find for as long as it is that of
+    them all (sharing.shared_boxes). Who is away for longer than longest_gap [s], and in
     at least one frame that was looked at, is known again by looks, if these are clear; else he is
     a new one.
     """
     starts = np.array(sorted(cuts))
     pieces: list[Piece] = []
     active: list[Piece] = []
+    unused: dict[int, Sight] = {}
     before = times[0] if times else 0.0
     for position, sight in enumerate(sights):
         if sight is None:
             continue
         shot = int(np.searchsorted(starts, position, side="right"))
         since = min(times[position] - longest_gap, before)
-        active = [p for p in active if p.shot == shot and times[_last(p)] >= since]
+        active = [p for p in active if p.shot == shot and times[max(_last(p), *p.hidden[-1:], 0)] >= since]
         before = times[position]
-        new = _go_on(active, sights, times, position, shot, sure)
-        pieces += new
-        active += new
-    _go_back(pieces, sights, times, longest_gap, starts)
-    people = _joined(pieces, times)
-    return [_person(found, sights) for found in people]
+        owned = _go_on(active, sight, times, position, sure)
+        others = inside(sight.boxes, sight.boxes[owned])
+        around = inside(sight.boxes[owned], sight.boxes).T
+        separate = (np.maximum(others, around) < SEPARATE).all(1)
+        begins = ~owned & separate & (sight.scores >= sure)
+        for person in np.flatnonzero(begins).tolist():
+            piece = Piece(shot, Person({}, {}), sight.looks[person])
+            _add(piece, position, sight.boxes[person], sight.scores[person])
+            pieces.append(piece)
+            active.append(piece)
+        left = ~owned & ~begins
+        unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.looks[left])
+    for piece in pieces:
+        own=list(piece.found.boxes); clock=np.array(times)
+        known=np.stack([piece.found.boxes[i] for i in own])
+        hid=[h for h in piece.hidden if h<own[-1]]
+        extra=Person({h: np.array([np.interp(clock[h],clock[own],k) for k in known.T]) for h in hid},{h:float(np.mean(list(piece.found.scores.values()))) for h in hid})
+        piece.found=_one_after_the_other(piece.found,extra)
+    _go_back(pieces, unused, times, longest_gap, starts)
+    return _joined(pieces, times)
 
 
 def _go_on(
-    active: list[Piece],
-    sights: Sequence[Sight | None],
-    times: Sequence[float],
-    position: int,
-    shot: int,
-    sure: float,
-) -> list[Piece]:
-    """Give the finds of a frame to whom they fit, the sure ones first; gives who is new.
+    active: list[Piece], sight: Sight, times: Sequence[float], position: int, sure: float
+) -> Bool[np.ndarray, " finds"]:
+    """Give the finds of a frame to whom they fit, the sure ones first; gives which are somebody's.
 
-    New are those who are surely found and fit nobody.
+    A box around several people is given to nobody alone: those of them who have no other find
+    share it.
     """
-    sight = sights[position]
-    assert sight is not None
-    is_sure = sight.scores >= sure
-    owners: dict[int, Piece] = {}
+    if not active or not len(sight.boxes):
+        return np.zeros(len(sight.boxes), bool)
+    expected = np.stack([_expected(piece, times, times[position]) for piece in active])
+    looks = np.stack([piece.looks for piece in active])
+    shared = shared_boxes(expected, sight.boxes)
+    owned = shared.any(0)
+    free = np.ones(len(active), bool)
+    is_sure, alone = sight.scores >= sure, _is_alone(sight.boxes)
     for certain in (True, False):
-        people = np.flatnonzero(is_sure == certain)
-        free = [piece for piece in active if piece not in owners.values()]
-        fit = _fit(free, sights, times, position, certain)[:, people]
-        for row, column in zip(*linear_sum_assignment(-fit), strict=True):
-            if fit[row, column] > 0:
-                owners[int(people[column])] = free[row]
-    alone = _is_alone(sight.boxes)
-    for person, piece in owners.items():
-        piece.found[position] = person
-        if alone[person]:
-            piece.looks = _MEMORY * piece.looks + (1 - _MEMORY) * sight.looks[person]
-    new = [int(person) for person in np.flatnonzero(is_sure) if int(person) not in owners]
-    return [Piece(shot, {position: person}, sight.looks[person]) for person in new]
+        fit = _fit(expected, looks, sight, certain)
+        fit *= np.outer(free, ~owned & (is_sure == certain))
+        for row, person in zip(*linear_sum_assignment(-fit), strict=True):
+            if fit[row, person] > 0:
+                piece = active[row]
+                _add(piece, position, sight.boxes[person], sight.scores[person])
+                owned[person], free[row] = True, False
+                if alone[person]:
+                    piece.looks = _MEMORY * piece.looks + (1 - _MEMORY) * sight.looks[person]
+    for row in np.flatnonzero(free & shared.any(1)).tolist():
+        person = int((shared[row] * sight.scores).argmax())
+        held = np.flatnonzero(shared[:, person])
+        place = places_in_box(expected[held], sight.boxes[person])[held.tolist().index(row)]
+        _add(active[row], position, place, sight.scores[person])
+        free[row] = False
+    covered = inside(expected, sight.boxes).max(1) >= HELD
+    for row in np.flatnonzero(free & covered).tolist():
+        active[row].hidden.append(position)
+    return owned
 
 
 def _fit(
-    pieces: list[Piece],
-    sights: Sequence[Sight | None],
-    times: Sequence[float],
-    position: int,
+    expected: Float[np.ndarray, "pieces 4"],
+    known: Float[np.ndarray, "pieces n"],
+    sight: Sight,
     certain: bool,
-) -> Float[np.ndarray, "pieces people"]:
+) -> Float[np.ndarray, "pieces finds"]:
     """How well each find fits each person; 0 where it cannot be him."""
-    sight = sights[position]
-    assert sight is not None
-    if not pieces or not len(sight.boxes):
-        return np.zeros((len(pieces), len(sight.boxes)))
-    expected = np.stack([_expected(piece, sights, times, times[position]) for piece in pieces])
     overlap = overlaps(expected, sight.boxes)
     middles = [(boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (expected, sight.boxes)]
     sides = [(boxes[:, 2:] - boxes[:, :2]).max(-1) for boxes in (expected, sight.boxes)]
@@ -147,18 +166,15 @@ def _fit(
     larger = np.maximum(sides[0][:, None], sides[1][None])
     growth = larger / np.minimum(sides[0][:, None], sides[1][None])
     near = (distance < _FARTHEST * larger) & (growth < _LARGEST_GROWTH)
-    looks = likeness(np.stack([piece.looks for piece in pieces]), sight.looks)
     closeness = np.maximum(overlap, 0.3 * (1 - distance / larger))
     can_be = (overlap >= _LEAST_OVERLAP) | near if certain else overlap >= _UNSURE_OVERLAP
-    return (closeness + _LOOKS_WEIGHT * looks) * can_be
+    return (closeness + _LOOKS_WEIGHT * likeness(known, sight.looks)) * can_be
 
 
-def _expected(
-    piece: Piece, sights: Sequence[Sight | None], times: Sequence[float], now: float
-) -> Float[np.ndarray, " 4"]:
+def _expected(piece: Piece, times: Sequence[float], now: float) -> Float[np.ndarray, " 4"]:
     """Where a person's box would be if he went on as in his last finds."""
-    recent = list(islice(reversed(piece.found), _RECENT))
-    box, before = (_box(piece, position, sights) for position in (recent[0], recent[-1]))
+    recent = list(islice(reversed(piece.found.boxes), _RECENT))
+    box, before = (piece.found.boxes[position] for position in (recent[0], recent[-1]))
     lasted = times[recent[0]] - times[recent[-1]]
     if lasted == 0:  # found once, or in frames that are shown at one time
         return box
@@ -169,40 +185,40 @@ def _expected(
 
 def _go_back(
     pieces: list[Piece],
-    sights: Sequence[Sight | None],
+    unused: dict[int, Sight],
     times: Sequence[float],
     longest_gap: float,
     starts: np.ndarray,
 ) -> None:
     """Add to each person the unsure finds from before he was surely found."""
-    taken = {(position, person) for piece in pieces for position, person in piece.found.items()}
+    taken: set[tuple[int, int]] = set()
     for piece in pieces:
-        first = next(iter(piece.found))
-        earlier: dict[int, int] = {}
-        box, time = _box(piece, first, sights), times[first]
+        first = next(iter(piece.found.boxes))
+        earlier = Person({}, {})
+        box, time = piece.found.boxes[first], times[first]
         for position in range(first - 1, int(starts[piece.shot - 1]) - 1, -1):
-            sight = sights[position]
             if time - times[position] > longest_gap:
                 break
+            sight = unused.get(position)
             if sight is None or not len(sight.boxes):
                 continue
             overlap = overlaps(box[None], sight.boxes)[0]
             person = int(overlap.argmax())
             if overlap[person] > 3 * _LEAST_OVERLAP and (position, person) not in taken:
                 taken.add((position, person))
-                earlier[position] = person
                 box, time = sight.boxes[person], times[position]
-        piece.found = dict(reversed(earlier.items())) | piece.found
+                earlier.boxes[position], earlier.scores[position] = box, sight.scores[person]
+        piece.found = _one_after_the_other(earlier, piece.found)
 
 
-def _joined(pieces: list[Piece], times: Sequence[float]) -> list[dict[int, int]]:
-    """The finds of each person, whose pieces are those that follow one another and look alike."""
-    known = [piece for piece in pieces if len(piece.found) >= _ENOUGH]
+def _joined(pieces: list[Piece], times: Sequence[float]) -> list[Person]:
+    """Each person, whose pieces are those that follow one another and look alike."""
+    known = [piece for piece in pieces if len(piece.found.boxes) >= _ENOUGH]
     people = {piece: piece.found for piece in pieces}
     if len(known) > 1:
         looks = np.stack([piece.looks for piece in known])
         alike = likeness(looks, looks)
-        first = np.array([next(iter(piece.found)) for piece in known])
+        first = np.array([next(iter(piece.found.boxes)) for piece in known])
         last = np.array([_last(piece) for piece in known])
         shot = np.array([piece.shot for piece in known])
         follows = (last[:, None] < first[None]) & (shot[:, None] == shot[None])
@@ -212,8 +228,8 @@ def _joined(pieces: list[Piece], times: Sequence[float]) -> list[dict[int, int]]
         rows, columns = linear_sum_assignment(np.where(value > 0, after * 1e-6 - value, 0))
         for row, column in sorted(zip(rows, columns, strict=True), key=lambda pair: last[pair[0]]):
             if value[row, column] > 0:
-                merged = people.pop(known[row])
-                people[known[column]] = merged | people[known[column]]
+                earlier = people.pop(known[row])
+                people[known[column]] = _one_after_the_other(earlier, people[known[column]])
     return list(people.values())
 
 
@@ -226,13 +242,15 @@ def _is_clear(value: Float[np.ndarray, "n n"]) -> Bool[np.ndarray, "n n"]:
     return clear
 
 
-def _person(found: dict[int, int], sights: Sequence[Sight | None]) -> Person:
-    boxes, scores = {}, {}
-    for position, person in sorted(found.items()):
-        sight = sights[position]
-        assert sight is not None
-        boxes[position], scores[position] = sight.boxes[person], float(sight.scores[person])
-    return Person(boxes, scores)
+def _add(piece: Piece, position: int, box: Float[np.ndarray, " 4"], score: float) -> None:
+    piece.found.boxes[position], piece.found.scores[position] = box, float(score)
+
+
+def _one_after_the_other(first: Person, second: Person) -> Person:
+    """The finds of both by their positions."""
+    boxes, scores = first.boxes | second.boxes, first.scores | second.scores
+    order = sorted(boxes)
+    return Person({i: boxes[i] for i in order}, {i: scores[i] for i in order})
 
 
 def _is_alone(boxes: Boxes) -> Bool[np.ndarray, " people"]:
@@ -241,10 +259,4 @@ def _is_alone(boxes: Boxes) -> Bool[np.ndarray, " people"]:
 
 
 def _last(piece: Piece) -> int:
-    return next(reversed(piece.found))
-
-
-def _box(piece: Piece, position: int, sights: Sequence[Sight | None]) -> Float[np.ndarray, " 4"]:
-    sight = sights[position]
-    assert sight is not None
-    return sight.boxes[piece.found[position]]
+    return next(reversed(piece.found.boxes))
