@@ -14,7 +14,6 @@ from scipy.optimize import linear_sum_assignment
 
 from kinepose.geometry.boxes import Boxes, inside, overlaps
 from kinepose.video.looks import likeness
-from kinepose.video.sharing import places_in_box, shared_boxes
 from kinepose.video.shots import Sight
 from kinepose.video.tracking import Finds
 
@@ -41,9 +40,11 @@ _SAME_LOOKS = 0.85
 _CLEARLY = 0.05
 """... and by how much nobody else may come near that."""
 _ENOUGH = 3
-HELD = 0.6
-SEPARATE = 0.7
 """Finds of a piece whose looks are known."""
+_HIDDEN = 0.6
+"""Share of somebody's expected box within one find of another, at least, who may hide him."""
+_SEPARATE = 0.7
+"""Nobody begins with a box of which this share is within another's, or the other way round."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class Person:
     """Who was found in a video."""
 
     boxes: Finds
+    """In ascending order."""
     scores: dict[int, float]
-    """By position as well."""
+    """By position as well; none where he is hidden behind somebody, or in somebody's arms."""
 
 
 @dataclass(eq=False)
@@ -62,7 +64,8 @@ class Piece:
     shot: int
     found: Person
     looks: Float[np.ndarray, " n"]
-    hidden: list = field(default_factory=list)
+    hidden: Finds = field(default_factory=dict)
+    """Boxes that hide him."""
 
 
 def link(
@@ -75,10 +78,10 @@ def link(
     """Everybody in a video; None is a frame that was not looked at.
 
     A person begins with a find whose score is at least `sure`, goes on with any, and ends at a cut
-    (position of a shot's first frame). People who touch share a find for as long as it is that of
-    them all (sharing.shared_boxes). Who is away for longer than longest_gap [s], and in
-    at least one frame that was looked at, is known again by looks, if these are clear; else he is
-    a new one.
+    (position of a shot's first frame). Who is not found where another's box covers his is hidden:
+    he goes on if he is found again, at the place that the other's box leaves him. Who is away for
+    longer than longest_gap [s], and in at least one frame that was looked at, is known again by
+    looks, if these are clear; else he is a new one.
     """
     starts = np.array(sorted(cuts))
     pieces: list[Piece] = []
@@ -90,13 +93,10 @@ def link(
             continue
         shot = int(np.searchsorted(starts, position, side="right"))
         since = min(times[position] - longest_gap, before)
-        active = [p for p in active if p.shot == shot and times[max(_last(p), *p.hidden[-1:], 0)] >= since]
+        active = [p for p in active if p.shot == shot and times[_last(p)] >= since]
         before = times[position]
         owned = _go_on(active, sight, times, position, sure)
-        others = inside(sight.boxes, sight.boxes[owned])
-        around = inside(sight.boxes[owned], sight.boxes).T
-        separate = (np.maximum(others, around) < SEPARATE).all(1)
-        begins = ~owned & separate & (sight.scores >= sure)
+        begins = ~owned & (sight.scores >= sure) & _is_separate(sight.boxes, owned)
         for person in np.flatnonzero(begins).tolist():
             piece = Piece(shot, Person({}, {}), sight.looks[person])
             _add(piece, position, sight.boxes[person], sight.scores[person])
@@ -105,11 +105,7 @@ def link(
         left = ~owned & ~begins
         unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.looks[left])
     for piece in pieces:
-        own=list(piece.found.boxes); clock=np.array(times)
-        known=np.stack([piece.found.boxes[i] for i in own])
-        hid=[h for h in piece.hidden if h<own[-1]]
-        extra=Person({h: np.array([np.interp(clock[h],clock[own],k) for k in known.T]) for h in hid},{h:float(np.mean(list(piece.found.scores.values()))) for h in hid})
-        piece.found=_one_after_the_other(piece.found,extra)
+        _fill_hidden(piece, times)
     _go_back(pieces, unused, times, longest_gap, starts)
     return _joined(pieces, times)
 
@@ -117,17 +113,12 @@ def link(
 def _go_on(
     active: list[Piece], sight: Sight, times: Sequence[float], position: int, sure: float
 ) -> Bool[np.ndarray, " finds"]:
-    """Give the finds of a frame to whom they fit, the sure ones first; gives which are somebody's.
-
-    A box around several people is given to nobody alone: those of them who have no other find
-    share it.
-    """
+    """Give the finds of a frame to whom they fit, the sure ones first; gives which are somebody's."""
     if not active or not len(sight.boxes):
         return np.zeros(len(sight.boxes), bool)
     expected = np.stack([_expected(piece, times, times[position]) for piece in active])
     looks = np.stack([piece.looks for piece in active])
-    shared = shared_boxes(expected, sight.boxes)
-    owned = shared.any(0)
+    owned = np.zeros(len(sight.boxes), bool)
     free = np.ones(len(active), bool)
     is_sure, alone = sight.scores >= sure, _is_alone(sight.boxes)
     for certain in (True, False):
@@ -140,15 +131,10 @@ def _go_on(
                 owned[person], free[row] = True, False
                 if alone[person]:
                     piece.looks = _MEMORY * piece.looks + (1 - _MEMORY) * sight.looks[person]
-    for row in np.flatnonzero(free & shared.any(1)).tolist():
-        person = int((shared[row] * sight.scores).argmax())
-        held = np.flatnonzero(shared[:, person])
-        place = places_in_box(expected[held], sight.boxes[person])[held.tolist().index(row)]
-        _add(active[row], position, place, sight.scores[person])
-        free[row] = False
-    covered = inside(expected, sight.boxes).max(1) >= HELD
-    for row in np.flatnonzero(free & covered).tolist():
-        active[row].hidden.append(position)
+    last = np.stack([next(reversed(piece.found.boxes.values())) for piece in active])
+    covered = np.maximum(inside(expected, sight.boxes), inside(last, sight.boxes))
+    for row in np.flatnonzero(free & (covered.max(1) >= _HIDDEN)).tolist():
+        active[row].hidden[position] = sight.boxes[covered[row].argmax()]
     return owned
 
 
@@ -181,6 +167,22 @@ def _expected(piece: Piece, times: Sequence[float], now: float) -> Float[np.ndar
     moved = (box[:2] + box[2:] - before[:2] - before[2:]) / 2
     share = min(now - times[recent[0]], _CARRIED) / lasted
     return box + np.tile(share * moved, 2)
+
+
+def _fill_hidden(piece: Piece, times: Sequence[float]) -> None:
+    """Boxes where he was hidden: between those found before and after, within what hides him."""
+    found = list(piece.found.boxes)
+    known = np.stack(list(piece.found.boxes.values()))
+    moments = [times[i] for i in found]
+    hidden: Finds = {}
+    for position, around in piece.hidden.items():
+        if position < found[-1]:
+            box = np.array([np.interp(times[position], moments, side) for side in known.T])
+            lengths = np.minimum(box[2:] - box[:2], around[2:] - around[:2])
+            corner = box[:2].clip(around[:2], around[2:] - lengths)
+            hidden[position] = np.concatenate([corner, corner + lengths])
+    piece.found = _one_after_the_other(piece.found, Person(hidden, {}))
+    piece.hidden = {}
 
 
 def _go_back(
@@ -247,10 +249,15 @@ def _add(piece: Piece, position: int, box: Float[np.ndarray, " 4"], score: float
 
 
 def _one_after_the_other(first: Person, second: Person) -> Person:
-    """The finds of both by their positions."""
-    boxes, scores = first.boxes | second.boxes, first.scores | second.scores
-    order = sorted(boxes)
-    return Person({i: boxes[i] for i in order}, {i: scores[i] for i in order})
+    """The boxes of both by their positions."""
+    boxes = first.boxes | second.boxes
+    return Person({i: boxes[i] for i in sorted(boxes)}, first.scores | second.scores)
+
+
+def _is_separate(boxes: Boxes, owned: Bool[np.ndarray, " finds"]) -> Bool[np.ndarray, " finds"]:
+    """Whether a box is not within one of those owned, nor around it."""
+    shares = np.maximum(inside(boxes, boxes), inside(boxes, boxes).T)
+    return (shares[:, owned] < _SEPARATE).all(1)
 
 
 def _is_alone(boxes: Boxes) -> Bool[np.ndarray, " people"]:
@@ -259,4 +266,5 @@ def _is_alone(boxes: Boxes) -> Bool[np.ndarray, " people"]:
 
 
 def _last(piece: Piece) -> int:
-    return next(reversed(piece.found.boxes))
+    """Position at which he was last found, or known to be hidden."""
+    return max(next(reversed(piece.found.boxes)), *piece.hidden, 0)

@@ -167,7 +167,8 @@ def _people_in_film(
     clock, gap = np.array(times), _longest_gap(config)
     if finder.from_file is None:
         linked = link(sights, times, cuts, gap, finder.sure)
-        people = believed(linked, sights, times, by_score=finder.sure > 0)
+        size = np.array([info.width, info.height], float)
+        people = believed(linked, sights, times, size, by_score=finder.sure > 0)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
         check_end(finder.from_file, frames, config.boxes, info)
