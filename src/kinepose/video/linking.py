@@ -42,7 +42,7 @@ _CLEARLY = 0.05
 _ENOUGH = 3
 """Finds of a piece whose looks are known."""
 _HIDDEN = 0.6
-"""Share of somebody's expected box within one find of another, at least, who may hide him."""
+"""Share of somebody's last or expected box within that of another, at least, who hides him."""
 _SEPARATE = 0.7
 """Nobody begins with a box of which this share is within another's, or the other way round."""
 
@@ -113,7 +113,7 @@ def link(
 def _go_on(
     active: list[Piece], sight: Sight, times: Sequence[float], position: int, sure: float
 ) -> Bool[np.ndarray, " finds"]:
-    """Give the finds of a frame to whom they fit, the sure ones first; gives which are somebody's."""
+    """Give the finds of a frame to whom they fit, the sure ones first; says which have owners."""
     if not active or not len(sight.boxes):
         return np.zeros(len(sight.boxes), bool)
     expected = np.stack([_expected(piece, times, times[position]) for piece in active])
@@ -132,9 +132,10 @@ def _go_on(
                 if alone[person]:
                     piece.looks = _MEMORY * piece.looks + (1 - _MEMORY) * sight.looks[person]
     last = np.stack([next(reversed(piece.found.boxes.values())) for piece in active])
-    covered = np.maximum(inside(expected, sight.boxes), inside(last, sight.boxes))
-    for row in np.flatnonzero(free & (covered.max(1) >= _HIDDEN)).tolist():
-        active[row].hidden[position] = sight.boxes[covered[row].argmax()]
+    others = sight.boxes[owned]
+    covered = np.maximum(inside(expected, others), inside(last, others))
+    for row in np.flatnonzero(free & (covered.max(1, initial=0.0) >= _HIDDEN)).tolist():
+        active[row].hidden[position] = others[covered[row].argmax()]
     return owned
 
 
@@ -257,7 +258,7 @@ def _one_after_the_other(first: Person, second: Person) -> Person:
 def _is_separate(boxes: Boxes, owned: Bool[np.ndarray, " finds"]) -> Bool[np.ndarray, " finds"]:
     """Whether a box is not within one of those owned, nor around it."""
     shares = np.maximum(inside(boxes, boxes), inside(boxes, boxes).T)
-    return (shares[:, owned] < _SEPARATE).all(1)
+    return shares[:, owned].max(1, initial=0.0) < _SEPARATE
 
 
 def _is_alone(boxes: Boxes) -> Bool[np.ndarray, " people"]:
