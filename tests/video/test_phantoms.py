@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from kinepose.video.linking import Person
 from kinepose.video.phantoms import believed
 from kinepose.video.shots import Sight
+from kinepose.video.tracklets import Person
 
 SIZE = np.array([100.0, 50.0])
 TIMES = (0.1 * np.arange(41)).tolist()

@@ -1,11 +1,10 @@
 """Who is who from frame to frame: people followed by place, motion and looks.
 
 What is found in the frames that were looked at is assigned to people, all of a frame at once; then
-the pieces of one person who was hidden, or left and came back, are joined by looks.
+the tracklets of one person who was hidden, or left and came back, are joined by looks.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
@@ -16,6 +15,7 @@ from kinepose.geometry.boxes import Boxes, inside, overlaps
 from kinepose.video.looks import likeness
 from kinepose.video.shots import Sight
 from kinepose.video.tracking import Finds
+from kinepose.video.tracklets import ALONE, Person, Tracklet, one_after_the_other, tell_apart
 
 _LEAST_OVERLAP = 0.1
 """Intersection over union of a person's box with where it was expected ..."""
@@ -27,8 +27,6 @@ _UNSURE_OVERLAP = 0.5
 """The same overlap, of finds that are not sure: near is not enough."""
 _LOOKS_WEIGHT = 1.0
 """Of looks beside overlap, in choosing between finds."""
-_ALONE = 0.2
-"""Boxes that overlap less show one person's looks."""
 _MEMORY = 0.8
 """Share that what is known of somebody's looks keeps of itself at each find."""
 _RECENT = 3
@@ -36,36 +34,15 @@ _RECENT = 3
 _CARRIED = 0.5
 """Somebody out of sight goes on as before for so long, then stands still [s]."""
 _SAME_LOOKS = 0.85
-"""How alike two pieces are of one person who was away ..."""
+"""How alike two tracklets are of one person who was away ..."""
 _CLEARLY = 0.05
 """... and by how much nobody else may come near that."""
 _ENOUGH = 3
-"""Finds of a piece whose looks are known."""
+"""Finds of a tracklet whose looks are known."""
 _HIDDEN = 0.6
 """Share of somebody's last or expected box within that of another, at least, who hides him."""
 _SEPARATE = 0.7
 """Nobody begins with a box of which this share is within another's, or the other way round."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who was found in a video."""
-
-    boxes: Finds
-    """In ascending order."""
-    scores: dict[int, float]
-    """By position as well; none where he is hidden behind somebody, or in somebody's arms."""
-
-
-@dataclass(eq=False)
-class Piece:
-    """One person for as long as he can be followed."""
-
-    shot: int
-    found: Person
-    looks: Float[np.ndarray, " n"]
-    hidden: Finds = field(default_factory=dict)
-    """Boxes that hide him."""
 
 
 def link(
@@ -84,8 +61,8 @@ def link(
     looks, if these are clear; else he is a new one.
     """
     starts = np.array(sorted(cuts))
-    pieces: list[Piece] = []
-    active: list[Piece] = []
+    tracklets: list[Tracklet] = []
+    active: list[Tracklet] = []
     unused: dict[int, Sight] = {}
     before = times[0] if times else 0.0
     for position, sight in enumerate(sights):
@@ -96,28 +73,32 @@ def link(
         active = [p for p in active if p.shot == shot and times[_last(p)] >= since]
         before = times[position]
         owned = _go_on(active, sight, times, position, sure)
+        alone = _is_alone(sight.boxes)
         begins = ~owned & (sight.scores >= sure) & _is_separate(sight.boxes, owned)
         for person in np.flatnonzero(begins).tolist():
-            piece = Piece(shot, Person({}, {}), sight.looks[person])
-            _add(piece, position, sight.boxes[person], sight.scores[person])
-            pieces.append(piece)
-            active.append(piece)
+            tracklet = Tracklet(shot, Person({}, {}), sight.looks[person])
+            if alone[person]:
+                tracklet.seen[position] = sight.looks[person]
+            tracklet.add(position, sight.boxes[person], sight.scores[person])
+            tracklets.append(tracklet)
+            active.append(tracklet)
         left = ~owned & ~begins
         unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.looks[left])
-    for piece in pieces:
-        _fill_hidden(piece, times)
-    _go_back(pieces, unused, times, longest_gap, starts)
-    return _joined(pieces, times)
+    for tracklet in tracklets:
+        _fill_hidden(tracklet, times)
+    tell_apart(tracklets)
+    _go_back(tracklets, unused, times, longest_gap, starts)
+    return _joined(tracklets, times)
 
 
 def _go_on(
-    active: list[Piece], sight: Sight, times: Sequence[float], position: int, sure: float
+    active: list[Tracklet], sight: Sight, times: Sequence[float], position: int, sure: float
 ) -> Bool[np.ndarray, " finds"]:
     """Give the finds of a frame to whom they fit, the sure ones first; says which have owners."""
     if not active or not len(sight.boxes):
         return np.zeros(len(sight.boxes), bool)
-    expected = np.stack([_expected(piece, times, times[position]) for piece in active])
-    looks = np.stack([piece.looks for piece in active])
+    expected = np.stack([_expected(tracklet, times, times[position]) for tracklet in active])
+    looks = np.stack([tracklet.looks for tracklet in active])
     owned = np.zeros(len(sight.boxes), bool)
     free = np.ones(len(active), bool)
     is_sure, alone = sight.scores >= sure, _is_alone(sight.boxes)
@@ -126,12 +107,13 @@ def _go_on(
         fit *= np.outer(free, ~owned & (is_sure == certain))
         for row, person in zip(*linear_sum_assignment(-fit), strict=True):
             if fit[row, person] > 0:
-                piece = active[row]
-                _add(piece, position, sight.boxes[person], sight.scores[person])
+                tracklet = active[row]
+                tracklet.add(position, sight.boxes[person], sight.scores[person])
                 owned[person], free[row] = True, False
                 if alone[person]:
-                    piece.looks = _MEMORY * piece.looks + (1 - _MEMORY) * sight.looks[person]
-    last = np.stack([next(reversed(piece.found.boxes.values())) for piece in active])
+                    tracklet.seen[position] = sight.looks[person]
+                    tracklet.looks = _MEMORY * tracklet.looks + (1 - _MEMORY) * sight.looks[person]
+    last = np.stack([next(reversed(tracklet.found.boxes.values())) for tracklet in active])
     others = sight.boxes[owned]
     covered = np.maximum(inside(expected, others), inside(last, others))
     for row in np.flatnonzero(free & (covered.max(1, initial=0.0) >= _HIDDEN)).tolist():
@@ -140,11 +122,11 @@ def _go_on(
 
 
 def _fit(
-    expected: Float[np.ndarray, "pieces 4"],
-    known: Float[np.ndarray, "pieces n"],
+    expected: Float[np.ndarray, "tracklets 4"],
+    known: Float[np.ndarray, "tracklets n"],
     sight: Sight,
     certain: bool,
-) -> Float[np.ndarray, "pieces finds"]:
+) -> Float[np.ndarray, "tracklets finds"]:
     """How well each find fits each person; 0 where it cannot be him."""
     overlap = overlaps(expected, sight.boxes)
     middles = [(boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (expected, sight.boxes)]
@@ -158,10 +140,10 @@ def _fit(
     return (closeness + _LOOKS_WEIGHT * likeness(known, sight.looks)) * can_be
 
 
-def _expected(piece: Piece, times: Sequence[float], now: float) -> Float[np.ndarray, " 4"]:
+def _expected(tracklet: Tracklet, times: Sequence[float], now: float) -> Float[np.ndarray, " 4"]:
     """Where a person's box would be if he went on as in his last finds."""
-    recent = list(islice(reversed(piece.found.boxes), _RECENT))
-    box, before = (piece.found.boxes[position] for position in (recent[0], recent[-1]))
+    recent = list(islice(reversed(tracklet.found.boxes), _RECENT))
+    box, before = (tracklet.found.boxes[position] for position in (recent[0], recent[-1]))
     lasted = times[recent[0]] - times[recent[-1]]
     if lasted == 0:  # found once, or in frames that are shown at one time
         return box
@@ -170,24 +152,24 @@ def _expected(piece: Piece, times: Sequence[float], now: float) -> Float[np.ndar
     return box + np.tile(share * moved, 2)
 
 
-def _fill_hidden(piece: Piece, times: Sequence[float]) -> None:
+def _fill_hidden(tracklet: Tracklet, times: Sequence[float]) -> None:
     """Boxes where he was hidden: between those found before and after, within what hides him."""
-    found = list(piece.found.boxes)
-    known = np.stack(list(piece.found.boxes.values()))
+    found = list(tracklet.found.boxes)
+    known = np.stack(list(tracklet.found.boxes.values()))
     moments = [times[i] for i in found]
     hidden: Finds = {}
-    for position, around in piece.hidden.items():
+    for position, around in tracklet.hidden.items():
         if position < found[-1]:
             box = np.array([np.interp(times[position], moments, side) for side in known.T])
             lengths = np.minimum(box[2:] - box[:2], around[2:] - around[:2])
             corner = box[:2].clip(around[:2], around[2:] - lengths)
             hidden[position] = np.concatenate([corner, corner + lengths])
-    piece.found = _one_after_the_other(piece.found, Person(hidden, {}))
-    piece.hidden = {}
+    tracklet.found = one_after_the_other(tracklet.found, Person(hidden, {}))
+    tracklet.hidden = {}
 
 
 def _go_back(
-    pieces: list[Piece],
+    tracklets: list[Tracklet],
     unused: dict[int, Sight],
     times: Sequence[float],
     longest_gap: float,
@@ -195,11 +177,11 @@ def _go_back(
 ) -> None:
     """Add to each person the unsure finds from before he was surely found."""
     taken: set[tuple[int, int]] = set()
-    for piece in pieces:
-        first = next(iter(piece.found.boxes))
+    for tracklet in tracklets:
+        first = next(iter(tracklet.found.boxes))
         earlier = Person({}, {})
-        box, time = piece.found.boxes[first], times[first]
-        for position in range(first - 1, int(starts[piece.shot - 1]) - 1, -1):
+        box, time = tracklet.found.boxes[first], times[first]
+        for position in range(first - 1, int(starts[tracklet.shot - 1]) - 1, -1):
             if time - times[position] > longest_gap:
                 break
             sight = unused.get(position)
@@ -211,19 +193,19 @@ def _go_back(
                 taken.add((position, person))
                 box, time = sight.boxes[person], times[position]
                 earlier.boxes[position], earlier.scores[position] = box, sight.scores[person]
-        piece.found = _one_after_the_other(earlier, piece.found)
+        tracklet.found = one_after_the_other(earlier, tracklet.found)
 
 
-def _joined(pieces: list[Piece], times: Sequence[float]) -> list[Person]:
-    """Each person, whose pieces are those that follow one another and look alike."""
-    known = [piece for piece in pieces if len(piece.found.boxes) >= _ENOUGH]
-    people = {piece: piece.found for piece in pieces}
+def _joined(tracklets: list[Tracklet], times: Sequence[float]) -> list[Person]:
+    """Each person, whose tracklets are those that follow one another and look alike."""
+    known = [tracklet for tracklet in tracklets if len(tracklet.found.boxes) >= _ENOUGH]
+    people = {tracklet: tracklet.found for tracklet in tracklets}
     if len(known) > 1:
-        looks = np.stack([piece.looks for piece in known])
+        looks = np.stack([tracklet.looks for tracklet in known])
         alike = likeness(looks, looks)
-        first = np.array([next(iter(piece.found.boxes)) for piece in known])
-        last = np.array([_last(piece) for piece in known])
-        shot = np.array([piece.shot for piece in known])
+        first = np.array([next(iter(tracklet.found.boxes)) for tracklet in known])
+        last = np.array([_last(tracklet) for tracklet in known])
+        shot = np.array([tracklet.shot for tracklet in known])
         follows = (last[:, None] < first[None]) & (shot[:, None] == shot[None])
         value = np.where(follows & (alike >= _SAME_LOOKS), alike, 0)
         value *= _is_clear(value)
@@ -232,7 +214,7 @@ def _joined(pieces: list[Piece], times: Sequence[float]) -> list[Person]:
         for row, column in sorted(zip(rows, columns, strict=True), key=lambda pair: last[pair[0]]):
             if value[row, column] > 0:
                 earlier = people.pop(known[row])
-                people[known[column]] = _one_after_the_other(earlier, people[known[column]])
+                people[known[column]] = one_after_the_other(earlier, people[known[column]])
     return list(people.values())
 
 
@@ -245,16 +227,6 @@ def _is_clear(value: Float[np.ndarray, "n n"]) -> Bool[np.ndarray, "n n"]:
     return clear
 
 
-def _add(piece: Piece, position: int, box: Float[np.ndarray, " 4"], score: float) -> None:
-    piece.found.boxes[position], piece.found.scores[position] = box, float(score)
-
-
-def _one_after_the_other(first: Person, second: Person) -> Person:
-    """The boxes of both by their positions."""
-    boxes = first.boxes | second.boxes
-    return Person({i: boxes[i] for i in sorted(boxes)}, first.scores | second.scores)
-
-
 def _is_separate(boxes: Boxes, owned: Bool[np.ndarray, " finds"]) -> Bool[np.ndarray, " finds"]:
     """Whether a box is not within one of those owned, nor around it."""
     shares = np.maximum(inside(boxes, boxes), inside(boxes, boxes).T)
@@ -263,9 +235,9 @@ def _is_separate(boxes: Boxes, owned: Bool[np.ndarray, " finds"]) -> Bool[np.nda
 
 def _is_alone(boxes: Boxes) -> Bool[np.ndarray, " people"]:
     crowd = overlaps(boxes, boxes) - np.eye(len(boxes))
-    return crowd.max(1, initial=0.0) < _ALONE
+    return crowd.max(1, initial=0.0) < ALONE
 
 
-def _last(piece: Piece) -> int:
+def _last(tracklet: Tracklet) -> int:
     """Position at which he was last found, or known to be hidden."""
-    return max(next(reversed(piece.found.boxes)), *piece.hidden, 0)
+    return max(next(reversed(tracklet.found.boxes)), *tracklet.hidden, 0)

@@ -18,13 +18,14 @@ from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
 from kinepose.video.config import PeopleConfig
 from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
-from kinepose.video.linking import Person, link
+from kinepose.video.linking import link
 from kinepose.video.looks import looks_of
 from kinepose.video.phantoms import believed
 from kinepose.video.pictures import is_pictures
 from kinepose.video.reading import FilmInfo, Frame, film_info, frame_rate, read_frames
 from kinepose.video.shots import Sight, Stretch, read_stretches
 from kinepose.video.tracking import Track, fill_and_smooth, smooth, split_at_jumps
+from kinepose.video.tracklets import Person
 
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from kinepose.video.linking import Person
 from kinepose.video.shots import Sight
+from kinepose.video.tracklets import Person
 
 _SHORTEST = 0.5
 """What is found for less than this is no person [s], unless for most of a film that is as short."""

@@ -1,0 +1,107 @@
+"""One person for as long as he can be followed; and who is who after two have touched."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from kinepose.geometry.boxes import overlaps
+from kinepose.video.looks import likeness
+from kinepose.video.tracking import Finds
+
+ALONE = 0.2
+"""Boxes that overlap less show one person's looks."""
+_CLEARLY = 0.1
+"""How much more alike two people must be to each other's past than to their own, for both
+together, to have been taken for each other."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who was found in a video."""
+
+    boxes: Finds
+    """In ascending order."""
+    scores: dict[int, float]
+    """By position as well; none where he is hidden behind somebody, or in somebody's arms."""
+
+
+@dataclass(eq=False)
+class Tracklet:
+    """One person for as long as he can be followed."""
+
+    shot: int
+    found: Person
+    looks: Float[np.ndarray, " n"]
+    """What is known of them by now."""
+    seen: dict[int, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    """His looks where he was alone."""
+    hidden: Finds = field(default_factory=dict)
+    """Boxes that hide him."""
+
+    def add(self, position: int, box: Float[np.ndarray, " 4"], score: float) -> None:
+        """Where he was found next."""
+        self.found.boxes[position], self.found.scores[position] = box, float(score)
+
+
+def one_after_the_other(first: Person, second: Person) -> Person:
+    """The boxes of both by their positions."""
+    boxes = first.boxes | second.boxes
+    scores = first.scores | second.scores
+    return Person(*({i: values[i] for i in sorted(values)} for values in (boxes, scores)))
+
+
+def tell_apart(tracklets: list[Tracklet]) -> None:
+    """Exchange what follows a touch of two who look more like each other before it than after."""
+    for number, first in enumerate(tracklets):
+        for second in tracklets[:number]:
+            for start, end in _touches(first, second):
+                if _are_exchanged(first, second, start, end):
+                    _exchange(first, second, _nearest(first, second, start, end))
+
+
+def _touches(first: Tracklet, second: Tracklet) -> list[tuple[int, int]]:
+    """First and last positions of the times during which their boxes overlap."""
+    both = [i for i in first.found.boxes if i in second.found.boxes]
+    touches: list[tuple[int, int]] = []
+    before = False
+    for position in both:
+        touch = _overlap(first, second, position) >= ALONE
+        if touch:
+            start = touches.pop()[0] if before else position
+            touches.append((start, position))
+        before = touch
+    return touches
+
+
+def _are_exchanged(first: Tracklet, second: Tracklet, start: int, end: int) -> bool:
+    """Whether their looks say that each is who the other was; not if one of them is not known."""
+    past = [[looks for i, looks in t.seen.items() if i < start] for t in (first, second)]
+    future = [[looks for i, looks in t.seen.items() if i > end] for t in (first, second)]
+    if not all([*past, *future]):
+        return False
+    alike = likeness(*(np.stack([np.mean(s, axis=0) for s in side]) for side in (past, future)))
+    return bool(np.trace(alike[:, ::-1]) > np.trace(alike) + _CLEARLY)
+
+
+def _nearest(first: Tracklet, second: Tracklet, start: int, end: int) -> int:
+    """The position of a touch at which exchanging them makes the smallest leap."""
+    during = [i for i in first.found.boxes if start <= i <= end and i in second.found.boxes]
+    return max(during, key=lambda position: _overlap(first, second, position))
+
+
+def _exchange(first: Tracklet, second: Tracklet, start: int) -> None:
+    pairs = [
+        (first.found.boxes, second.found.boxes),
+        (first.found.scores, second.found.scores),
+        (first.seen, second.seen),
+    ]
+    for a, b in pairs:
+        tails = [{i: values.pop(i) for i in list(values) if i >= start} for values in (a, b)]
+        a.update(tails[1])
+        b.update(tails[0])
+
+
+def _overlap(first: Tracklet, second: Tracklet, position: int) -> float:
+    boxes = [tracklet.found.boxes[position][None] for tracklet in (first, second)]
+    return float(overlaps(*boxes)[0, 0])
