@@ -16,7 +16,7 @@ from typing import Any
 import tyro
 
 from kinepose.commands import COMMANDS
-from kinepose.errors import FilmWarning, KineposeError, SettingError
+from kinepose.errors import KineposeError, SettingError, VideoWarning
 from kinepose.places import check_places
 from kinepose.training.config import PRESETS, TrainConfig
 
@@ -61,11 +61,11 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _warnings_in_one_line() -> Generator[None]:
-    """What is wrong with a film is said as errors are, and once, however often it is decoded."""
+    """What is wrong with a video is said as errors are, and once, however often it is decoded."""
     said, others = set(), warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if not issubclass(category, FilmWarning):
+        if not issubclass(category, VideoWarning):
             others(message, category, *where)
         elif str(message) not in said:
             said.add(str(message))

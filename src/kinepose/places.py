@@ -32,7 +32,7 @@ class Writes:
 RUN = Reads(
     (
         *("config.json", "model.safetensors", "state.safetensors", "prior.npz", "log.jsonl"),
-        *("pictures/", "training/", "adaptation.json", "looks.jsonl", "figures.json"),
+        *("images/", "training/", "adaptation.json", "checks.jsonl", "figures.json"),
     )
 )
 """What a run consists of."""

@@ -1,7 +1,7 @@
-"""Who is who from frame to frame: people followed by place, motion and looks.
+"""Who is who from frame to frame: people followed by place, motion and appearance.
 
 What is found in the frames that were looked at is assigned to people, all of a frame at once; then
-the tracklets of one person who was hidden, or left and came back, are joined by looks.
+the tracklets of one person who was hidden, or left and came back, are joined by appearance.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
 
 from kinepose.geometry.boxes import Boxes, inside, overlaps
-from kinepose.video.looks import likeness
+from kinepose.video.appearance import likeness
 from kinepose.video.shots import Sight
 from kinepose.video.tracking import Finds
 from kinepose.video.tracklets import ALONE, Person, Tracklet, one_after_the_other, tell_apart
@@ -25,20 +25,20 @@ _LARGEST_GROWTH = 1.7
 """... the most by which the longer side may have changed."""
 _UNSURE_OVERLAP = 0.5
 """The same overlap, of finds that are not sure: near is not enough."""
-_LOOKS_WEIGHT = 1.0
-"""Of looks beside overlap, in choosing between finds."""
+_APPEARANCE_WEIGHT = 1.0
+"""Of appearance beside overlap, in choosing between finds."""
 _MEMORY = 0.8
-"""Share that what is known of somebody's looks keeps of itself at each find."""
+"""Share that what is known of somebody's appearance keeps of itself at each find."""
 _RECENT = 3
 """Finds that tell how somebody moves."""
 _CARRIED = 0.5
 """Somebody out of sight goes on as before for so long, then stands still [s]."""
-_SAME_LOOKS = 0.85
+_SAME_APPEARANCE = 0.85
 """How alike two tracklets are of one person who was away ..."""
 _CLEARLY = 0.05
 """... and by how much nobody else may come near that."""
 _ENOUGH = 3
-"""Finds of a tracklet whose looks are known."""
+"""Finds of a tracklet whose appearance are known."""
 _HIDDEN = 0.6
 """Share of somebody's last or expected box within that of another, at least, who hides him."""
 _SEPARATE = 0.7
@@ -72,18 +72,18 @@ def link(
         since = min(times[position] - longest_gap, before)
         active = [p for p in active if p.shot == shot and times[_last(p)] >= since]
         before = times[position]
-        owned = _go_on(active, sight, times, position, sure)
+        owned = _extend(active, sight, times, position, sure)
         alone = _is_alone(sight.boxes)
         begins = ~owned & (sight.scores >= sure) & _is_separate(sight.boxes, owned)
         for person in np.flatnonzero(begins).tolist():
-            tracklet = Tracklet(shot, Person({}, {}), sight.looks[person])
+            tracklet = Tracklet(shot, Person({}, {}), sight.appearance[person])
             if alone[person]:
-                tracklet.seen[position] = sight.looks[person]
+                tracklet.seen[position] = sight.appearance[person]
             tracklet.add(position, sight.boxes[person], sight.scores[person])
             tracklets.append(tracklet)
             active.append(tracklet)
         left = ~owned & ~begins
-        unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.looks[left])
+        unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.appearance[left])
     for tracklet in tracklets:
         _fill_hidden(tracklet, times)
     tell_apart(tracklets)
@@ -91,19 +91,19 @@ def link(
     return _joined(tracklets, times)
 
 
-def _go_on(
+def _extend(
     active: list[Tracklet], sight: Sight, times: Sequence[float], position: int, sure: float
 ) -> Bool[np.ndarray, " finds"]:
     """Give the finds of a frame to whom they fit, the sure ones first; says which have owners."""
     if not active or not len(sight.boxes):
         return np.zeros(len(sight.boxes), bool)
     expected = np.stack([_expected(tracklet, times, times[position]) for tracklet in active])
-    looks = np.stack([tracklet.looks for tracklet in active])
+    appearance = np.stack([tracklet.appearance for tracklet in active])
     owned = np.zeros(len(sight.boxes), bool)
     free = np.ones(len(active), bool)
     is_sure, alone = sight.scores >= sure, _is_alone(sight.boxes)
     for certain in (True, False):
-        fit = _fit(expected, looks, sight, certain)
+        fit = _fit(expected, appearance, sight, certain)
         fit *= np.outer(free, ~owned & (is_sure == certain))
         for row, person in zip(*linear_sum_assignment(-fit), strict=True):
             if fit[row, person] > 0:
@@ -111,8 +111,10 @@ def _go_on(
                 tracklet.add(position, sight.boxes[person], sight.scores[person])
                 owned[person], free[row] = True, False
                 if alone[person]:
-                    tracklet.seen[position] = sight.looks[person]
-                    tracklet.looks = _MEMORY * tracklet.looks + (1 - _MEMORY) * sight.looks[person]
+                    tracklet.seen[position] = sight.appearance[person]
+                    tracklet.appearance = (
+                        _MEMORY * tracklet.appearance + (1 - _MEMORY) * sight.appearance[person]
+                    )
     last = np.stack([next(reversed(tracklet.found.boxes.values())) for tracklet in active])
     others = sight.boxes[owned]
     covered = np.maximum(inside(expected, others), inside(last, others))
@@ -137,7 +139,7 @@ def _fit(
     near = (distance < _FARTHEST * larger) & (growth < _LARGEST_GROWTH)
     closeness = np.maximum(overlap, 0.3 * (1 - distance / larger))
     can_be = (overlap >= _LEAST_OVERLAP) | near if certain else overlap >= _UNSURE_OVERLAP
-    return (closeness + _LOOKS_WEIGHT * likeness(known, sight.looks)) * can_be
+    return (closeness + _APPEARANCE_WEIGHT * likeness(known, sight.appearance)) * can_be
 
 
 def _expected(tracklet: Tracklet, times: Sequence[float], now: float) -> Float[np.ndarray, " 4"]:
@@ -201,13 +203,13 @@ def _joined(tracklets: list[Tracklet], times: Sequence[float]) -> list[Person]:
     known = [tracklet for tracklet in tracklets if len(tracklet.found.boxes) >= _ENOUGH]
     people = {tracklet: tracklet.found for tracklet in tracklets}
     if len(known) > 1:
-        looks = np.stack([tracklet.looks for tracklet in known])
-        alike = likeness(looks, looks)
+        appearance = np.stack([tracklet.appearance for tracklet in known])
+        alike = likeness(appearance, appearance)
         first = np.array([next(iter(tracklet.found.boxes)) for tracklet in known])
         last = np.array([_last(tracklet) for tracklet in known])
         shot = np.array([tracklet.shot for tracklet in known])
         follows = (last[:, None] < first[None]) & (shot[:, None] == shot[None])
-        value = np.where(follows & (alike >= _SAME_LOOKS), alike, 0)
+        value = np.where(follows & (alike >= _SAME_APPEARANCE), alike, 0)
         value *= _is_clear(value)
         after = np.array(times)[first][None] - np.array(times)[last][:, None]
         rows, columns = linear_sum_assignment(np.where(value > 0, after * 1e-6 - value, 0))

@@ -9,9 +9,10 @@ from kinepose.video.shots import Sight
 from kinepose.video.tracklets import Person
 
 _SHORTEST = 0.5
-"""What is found for less than this is no person [s], unless for most of a film that is as short."""
+"""What is found for less than this is no person [s], unless for most of a video that is as
+short."""
 _MOST = 0.8
-"""Share of the film, from the first find to the last."""
+"""Share of the video, from the first find to the last."""
 _LEAST_SCORE, _LEAST_SHARE = 0.36, 0.65
 """The mean score of a person over all frames in which he should be found is at least this, and this
 share of that of the surest person."""
@@ -40,8 +41,8 @@ def believed(
     stay = [p for p in people if times[max(p.boxes)] - times[min(p.boxes)] >= least]
     if not by_score or not stay:
         return stay
-    was_looked_at = np.array([sight is not None for sight in sights])
-    scores = np.array([_mean_score(person, was_looked_at) for person in stay])
+    was_searched = np.array([sight is not None for sight in sights])
+    scores = np.array([_mean_score(person, was_searched) for person in stay])
     enough = scores >= max(_LEAST_SCORE, _LEAST_SHARE * scores.max())
     stay = [person for person, kept in zip(stay, enough, strict=True) if kept]
     lengths = [_length(person) for person in stay]
@@ -52,11 +53,11 @@ def believed(
     ]
 
 
-def _mean_score(person: Person, was_looked_at: Bool[np.ndarray, " frames"]) -> float:
+def _mean_score(person: Person, was_searched: Bool[np.ndarray, " frames"]) -> float:
     """Over the frames that were looked at from the first find to the last, unless he is hidden."""
-    looks = was_looked_at[min(person.boxes) : max(person.boxes) + 1].sum()
+    searches = was_searched[min(person.boxes) : max(person.boxes) + 1].sum()
     hidden = len(person.boxes) - len(person.scores)
-    return sum(person.scores.values()) / float(looks - hidden)
+    return sum(person.scores.values()) / float(searches - hidden)
 
 
 def _length(person: Person) -> float:

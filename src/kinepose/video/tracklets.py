@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from kinepose.geometry.boxes import overlaps
-from kinepose.video.looks import likeness
+from kinepose.video.appearance import likeness
 from kinepose.video.tracking import Finds
 
 ALONE = 0.2
-"""Boxes that overlap less show one person's looks."""
+"""Boxes that overlap less show one person's appearance."""
 _CLEARLY = 0.1
 """How much more alike two people must be to each other's past than to their own, for both
 together, to have been taken for each other."""
@@ -32,7 +32,7 @@ class Tracklet:
 
     shot: int
     found: Person
-    looks: Float[np.ndarray, " n"]
+    appearance: Float[np.ndarray, " n"]
     """What is known of them by now."""
     seen: dict[int, Float[np.ndarray, " n"]] = field(default_factory=dict)
     """His looks where he was alone."""
@@ -75,9 +75,10 @@ def _touches(first: Tracklet, second: Tracklet) -> list[tuple[int, int]]:
 
 
 def _are_exchanged(first: Tracklet, second: Tracklet, start: int, end: int) -> bool:
-    """Whether their looks say that each is who the other was; not if one of them is not known."""
-    past = [[looks for i, looks in t.seen.items() if i < start] for t in (first, second)]
-    future = [[looks for i, looks in t.seen.items() if i > end] for t in (first, second)]
+    """Whether their appearance say that each is who the other was; not if one of them is not
+    known."""
+    past = [[appearance for i, appearance in t.seen.items() if i < start] for t in (first, second)]
+    future = [[appearance for i, appearance in t.seen.items() if i > end] for t in (first, second)]
     if not all([*past, *future]):
         return False
     alike = likeness(*(np.stack([np.mean(s, axis=0) for s in side]) for side in (past, future)))
