@@ -24,11 +24,10 @@ from tqdm import tqdm
 
 from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
-from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
-from kinepose.dataset.renders import PriorSet, load_prior, save_prior
+from kinepose.dataset.render_crops import RenderPool, pool_of
+from kinepose.dataset.renders import Composed, PriorSet, load_prior, save_prior
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
-from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
 from kinepose.synthetic.config import SingleImagesConfig
@@ -37,6 +36,8 @@ from kinepose.synthetic.synthesize import settle_process
 
 _RECIPE = {field.name for field in fields(SingleImagesConfig)}
 """Settings that decide what a sequence shows."""
+_IN_DIGEST = {"video_like": "film"}
+"""The names that settings had when renders were first kept: by these they are found again."""
 _EDITION = 2
 """Of what is made of them: to be raised whenever that changes, as kept renders go by it."""
 
@@ -66,7 +67,8 @@ def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
     Raises:
         BadInputError: if a clip or a photograph of the settings cannot be used.
     """
-    recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
+    kept = {name: value for name, value in asdict(config).items() if name in _RECIPE}
+    recipe = {_IN_DIGEST.get(name, name): value for name, value in kept.items()}
     folder = folder / _digest([recipe, seed, _EDITION])
     paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / SEQUENCE))]
     _make_missing(paths, partial(_render, config, seed), config.workers, "renders")
@@ -88,8 +90,12 @@ def poses_ahead(
     return np.concatenate([_read_poses(path) for path in paths])
 
 
-class RenderBatches(Dataset):
-    """Batches for L_prior by their number; of several processes each composes its own part."""
+class RenderBatches(Dataset[Composed]):
+    """Batches by their number; of several processes each composes its own part.
+
+    `compose` makes them of renders, backgrounds, the numbers of its images, their size, the
+    settings and the seed.
+    """
 
     def __init__(
         self,
@@ -99,9 +105,11 @@ class RenderBatches(Dataset):
         batch_size: int,
         size: int,
         seed: int,
-        rank: int = 0,
-        processes: int = 1,
+        rank: int,
+        processes: int,
+        compose: Callable[..., Composed],
     ) -> None:
+        self.compose = compose
         self.rank, self.processes = rank, processes
         self.config, self.paths, self.backgrounds = config, paths, backgrounds
         self.batch_size, self.size, self.seed = batch_size, size, seed
@@ -109,13 +117,13 @@ class RenderBatches(Dataset):
         self.in_slot = np.full(self.slots, -1)
         self.renders: RenderPool | None = None
 
-    def __getitem__(self, index: int) -> LabelledBatch:
+    def __getitem__(self, index: int) -> Composed:
         """Raises BadInputError if a file of renders is broken."""
         self._renew(int(index * self.config.renewed / SEQUENCE))
         assert self.renders is not None
         first = index * self.batch_size
         mine = range(first, first + self.batch_size)[self.rank :: self.processes]
-        return compose_batch(
+        return self.compose(
             self.renders, self.backgrounds, mine, self.size, self.config.composition, self.seed
         )
 
@@ -134,7 +142,7 @@ class RenderBatches(Dataset):
             self.in_slot[slot] = wanted
 
 
-def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[LabelledBatch]:
+def batches_from(batches: RenderBatches[Composed], first: int, loaders: int) -> Iterator[Composed]:
     """Batches in order without end, composed in other processes while one trains.
 
     Raises:
@@ -151,7 +159,7 @@ def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[L
     return _in_one_line(iter(loader))  # which draws a random number: not in an iteration
 
 
-def _in_one_line(batches: Iterator[LabelledBatch]) -> Iterator[LabelledBatch]:
+def _in_one_line(batches: Iterator[Composed]) -> Iterator[Composed]:
     try:
         yield from batches
     except BadInputError as error:  # another process adds where it happened

@@ -23,7 +23,9 @@ def plan(config: TrainConfig, materials: Materials, losses: Sequence[Loss]) -> l
         BadInputError: if they cannot learn from what there is.
     """
     chosen = [loss for loss in losses if loss.wanted(config, materials)]
-    if config.overfit or config.variant in ("prior", "full"):
+    if not chosen:
+        raise BadInputError("the variant 'painting' needs --stream.renders")
+    if config.overfit or config.variant in ("prior", "painting", "full"):
         return chosen
     clips = materials.clips
     if clips is None:
