@@ -38,7 +38,7 @@ _SAME_APPEARANCE = 0.85
 _CLEARLY = 0.05
 """... and by how much nobody else may come near that."""
 _ENOUGH = 3
-"""Finds of a tracklet whose appearance are known."""
+"""Finds of a tracklet whose appearance is known."""
 _HIDDEN = 0.6
 """Share of somebody's last or expected box within that of another, at least, who hides him."""
 _SEPARATE = 0.7

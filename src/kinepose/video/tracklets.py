@@ -1,6 +1,7 @@
 """One person for as long as he can be followed; and who is who after two have touched."""
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +9,8 @@ from jaxtyping import Float
 from kinepose.geometry.boxes import overlaps
 from kinepose.video.appearance import likeness
 from kinepose.video.tracking import Finds
+
+Value = TypeVar("Value")
 
 ALONE = 0.2
 """Boxes that overlap less show one person's appearance."""
@@ -35,7 +38,7 @@ class Tracklet:
     appearance: Float[np.ndarray, " n"]
     """What is known of them by now."""
     seen: dict[int, Float[np.ndarray, " n"]] = field(default_factory=dict)
-    """His looks where he was alone."""
+    """Their appearance where he was alone."""
     hidden: Finds = field(default_factory=dict)
     """Boxes that hide him."""
 
@@ -46,9 +49,11 @@ class Tracklet:
 
 def one_after_the_other(first: Person, second: Person) -> Person:
     """The boxes of both by their positions."""
-    boxes = first.boxes | second.boxes
-    scores = first.scores | second.scores
-    return Person(*({i: values[i] for i in sorted(values)} for values in (boxes, scores)))
+    return Person(_ascending(first.boxes | second.boxes), _ascending(first.scores | second.scores))
+
+
+def _ascending(values: dict[int, Value]) -> dict[int, Value]:
+    return {position: values[position] for position in sorted(values)}
 
 
 def tell_apart(tracklets: list[Tracklet]) -> None:
@@ -75,8 +80,7 @@ def _touches(first: Tracklet, second: Tracklet) -> list[tuple[int, int]]:
 
 
 def _are_exchanged(first: Tracklet, second: Tracklet, start: int, end: int) -> bool:
-    """Whether their appearance say that each is who the other was; not if one of them is not
-    known."""
+    """Whether each looks like the other before; no if someone is not known on both sides."""
     past = [[appearance for i, appearance in t.seen.items() if i < start] for t in (first, second)]
     future = [[appearance for i, appearance in t.seen.items() if i > end] for t in (first, second)]
     if not all([*past, *future]):
@@ -92,15 +96,18 @@ def _nearest(first: Tracklet, second: Tracklet, start: int, end: int) -> int:
 
 
 def _exchange(first: Tracklet, second: Tracklet, start: int) -> None:
-    pairs = [
-        (first.found.boxes, second.found.boxes),
-        (first.found.scores, second.found.scores),
-        (first.seen, second.seen),
-    ]
-    for a, b in pairs:
-        tails = [{i: values.pop(i) for i in list(values) if i >= start} for values in (a, b)]
-        a.update(tails[1])
-        b.update(tails[0])
+    _exchange_ends(first.found.boxes, second.found.boxes, start)
+    _exchange_ends(first.found.scores, second.found.scores, start)
+    _exchange_ends(first.seen, second.seen, start)
+
+
+def _exchange_ends(first: dict[int, Value], second: dict[int, Value], start: int) -> None:
+    """What two dictionaries hold from a position on."""
+    one, other = (
+        {i: values.pop(i) for i in list(values) if i >= start} for values in (first, second)
+    )
+    first.update(other)
+    second.update(one)
 
 
 def _overlap(first: Tracklet, second: Tracklet, position: int) -> float:
