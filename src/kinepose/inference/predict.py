@@ -29,6 +29,7 @@ from kinepose.inference.placement import in_video, joints_in_camera
 from kinepose.inference.sampled_frames import of_all_rows, sampled_rows
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
+from kinepose.method.blocks import fold_batch_norms
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
@@ -106,6 +107,7 @@ def find_poses(config: PredictConfig) -> VideoPoses:
     """
     device = choose_device(config.device)
     model = load_model(config.run, device)
+    fold_batch_norms(model.pose_encoder)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
     if is_images(config.video):
         estimate = any_way_up(estimate)
