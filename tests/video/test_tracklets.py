@@ -15,16 +15,21 @@ def lefts(tracklet: Tracklet) -> list[float]:
     return [box[0] for box in tracklet.found.boxes.values()]
 
 
-@pytest.mark.parametrize("after", ["exchanged", "right", "unknown", "twins"])
+@pytest.mark.parametrize("after", ["exchanged", "right", "unknown", "twins", "in passing"])
 def test_people_are_told_apart_after_a_touch_by_their_clothes(after: str) -> None:
     first, second = [0.0, 10, 20, 24, 20, 10], [50.0, 40, 30, 25, 30, 40]
-    later = {"exchanged": (BLUE, RED), "right": (RED, BLUE), "twins": (RED, RED)}
+    later = {
+        "exchanged": (BLUE, RED),
+        "in passing": (BLUE, RED),
+        "right": (RED, BLUE),
+        "twins": (RED, RED),
+    }
     seen = [{0: RED, 1: RED}, {0: RED if after == "twins" else BLUE}]
     if after != "unknown":
         for known, appearance in zip(seen, later[after], strict=True):
             known[5] = appearance
     pair = [tracklet(first, seen[0]), tracklet(second, seen[1])]
-    tell_apart(pair)
+    tell_apart(pair, [(0.1 if after == "in passing" else 0.4) * i for i in range(6)])
     if after == "exchanged":  # from where they were nearest on
         assert lefts(pair[0]) == [0, 10, 20, 25, 30, 40]
         assert lefts(pair[1]) == [50, 40, 30, 24, 20, 10]

@@ -86,7 +86,7 @@ def link(
         unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.appearance[left])
     for tracklet in tracklets:
         _fill_hidden(tracklet, times)
-    tell_apart(tracklets)
+    tell_apart(tracklets, times)
     _go_back(tracklets, unused, times, longest_gap, starts)
     return _joined(tracklets, times)
 

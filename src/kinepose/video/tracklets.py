@@ -1,5 +1,6 @@
 """One person for as long as he can be followed; and who is who after two have touched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,6 +18,9 @@ ALONE = 0.2
 _CLEARLY = 0.1
 """How much more alike two people must be to each other's past than to their own, for both
 together, to have been taken for each other."""
+
+_LONG = 0.5
+"""A touch after which nobody's motion from before it is believed [s]."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,16 @@ def _ascending(values: dict[int, Value]) -> dict[int, Value]:
     return {position: values[position] for position in sorted(values)}
 
 
-def tell_apart(tracklets: list[Tracklet]) -> None:
-    """Exchange what follows a touch of two who look more like each other before it than after."""
+def tell_apart(tracklets: list[Tracklet], times: Sequence[float]) -> None:
+    """Exchange what follows a touch of two who then look more like who the other was.
+
+    Of those who walk past each other their motion tells who is who.
+    """
     for number, first in enumerate(tracklets):
         for second in tracklets[:number]:
             for start, end in _touches(first, second):
-                if _are_exchanged(first, second, start, end):
+                lasts = times[end] - times[start] > _LONG
+                if lasts and _are_exchanged(first, second, start, end):
                     _exchange(first, second, _nearest(first, second, start, end))
 
 
