@@ -17,7 +17,7 @@ def lefts(tracklet: Tracklet) -> list[float]:
 
 @pytest.mark.parametrize("after", ["exchanged", "right", "unknown", "twins", "in passing"])
 def test_people_are_told_apart_after_a_touch_by_their_clothes(after: str) -> None:
-    first, second = [0.0, 10, 20, 24, 20, 10], [50.0, 40, 30, 25, 30, 40]
+    first, second = [0.0, 10, 24, 24, 24, 10], [50.0, 40, 27, 25, 27, 40]
     later = {
         "exchanged": (BLUE, RED),
         "in passing": (BLUE, RED),
@@ -31,8 +31,8 @@ def test_people_are_told_apart_after_a_touch_by_their_clothes(after: str) -> Non
     pair = [tracklet(first, seen[0]), tracklet(second, seen[1])]
     tell_apart(pair, [(0.1 if after == "in passing" else 0.4) * i for i in range(6)])
     if after == "exchanged":  # from where they were nearest on
-        assert lefts(pair[0]) == [0, 10, 20, 25, 30, 40]
-        assert lefts(pair[1]) == [50, 40, 30, 24, 20, 10]
+        assert lefts(pair[0]) == [0, 10, 24, 25, 27, 40]
+        assert lefts(pair[1]) == [50, 40, 27, 24, 24, 10]
         assert (pair[0].seen[5] == RED).all()
     else:
         assert [lefts(t) for t in pair] == [first, second]
