@@ -168,8 +168,7 @@ def _people_in_video(
     clock, gap = np.array(times), _longest_gap(config)
     if finder.from_file is None:
         linked = link(sights, times, cuts, gap, finder.sure)
-        size = np.array([info.width, info.height], float)
-        people = believed(linked, sights, times, size, by_score=finder.sure > 0)
+        people = believed(linked, sights, times, info.height, by_score=finder.sure > 0)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
         check_end(finder.from_file, frames, config.boxes, info)

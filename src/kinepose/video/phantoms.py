@@ -17,25 +17,25 @@ _LEAST_SCORE, _LEAST_SHARE = 0.36, 0.65
 """The mean score of a person over all frames in which he should be found is at least this, and this
 share of that of the surest person."""
 _HALF = 0.6
-"""Who is cut off by the border and has less than this share of the longest person's length is
-half a person at most, of whom no pose can be told: legs of somebody who walks past ..."""
+"""Who is cut off by the upper border and has less than this share of the longest person's length is
+a pair of legs, of which no pose can be told ..."""
 _ALWAYS = 0.9
 """... if he is in this share of the frames ..."""
 _BORDER = 0.03
-"""... nearer than this to the border [sides of the frame]."""
+"""... nearer than this to that border [heights of the frame]."""
 
 
 def believed(
     people: list[Person],
     sights: Sequence[Sight | None],
     times: Sequence[float],
-    size: Float[np.ndarray, " 2"],
+    height: int,
     by_score: bool,
 ) -> list[Person]:
-    """Those who are long enough in a video and, if the detector tells, surely and wholly seen.
+    """Those who are long enough in a video and, if the detector tells, surely found and not legs alone.
 
     Phantoms are found with low scores, and in few of the frames in which they should be.
-    `size` is the frame's width and height [px].
+    `height` is the frame's [px].
     """
     least = min(_SHORTEST, _MOST * (times[-1] - times[0]))
     stay = [p for p in people if times[max(p.boxes)] - times[min(p.boxes)] >= least]
@@ -49,7 +49,7 @@ def believed(
     return [
         person
         for person, length in zip(stay, lengths, strict=True)
-        if length >= _HALF * max(lengths) or not _is_cut_off(person, size)
+        if length >= _HALF * max(lengths) or not _is_headless(person, height)
     ]
 
 
@@ -65,7 +65,6 @@ def _length(person: Person) -> float:
     return float(np.median((boxes[:, 2:] - boxes[:, :2]).max(-1)))
 
 
-def _is_cut_off(person: Person, size: Float[np.ndarray, " 2"]) -> bool:
-    boxes = np.stack(list(person.boxes.values()))
-    room = np.concatenate([boxes[:, :2] / size, 1 - boxes[:, 2:] / size], axis=-1)
-    return bool((room.min(-1) < _BORDER).mean() >= _ALWAYS)
+def _is_headless(person: Person, height: int) -> bool:
+    tops = np.array([box[1] for box in person.boxes.values()])
+    return bool((tops < _BORDER * height).mean() >= _ALWAYS)
