@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.inference.sampled_frames import of_all_rows, sampled_rows
-from kinepose.pose_files import VideoPoses
 from kinepose.video.cropping import Rows
 
 

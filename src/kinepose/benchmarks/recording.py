@@ -8,10 +8,10 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
-from kinepose.array_files import Head, Schema, check_arrays, check_heads
-from kinepose.errors import BadInputError
-from kinepose.files import decoding, regular_file
-from kinepose.pose_files import VideoLabels
+from kinepose.artifacts.pose_files import VideoLabels
+from kinepose.io.array_files import Head, Schema, check_arrays, check_heads
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import decoding, regular_file
 
 FARTHEST = Interval(ge=-1e7, le=1e7)
 """Of joints [mm], and in images [px]."""

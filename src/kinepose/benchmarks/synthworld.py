@@ -11,9 +11,9 @@ from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import save_prior
-from kinepose.errors import BadInputError
-from kinepose.files import check_folder, regular_file
-from kinepose.schema import read_json, write_json
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder, regular_file
+from kinepose.io.schema import read_json, write_json
 from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
 from kinepose.video.config import PeopleConfig
@@ -85,10 +85,10 @@ def check_content(benchmark: Path, held: Description) -> None:
 def describe(held: Description) -> str:
     """One line that says which benchmark figures were made on."""
     world = WORLDS.get(held.version)
-    published = world and world.content.get(held.size)
-    if published is None:
+    published = world.content.get(held.size, ()) if world else ()
+    if not published:
         standing = "no bytes of this size are published"
-    elif held.content == published:
+    elif held.content in published:
         standing = "as published"
     else:
         standing = "not the published bytes; say so beside figures"

@@ -26,8 +26,8 @@ from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
 from kinepose.dataset.render_crops import RenderPool, pool_of
 from kinepose.dataset.renders import Composed, PriorSet, load_prior, save_prior
-from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import replacing
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
 from kinepose.synthetic.config import SingleImagesConfig

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from tqdm import tqdm
 
 from kinepose.detection.config import TrainDetectorConfig
-from kinepose.files import replacing
+from kinepose.io.files import replacing
 from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.synthetic.single_images import SEQUENCE, render_sequence
 from kinepose.synthetic.synthesize import settle_process

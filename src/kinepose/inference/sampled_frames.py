@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.inference.bones import between
 from kinepose.inference.temporal_filter import stretches
-from kinepose.pose_files import VideoPoses
 from kinepose.video.cropping import Rows
 
 

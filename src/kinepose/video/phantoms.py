@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from kinepose.video.shots import Sight
 from kinepose.video.tracklets import Person
@@ -13,7 +13,7 @@ _SHORTEST = 0.5
 short."""
 _MOST = 0.8
 """Share of the video, from the first find to the last."""
-_LEAST_SCORE, _LEAST_SHARE = 0.36, 0.65
+_LEAST_SCORE, _LEAST_SHARE = 0.36, 0.6
 """The mean score of a person over all frames in which he should be found is at least this, and this
 share of that of the surest person."""
 _HALF = 0.6
@@ -32,7 +32,7 @@ def believed(
     height: int,
     by_score: bool,
 ) -> list[Person]:
-    """Those who are long enough in a video and, if the detector tells, surely found and not legs alone.
+    """Those who are long enough in a video and, if the detector tells, surely found and whole.
 
     Phantoms are found with low scores, and in few of the frames in which they should be.
     `height` is the frame's [px].

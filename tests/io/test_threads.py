@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kinepose.threads import ahead, in_order
+from kinepose.io.threads import ahead, in_order
 
 
 class BrokenError(Exception):
