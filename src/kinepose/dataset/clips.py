@@ -135,7 +135,7 @@ def _crops_of(
 ) -> tuple[list[list[bytes]], list[Background]]:
     """Each person's crops, as JPEG, and the background of each frame if the camera stands still."""
     people, small = clip.people, clip.small
-    still = clip.shot.background_motion <= config.motion_threshold
+    still = clip.shot.background_motion <= config.people.motion_threshold
     windows: tuple[Window, ...] = ()
     if still and scene is None:
         times = clip.survey.times[clip.shot.first : clip.shot.end].tolist()
@@ -211,7 +211,7 @@ def _background_columns(
     unpaired = {"paired": [False] * count, "background": [None] * count, "valid": [None] * count}
     motion = f"background motion {clip.shot.background_motion:.1f}"
     if not backgrounds:
-        reason = f"the camera moves: {motion} is above {config.motion_threshold:g}"
+        reason = f"the camera moves: {motion} is above {config.people.motion_threshold:g}"
         return {**unpaired, "reason": [reason] * count}
     own = [backgrounds[place] for place in person.places]
     boxes = small.boxes(person.boxes)

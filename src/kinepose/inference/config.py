@@ -22,7 +22,13 @@ class PredictConfig(Settings):
     video: Annotated[Positional, Reads()]
     """A video, an image, or a folder of images, which are taken one by one in natural order."""
     output: Annotated[
-        Path, Writes(("poses.npz", "poses.{format}", "overlay.mp4", "overlay/", "viewer.html"))
+        Path,
+        Writes(
+            (
+                *("poses.npz", "poses.{format}", "overlay.mp4", "overlay/"),
+                *("viewer.html", "results.json"),
+            )
+        ),
     ]
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     run: Annotated[Path, RUN] = SHIPPED
@@ -46,6 +52,9 @@ class PredictConfig(Settings):
     2D, by how certain they are and how well they agree; these places are then lifted to 3D anew
     [s]. Swings faster than twice a second lose height by it. 0 takes every frame by itself; models
     without heatmaps always do."""
+    pose_rate: Annotated[float, Interval(ge=0.0, le=10_000.0)] = 30.0
+    """How many frames of each second of a video, at least, E_P looks at where its poses are lifted
+    over time; those between come from their neighbours. 0 is all."""
     repair_sides: bool = True
     """Whether to exchange left and right in videos where the model did so for a moment."""
     energy: bool = True
@@ -67,6 +76,12 @@ class PredictConfig(Settings):
     overwrite: bool = False
     """Whether to replace results of another video, or by other settings, in the output folder."""
     device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        """A folder that is given as '.' has a name too, which tells whose its results are."""
+        super().__post_init__()
+        if self.video.name in ("", ".."):
+            object.__setattr__(self, "video", self.video.resolve())
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,7 @@ class ExportConfig(Settings):
 
     poses: Annotated[Positional, POSES]
     """poses.npz, or the folder that `predict` wrote."""
-    output: Annotated[Path, Writes(("poses.{format}",))]
+    output: Annotated[Path, Writes(("poses.{format}", "results.json"))]
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from kinepose.video.images import image_paths
 
 RECORD = "results.json"
 """Names the video and the settings."""
-_OUTPUTS = (
-    *("poses.npz", "poses.json", "poses.csv", "overlay.mp4", "overlay/*.png", "viewer.html"),
-    *("track_*.bvh", "track_*.trc", "track_*.c3d"),
+_OUTPUTS = re.compile(
+    r"poses\.(npz|json|csv)|overlay\.mp4|viewer\.html|track_-?\d+\.(bvh|trc|c3d)"
+    r"|overlay/[^/]+\.[^/.]+\.png"
 )
+"""Paths in the folder. What somebody made of them, track_0_clean.bvh say, is none of them."""
 _MAY_DIFFER = (
     "video",
     "output",
@@ -68,7 +69,7 @@ def check_output(folder: Path, record: Record, overwrite: bool, inputs: tuple[Pa
             of another video or by other settings, unless these may be replaced.
     """
     for path in inputs:
-        if any(_is_output(path.resolve(), folder.resolve(), pattern) for pattern in _OUTPUTS):
+        if _is_result(path.resolve(), folder.resolve()):
             raise BadInputError(f"{path} would be replaced by results: name another --output")
     if overwrite or not _held(folder):
         return
@@ -122,12 +123,16 @@ def _move_in(beside: Path, folder: Path, record: Record | None) -> None:
 
 
 def _held(folder: Path) -> list[Path]:
-    return [path for pattern in _OUTPUTS for path in folder.glob(pattern) if path.is_file()]
+    inside = [path for path in (*folder.glob("*"), *folder.glob("overlay/*")) if path.is_file()]
+    return [path for path in inside if _OUTPUTS.fullmatch(path.relative_to(folder).as_posix())]
 
 
-def _is_output(path: Path, folder: Path, pattern: str) -> bool:
+def _is_result(path: Path, folder: Path) -> bool:
     """Whether a path is one that results may have, or a folder of such."""
-    return fnmatch(str(path), str(folder / pattern)) or path == (folder / pattern).parent != folder
+    if not path.is_relative_to(folder):
+        return False
+    name = path.relative_to(folder).as_posix()
+    return name in (".", "overlay", RECORD) or _OUTPUTS.fullmatch(name) is not None
 
 
 def _read_record(folder: Path) -> Record | None:
