@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
+from tests.method.test_canonical_joints import natural_joints
 from tests.method.test_forward_kinematics import (
     BONE_LENGTHS,
     BONES,
@@ -17,7 +18,6 @@ from tests.method.test_forward_kinematics import (
     REST,
     STIFF,
     bone_vectors,
-    natural_joints,
     parameters_of,
     random,
     random_parameters,
