@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from tests.synthetic.test_mocap_files import STYLES, limb_errors, read_one, write_bvh
+from tests.synthetic.test_mocap_files import STYLES, Y_UP, limb_errors, read_one, write_bvh
 
 from kinepose.synthetic.mocap_clips import captured_clips
 from kinepose.synthetic.motion import part_of, resample
