@@ -250,6 +250,7 @@ def test_clips_that_call_the_video_as_before_are_read(clips: Path, tmp_path: Pat
     text = listed.read_text().replace('"videos"', '"films"').replace('"video"', '"film"')
     listed.unlink()
     (tmp_path / "older" / "_films.json").write_text(text)
-    now, before = read_clips([clips]), read_clips([tmp_path / "older"], margin=1.4)
-    assert before.table.equals(now.table) and (before.part == now.part).all()
+    now, before = (read_clips([folder], margin=1.1) for folder in (clips, tmp_path / "older"))
+    assert before.table.equals(now.table, check_metadata=True)
+    assert (before.part == now.part).all() and now.table.schema.metadata
     assert read_reports(tmp_path / "older") == read_reports(clips) != {}
