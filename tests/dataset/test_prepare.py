@@ -245,7 +245,8 @@ def test_clips_that_call_the_video_as_before_are_read(clips: Path, tmp_path: Pat
     for path in (tmp_path / "older").glob("*.parquet"):
         table = pq.read_table(path)
         names = ["film" if name == "video" else name for name in table.column_names]
-        pq.write_table(table.rename_columns(names), path)
+        older = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
+        pq.write_table(older, path)
     listed = tmp_path / "older" / "_videos.json"
     text = listed.read_text().replace('"videos"', '"films"').replace('"video"', '"film"')
     listed.unlink()

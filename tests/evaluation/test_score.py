@@ -33,11 +33,11 @@ PAINTS = {"train": {"output": "run", "iterations": 10}, "turns": {"paired": 5}}
 @pytest.fixture(scope="module")
 def benchmark(videos, clips, prior, tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
-    (folder / "video").mkdir()
-    shutil.copytree(clips, folder / "video" / "clips")
-    second = folder / "video" / "clips" / "film_0001.parquet"
+    (folder / "film").mkdir()  # as its videos begin: what follows names their motions
+    shutil.copytree(clips, folder / "film" / "clips")
+    second = folder / "film" / "clips" / "film_0001.parquet"
     pq.write_table(pq.read_table(second)[:-4], second)  # or a mean over frames were one over videos
-    (folder / "video" / "labels").symlink_to(videos / "labels")
+    (folder / "film" / "labels").symlink_to(videos / "labels")
     (folder / "prior.npz").symlink_to(prior)
     described = {"version": 2, "size": "small", "content": content_hash(folder, 2)}
     (folder / "synthworld.json").write_text(json.dumps(described))
@@ -46,7 +46,7 @@ def benchmark(videos, clips, prior, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def split(benchmark):
-    return read_split(benchmark / "video", TINY_MODEL.crop_margin)
+    return read_split(benchmark / "film", TINY_MODEL.crop_margin)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_scores_are_those_of_a_slow_loop_over_the_files(
     videos, benchmark, split, tiny_model, prior
 ):
     frames = score_frames(tiny_model, split, paints=True)
-    rows = labelled_rows(videos, benchmark / "video" / "clips")
+    rows = labelled_rows(videos, benchmark / "film" / "clips")
     assert len(frames.frame) == len(rows) > 30
     errors, distances, energies, images = [], [], [], {}
     for number, (video, frame, *_) in enumerate(rows):
@@ -180,11 +180,11 @@ def test_perfect_constant_and_floor_answers_score_what_the_baselines_say(
 
 def test_score_writes_a_table_and_the_arrays_that_belong_to_it(run, benchmark, split, tiny_model):
     output = run.parent / "out" / "scores.json"
-    scores = score(ScoreConfig(run, benchmark, output, splits=("video", "video")))
+    scores = score(ScoreConfig(run, benchmark, output, splits=("film", "film")))
     assert json.loads(output.read_text())["splits"] == scores
     scored = read_scored(output)
-    frames, shown, count = scored.frames, scored.examples, scores["video"]["frames"]
-    assert len(frames.frame) == 2 * count and set(frames.split) == {"video"}
+    frames, shown, count = scored.frames, scored.examples, scores["film"]["frames"]
+    assert len(frames.frame) == 2 * count and set(frames.split) == {"film"}
     assert shown.row.tolist() == [*shown.row[:5], *(shown.row[:5] + count)]
     errors = frames.p_mpjpe[shown.row[:5]]
     assert errors.tolist() == sorted(errors)
@@ -252,20 +252,20 @@ def test_only_a_run_that_trained_its_decoder_paints_people():
 def test_without_a_decoder_there_is_no_energy_and_no_transfer(tiny_model, benchmark, tmp_path):
     save_model(tiny_model, tmp_path / "run", **PAINTS | {"turns": {"joints3d": 5}})
     output = tmp_path / "scores.json"
-    scores = score(ScoreConfig(tmp_path / "run", benchmark, output, splits=("video",)))
+    scores = score(ScoreConfig(tmp_path / "run", benchmark, output, splits=("film",)))
     scored = read_scored(tmp_path / "scores.npz")
-    assert scores["video"]["spearman"] is None and "NaN" not in output.read_text()
+    assert scores["film"]["spearman"] is None and "NaN" not in output.read_text()
     assert np.isnan(scored.frames.energy).all() and len(scored.transfers.transfers) == 0
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(run, benchmark, tmp_path):
     without = shutil.copytree(benchmark, tmp_path / "without")
     (without / "prior.npz").unlink()
-    good = ScoreConfig(run, benchmark, tmp_path / "out" / "scores.json", splits=("video",))
+    good = ScoreConfig(run, benchmark, tmp_path / "out" / "scores.json", splits=("film",))
     for changes, says in [
         ({"benchmark": tmp_path}, "holds no synthworld"),
         ({"run": tmp_path}, "is not a run"),
-        ({"splits": ("video", "nowhere")}, "nowhere"),
+        ({"splits": ("film", "nowhere")}, "nowhere"),
         ({"output": tmp_path / "out" / "scores.npz"}, r"\.json"),
         ({"output": tmp_path}, "it is a folder"),
         ({"benchmark": without}, r"no such file: .*prior\.npz"),
