@@ -109,6 +109,18 @@ def read_npz(
     return check_arrays(str(path), arrays, schema)
 
 
+def map_npy(path: Path, hint: Any, what: str) -> Shaped[np.ndarray, "..."]:
+    """The array of an npy file of `what`, as `hint` has it, mapped into memory.
+
+    Raises:
+        BadInputError: as `read_arrays` does, but for numbers that do not fit: none is looked at.
+    """
+    with decoding(regular_file(path), f"npy file of {what}"):
+        array = np.lib.format.open_memmap(path, mode="r")
+    check_heads(str(path), {what: Head(array.shape, array.dtype)}, {what: hint})
+    return array
+
+
 def npz_names(path: Path, what: str) -> set[str]:
     """The names of the arrays in an npz file.
 

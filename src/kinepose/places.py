@@ -1,7 +1,8 @@
 """Which files a command reads and which it writes, as marked at its settings; none may be both.
 
 `Reads` and `Writes` are annotations of paths. A mark without names means the path itself, with all
-that is in it; names are those of files in a folder, and of folders if they end with a slash.
+that is in it; names are those of files in a folder, of folders if they end with a slash, and of
+whatever is there under such a name if they hold a star.
 """
 
 import os
@@ -36,8 +37,12 @@ RUN = Reads(
     )
 )
 """What a run consists of."""
-POSES = Reads(("poses.npz", "overlay.mp4", "overlay/"))
-"""What `predict` leaves for other commands."""
+RESULTS = (
+    *("results.json", "poses.npz", "poses.json", "poses.csv", "overlay.mp4", "overlay/"),
+    *("overlay/*.png", "viewer.html", "track_*.bvh", "track_*.trc", "track_*.c3d"),
+)
+"""What `predict` and `export` write, all of which another film's results replace."""
+POSES = Reads(RESULTS)
 
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
@@ -45,33 +50,32 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 
 def check_places(config: Any) -> None:
-    """Refuse to write onto, into or around what is read, by whatever links it is reached.
+    """Refuse to write onto, into or around what is read or also written, by whatever links.
 
     Also refuse what is read but is no file of this machine, and to write a file over a folder.
 
     Raises:
         BadInputError: if something is in the way.
     """
-    marked = list(_marked(config))
-    written = [
-        p for path, mark in marked if isinstance(mark, Writes) for p in _places(path, mark, config)
-    ]
-    read = [
-        p for path, mark in marked if isinstance(mark, Reads) for p in _places(path, mark, config)
-    ]
-    for path, _ in read:
+    marked = [(mark, list(_places(path, mark, config))) for path, mark in _marked(config)]
+    written = [places for mark, places in marked if isinstance(mark, Writes)]
+    read = [path for mark, places in marked if isinstance(mark, Reads) for path, _ in places]
+    for path in read:
         if _ADDRESS.match(str(path)) and kind_of(path) == "nothing":
             raise BadInputError(f"{path} is an address: name a file or folder of this machine")
         if kind_of(path) not in ("nothing", "a file", "a folder"):
             raise BadInputError(f"{path} is {kind_of(path)}, not a file")
-    for path, is_folder in written:
-        _check_kind(path, is_folder)
-        for source, _ in read:
-            if _overlap(path, source):
-                raise BadInputError(
-                    f"cannot write {path}: {'it' if path == source else source} is read; name "
-                    "another --output"
-                )
+    there = [path for path in read if kind_of(path) != "nothing"]
+    for number, places in enumerate(written):
+        elsewhere = [other for others in written[:number] for other, _ in others]
+        for path, is_folder in places:
+            _check_kind(path, is_folder)
+            for others, what in ((there, "read"), (elsewhere, "written too")):
+                if other := next((other for other in others if _overlap(path, other)), None):
+                    which = "it" if path == other else other
+                    raise BadInputError(
+                        f"cannot write {path}: {which} is {what}; name another place for it"
+                    )
 
 
 def _marked(config: Any) -> Iterator[tuple[Path, Reads | Writes]]:
@@ -102,7 +106,11 @@ def _places(path: Path, mark: Reads | Writes, config: Any) -> Iterator[tuple[Pat
         return
     for name in mark.names:
         for form in getattr(config, "formats", ()) if "{format}" in name else ("",):
-            yield path / name.replace("{format}", form), name.endswith("/")
+            named = name.replace("{format}", form)
+            found = path.glob(named) if "*" in named else ()
+            yield from ((each, each.is_dir()) for each in found)
+            if "*" not in named:
+                yield path / named, named.endswith("/")
 
 
 def _check_kind(path: Path, is_folder: bool) -> None:
@@ -112,10 +120,8 @@ def _check_kind(path: Path, is_folder: bool) -> None:
 
 
 def _overlap(one: Path, other: Path) -> bool:
-    """Whether two paths are one, or one lies in the other; only what exists can be read."""
-    if kind_of(other) == "nothing":
-        return False
+    """Whether two paths are one, or one lies in the other."""
     first, second = (Path(os.path.realpath(path)) for path in (one, other))
     if first == second or second in first.parents or first in second.parents:
         return True
-    return one.exists() and one.samefile(other)
+    return one.exists() and other.exists() and one.samefile(other)

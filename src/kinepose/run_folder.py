@@ -16,7 +16,7 @@ from kinepose.array_files import read_arrays
 from kinepose.errors import BadInputError
 from kinepose.files import regular_file
 from kinepose.method.config import ModelConfig
-from kinepose.schema import STRICT, read_json
+from kinepose.schema import STRICT, Plain, read_json
 from kinepose.settings import SHIPPED, Count
 from kinepose.tensor_files import read_heads
 
@@ -61,9 +61,9 @@ class RunDescription:
 
     format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
     model: ModelConfig
-    backbone: dict[str, Any] | None = None
+    backbone: Plain | None = None
     """In the terms of transformers, of which other versions may say other things."""
-    train: dict[str, Any] | None = None
+    train: Plain | None = None
     """Its settings, as JSON: training reads them back (`trained_with`)."""
     turns: dict[str, Count] = field(default_factory=dict)
     """How many iterations each loss had, those of the run it started from included."""

@@ -137,6 +137,18 @@ def test_films_that_are_done_are_not_cut_again(films: Path, tmp_path: Path) -> N
     assert decoded(pd.read_parquet(tmp_path / "walker.parquet").image[0]).shape == (32, 32, 3)
 
 
+def test_clips_stay_if_their_film_breaks(films: Path, tmp_path: Path) -> None:
+    """Of an earlier call, or whoever's they are."""
+    settings = replace(config(films, tmp_path / "clips", "walker", "in_place"))
+    prepare(settings)
+    before = {path.name: path.read_bytes() for path in settings.output.iterdir()}
+    broken = tmp_path / "walker.mp4"
+    broken.write_text("no film")
+    with pytest.raises(BadInputError, match="no film gave a clip"):
+        prepare(replace(settings, films=(broken,)))
+    assert {path.name: path.read_bytes() for path in settings.output.iterdir()} == before
+
+
 def test_several_processes_write_the_same(films: Path, clips: Path, tmp_path: Path) -> None:
     prepare(replace(config(films, tmp_path, "walker", "empty", "panned"), workers=2))
     for name in ("walker", "panned"):

@@ -15,6 +15,7 @@ from kinepose.inference.output_folder import (
     replacing_results,
 )
 from kinepose.model_files import save_model
+from kinepose.places import check_places
 from kinepose.video.config import PeopleConfig
 
 
@@ -39,8 +40,7 @@ def with_results(config):
 
 def check(config, **settings):
     config = replace(config, **settings)
-    used = (config.film,)
-    check_output(config.output, prediction_record(config), config.overwrite, used)
+    check_output(config.output, prediction_record(config), config.overwrite)
 
 
 def names(config):
@@ -99,7 +99,7 @@ def test_results_of_a_move_that_was_cut_off_are_nobodys(config, monkeypatch):
         write(config.output, other, "poses.npz")
     for record in (other, prediction_record(config)):
         with pytest.raises(BadInputError, match="do not say of what"):
-            check_output(config.output, record, False, ())
+            check_output(config.output, record, False)
 
 
 def test_a_film_that_changed_is_another_and_a_copy_is_not(config, tmp_path):
@@ -122,12 +122,12 @@ def test_results_that_name_nothing_are_not_mixed_with_others(config):
         check(config)
 
 
-@pytest.mark.parametrize("name", ["overlay.mp4", "track_7.bvh"])
+@pytest.mark.parametrize("name", ["overlay.mp4", "track_7.bvh", "results.json"])
 def test_no_result_replaces_the_film(config, name):
     config.output.mkdir()
     (config.output / name).write_bytes(b"a film")
-    with pytest.raises(BadInputError, match="would be replaced"):
-        check(config, film=config.output / name, overwrite=True)
+    with pytest.raises(BadInputError, match="it is read"):
+        check_places(replace(config, film=config.output / name, overwrite=True))
 
 
 def test_exports_of_other_poses_are_not_mixed(tmp_path):
@@ -135,8 +135,8 @@ def test_exports_of_other_poses_are_not_mixed(tmp_path):
         np.savez(tmp_path / name, name=np.array(name))
     config = ExportConfig(tmp_path / "a.npz", tmp_path / "out", ("trc",))
     write(config.output, export_record(config, config.poses, "a.mp4"), "track_0.trc")
-    check_output(config.output, export_record(config, config.poses, "a.mp4"), False, ())
+    check_output(config.output, export_record(config, config.poses, "a.mp4"), False)
     with pytest.raises(BadInputError, match="another film"):
-        check_output(config.output, export_record(config, tmp_path / "b.npz", "b.mp4"), False, ())
+        check_output(config.output, export_record(config, tmp_path / "b.npz", "b.mp4"), False)
     with pytest.raises(BadInputError, match=r"other settings \(poses\)"):
-        check_output(config.output, export_record(config, tmp_path / "b.npz", "a.mp4"), False, ())
+        check_output(config.output, export_record(config, tmp_path / "b.npz", "a.mp4"), False)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from kinepose.adaptation.acceptance import Verdict, change
 from kinepose.errors import BadInputError
 from kinepose.files import regular_file, replacing
-from kinepose.schema import STRICT, from_json, read_json
+from kinepose.schema import STRICT, Plain, from_json, read_json
 from kinepose.settings import Count
 
 LEAST_GAIN = 0.02
@@ -55,7 +55,7 @@ class Adaptation:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     finished: bool
-    settings: dict[str, Any]
+    settings: Plain
     ended: str = ""
     iterations: Count = 0
     kept: Count = 0

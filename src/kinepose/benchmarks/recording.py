@@ -42,6 +42,11 @@ class Recording:
     universal3d: Float32[np.ndarray, "frames 17 3"] | None = None
     """joints3d for a body of the data set's universal size, if it gives one [mm]."""
 
+    def __post_init__(self) -> None:
+        """Raises BadInputError if there are no frames."""
+        if not len(self.frame):
+            raise BadInputError(f"{self.name} of the benchmark has no frames that are valid")
+
 
 def select(recording: Recording, rows: Int64[np.ndarray, " rows"]) -> Recording:
     """Some frames of a recording."""

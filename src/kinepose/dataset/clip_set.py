@@ -132,6 +132,7 @@ def _read_film(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
         groups = range(held.metadata.num_row_groups)
         check_memory(name, sum(held.metadata.row_group(i).total_byte_size for i in groups))
         table = held.read()
+        table.validate(full=True)  # that its texts are UTF-8, for one
     _check_clips(table, name)
     return table
 

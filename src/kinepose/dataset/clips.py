@@ -76,7 +76,7 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     info = film_info(film)
     scene = None
     if config.backgrounds is not None:
-        scene = _empty_scene(empty_scene_path(film, config.backgrounds), info)
+        scene = _empty_scene(film, config.backgrounds, info)
     clips = tables = 0
     people, size = config.people, config.crop_size
     with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
@@ -255,9 +255,10 @@ def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
     return np.concatenate([person.boxes[person.places == place] for person in people])
 
 
-def _empty_scene(path: Path | None, info: FilmInfo) -> Frame:
+def _empty_scene(film: Path, folder: Path, info: FilmInfo) -> Frame:
+    path = empty_scene_path(film, folder)
     if path is None:
-        raise BadInputError(f"no picture of the empty scene is named like the film {info.name}")
+        raise BadInputError(f"{folder} holds no picture that is named like the film {info.name}")
     scene = next(read_frames(path))
     picture = scene.image
     if picture.shape[:2] != (info.height, info.width):

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,7 +29,7 @@ from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError, FilmWarning, KineposeError
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.method.config import ModelConfig
-from kinepose.schema import STRICT, as_json, from_json, write_json
+from kinepose.schema import STRICT, Plain, as_json, from_json, write_json
 from kinepose.settings import Address, Count
 from kinepose.threads import pictures_in_one_thread
 from kinepose.video.containers import check_name
@@ -58,7 +58,7 @@ class FilmReport:
     """Why it failed; or what is wrong with it although it gave clips."""
     counts: Annotated[dict[str, Count], AfterValidator(_complete)]
     """Clips (of one person each), their frames, and of both how many are paired."""
-    made_from: dict[str, Any]
+    made_from: Plain
     """Settings and state of the files; while they are the same, a film is not cut again."""
 
 
@@ -91,18 +91,21 @@ def prepare(config: PrepareConfig) -> None:
         done = earlier and earlier.status == "ok" and _clips_of(film, config).exists()
         if not done or earlier.made_from != _made_from(film, config):
             to_do.append(film)
+    of_films = dict(reports)
     with contextlib.closing(_cut_all(to_do, config)) as cut:
         for report in tqdm(cut, "films", len(to_do), disable=not to_do or None):
             name = Path(report.film).stem
-            reports[name] = report
+            of_films[name] = report
             if report.status == "failed":
                 if len(films) > 1:  # else this is all that is said in the end
                     tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
-                _clips_of(Path(report.film), config).unlink(missing_ok=True)
+                if _clips_of(Path(report.film), config).exists():
+                    continue  # of an earlier call, or somebody's: they stay as they are
             elif report.reason:
                 warnings.warn(report.reason, FilmWarning, stacklevel=2)
+            reports[name] = report
             _write_reports(config.output, reports)
-    of_call = [reports[film.stem] for film in films]
+    of_call = [of_films[film.stem] for film in films]
     failed = [report.reason for report in of_call if report.status == "failed"]
     if len(failed) == len(films):
         raise BadInputError(f"no film gave a clip: {'; '.join(failed)}")

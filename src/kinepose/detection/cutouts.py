@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
+from kinepose.array_files import map_npy
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.files import replacing
 from kinepose.synthetic.config import SingleImagesConfig
@@ -34,16 +35,18 @@ person; the person begins at the upper left corner."""
 
 
 def make_cutouts(config: TrainDetectorConfig) -> Path:
-    """The file (npy: people, side, side, 4) of the settings' people, rendered unless it is there.
+    """The file of the settings' people, rendered unless it is there, which a line says.
 
     Raises:
-        BadInputError: if a clip of the settings cannot be used.
+        BadInputError: if a clip of the settings cannot be used, or the file is broken.
     """
     recipe = {name: asdict(config)[name] for name in _RECIPE}
     digest = hashlib.sha256(json.dumps(recipe, default=str).encode()).hexdigest()
     path = (config.cutouts or config.output) / f"cutouts_{digest[:16]}.npy"
     if path.is_file():
+        open_cutouts(path)
         return path
+    print(f"{config.people} people are rendered first, and kept in {path}", flush=True)
     side = config.person_size
     images = SingleImagesConfig(
         size=round(_ROOM * side), dressed=_DRESSED, film=_FILM_LIKE, motion=config.motion
@@ -56,6 +59,15 @@ def make_cutouts(config: TrainDetectorConfig) -> Path:
             held[start : start + TAKE] = take[: config.people - start]
         held.flush()
     return path
+
+
+def open_cutouts(path: Path) -> UInt8[np.ndarray, "people side side 4"]:
+    """Cutouts, mapped into memory.
+
+    Raises:
+        BadInputError: if the file holds none.
+    """
+    return map_npy(path, UInt8[np.ndarray, "people side side 4"], "cutouts")
 
 
 def _takes(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval, Len
 
-from kinepose.places import POSES, RUN, Reads, Writes
+from kinepose.places import POSES, RESULTS, RUN, Reads, Writes
 from kinepose.schema import Settings
 from kinepose.settings import SHIPPED, Device, Positional, Seconds
 from kinepose.video.config import PeopleConfig
@@ -21,9 +21,7 @@ class PredictConfig(Settings):
 
     film: Annotated[Positional, Reads()]
     """A film, a picture, or a folder of pictures, which are taken one by one in natural order."""
-    output: Annotated[
-        Path, Writes(("poses.npz", "poses.{format}", "overlay.mp4", "overlay/", "viewer.html"))
-    ]
+    output: Annotated[Path, Writes(RESULTS)]
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     run: Annotated[Path, RUN] = SHIPPED
     """Folder of a trained run; unless told, the package's own model."""
@@ -90,7 +88,7 @@ class ExportConfig(Settings):
 
     poses: Annotated[Positional, POSES]
     """poses.npz, or the folder that `predict` wrote."""
-    output: Annotated[Path, Writes(("poses.{format}",))]
+    output: Annotated[Path, Writes(("results.json", "poses.{format}", "track_*.{format}"))]
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""

@@ -7,23 +7,19 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from kinepose.errors import BadInputError
 from kinepose.files import making, regular_file
 from kinepose.inference.config import ExportConfig, PredictConfig
+from kinepose.places import RESULTS
 from kinepose.run_folder import model_sha256
 from kinepose.schema import write_json
 from kinepose.video.pictures import picture_paths
 
 RECORD = "results.json"
 """Names the film and the settings."""
-_OUTPUTS = (
-    *("poses.npz", "poses.json", "poses.csv", "overlay.mp4", "overlay/*.png", "viewer.html"),
-    *("track_*.bvh", "track_*.trc", "track_*.c3d"),
-)
 _MAY_DIFFER = (
     "film",
     "output",
@@ -60,16 +56,13 @@ def export_record(config: ExportConfig, poses: Path, film: str) -> Record:
     return _plain({"film": {"name": film}, "settings": settings})
 
 
-def check_output(folder: Path, record: Record, overwrite: bool, inputs: tuple[Path, ...]) -> None:
+def check_output(folder: Path, record: Record, overwrite: bool) -> None:
     """That results can go into a folder: before long work.
 
     Raises:
-        BadInputError: if they would replace what they are made from; or if the folder holds results
-            of another film or by other settings, unless these may be replaced.
+        BadInputError: if it holds results of another film or by other settings, unless these may be
+            replaced.
     """
-    for path in inputs:
-        if any(_is_output(path.resolve(), folder.resolve(), pattern) for pattern in _OUTPUTS):
-            raise BadInputError(f"{path} would be replaced by results: name another --output")
     if overwrite or not _held(folder):
         return
     held = _read_record(folder)
@@ -122,12 +115,9 @@ def _move_in(beside: Path, folder: Path, record: Record | None) -> None:
 
 
 def _held(folder: Path) -> list[Path]:
-    return [path for pattern in _OUTPUTS for path in folder.glob(pattern) if path.is_file()]
-
-
-def _is_output(path: Path, folder: Path, pattern: str) -> bool:
-    """Whether a path is one that results may have, or a folder of such."""
-    return fnmatch(str(path), str(folder / pattern)) or path == (folder / pattern).parent != folder
+    """Earlier results; the record goes for itself."""
+    found = [path for name in RESULTS for path in folder.glob(name) if path.is_file()]
+    return [path for path in found if path.name != RECORD]
 
 
 def _read_record(folder: Path) -> Record | None:

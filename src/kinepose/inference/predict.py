@@ -69,8 +69,7 @@ def predict(config: PredictConfig) -> None:
     if config.detections is not None:
         check_file(config.detections)
     device, record = choose_device(config.device), prediction_record(config)
-    used = (config.film, config.people.boxes, config.onnx, config.detections)
-    check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
+    check_output(config.output, record, config.overwrite)
     with making(config.output):
         poses = find_poses(config)
         with replacing_results(config.output, record) as folder:
@@ -173,6 +172,10 @@ def _predict_rows(
         disagreement = torch.full((len(targets),), torch.nan)
         if config.energy:
             disagreement = energy(model, targets, _to_tensor(lent, device))
+            if not torch.isfinite(disagreement).all():
+                raise BadInputError(
+                    f"the model of {config.run} finds no finite energy: it is broken"
+                )
         found = [
             crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),

@@ -12,6 +12,7 @@ from av.stream import Disposition
 
 from kinepose.errors import BadInputError, FilmWarning
 from kinepose.files import LONGEST_NAME, regular_file
+from kinepose.video.ends import is_cut_off
 from kinepose.video.gif import what_gif_lacks
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
@@ -67,7 +68,7 @@ def opened(
     regular_file(path)
     check_name(path)
     try:
-        container = av.open(address(path))
+        container = av.open(address(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise BadInputError(f"{path} is not a film that can be read: {_said(error)}") from error
     with container:
@@ -149,7 +150,7 @@ def what_lacks(
         return f"it ends after {end - start:.1f} of {seconds:.1f} s"
     if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
         return "its end is missing"
-    return ""
+    return "its end is missing" if is_cut_off(path) else ""
 
 
 def promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
@@ -171,6 +172,9 @@ def _shown(container: av.container.InputContainer, path: Path) -> av.VideoStream
     films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
     if not films:
         raise BadInputError(f"{path} holds a cover, a preview or tiles, but no film")
+    films = [stream for stream in films if stream.codec_context is not None]
+    if not films:
+        raise BadInputError(f"{path} holds video of a codec that FFmpeg does not know")
     films = [stream for stream in films if stream.frames != 1] or films
     films = [stream for stream in films if stream.disposition & Disposition.default] or films
     best = container.streams.best("video")

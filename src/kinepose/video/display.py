@@ -186,7 +186,11 @@ def check_shown(name: str, frame: av.VideoFrame, stream: av.VideoStream) -> None
 
 
 def _side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
-    held: Any = frame.side_data
+    """What a frame brings beside its pixels; nothing if a part is of a kind newer than PyAV."""
+    try:
+        held: Any = frame.side_data
+    except ValueError:  # as for the EXIF of pictures of Motion JPEG
+        return {}
     return {data.type: bytes(data) for data in held}
 
 

@@ -99,6 +99,9 @@ def read_picture(path: Path) -> Picture:
             pictures, a FilmWarning.
     """
     with decoding(regular_file(path), "picture"), Image.open(path) as image:
+        if image.format == "PNG":
+            with Image.open(path) as again:
+                again.verify()  # the sums of its parts, which loading passes over
         if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
             return _shown(_read_jpeg(path, image), None)
         count = getattr(image, "n_frames", 1)
