@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
-#   make demo    poses by the package's model; then a model from nothing, which adapts to a film
+#   make demo    poses by the package's model; then a model from nothing, which adapts to a video
 #   make test    linters, types, layers and tests
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,8 +29,8 @@ demo: install
 	$(KINEPOSE) synthesize --output demo/unseen --videos 1 --seed 2
 	$(KINEPOSE) predict demo/unseen/films/*.mp4 --output demo/poses --detector file --boxes demo/unseen/boxes.csv --side frame
 	$(KINEPOSE) evaluate demo/poses demo/unseen/labels/*.npz --output demo/poses/metrics.json
-	$(KINEPOSE) synthesize --output demo/films --videos 10 --camera mixed --seed 1
-	$(KINEPOSE) prepare demo/films/films/*.mp4 --output demo/clips --detector file --boxes demo/films/boxes.csv --side frame
+	$(KINEPOSE) synthesize --output demo/videos --videos 10 --camera mixed --seed 1
+	$(KINEPOSE) prepare demo/videos/films/*.mp4 --output demo/clips --detector file --boxes demo/videos/boxes.csv --side frame
 	$(KINEPOSE) train --clips demo/clips --output demo/run --preset cpu --minutes 3 --warm-up 300 --consistency-from 600 --smallest-spread 0
 	$(KINEPOSE) report demo/run --output demo/report.html
 	$(KINEPOSE) adapt demo/unseen/films/*.mp4 --output demo/adapted --start demo/run --detector file --boxes demo/unseen/boxes.csv --iterations 60 --check-every 20

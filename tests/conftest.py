@@ -1,4 +1,4 @@
-"""One tiny model, and one tiny synthetic film on its way through the whole house."""
+"""One tiny model, and one tiny synthetic video on its way through the whole house."""
 
 import os
 import sys
@@ -43,7 +43,7 @@ TINY_MODEL = replace(
 @pytest.fixture(autouse=True)
 def few_backgrounds(monkeypatch):
     """Trainings of seconds need no hundreds of places."""
-    monkeypatch.setattr("kinepose.dataset.backgrounds.PICTURES", 24)
+    monkeypatch.setattr("kinepose.dataset.backgrounds.IMAGES", 24)
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ def tiny_model() -> Model:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory):
-    """Two films of synthetic people, one with a still and one with a moving camera."""
+def videos(tmp_path_factory):
+    """Two videos of synthetic people, one with a still and one with a moving camera."""
     from kinepose.synthetic.synthesize import synthesize
 
-    folder = tmp_path_factory.mktemp("films")
+    folder = tmp_path_factory.mktemp("videos")
     synthesize(
         SynthesizeConfig(
             output=folder, videos=2, seconds=2.0, size=96, fps=10, camera="mixed", seed=3, workers=1
@@ -75,16 +75,16 @@ def films(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def clips(films, tmp_path_factory):
-    """The clips of those films."""
+def clips(videos, tmp_path_factory):
+    """The clips of those videos."""
     from kinepose.dataset.prepare import prepare
 
     folder = tmp_path_factory.mktemp("clips")
     prepare(
         PrepareConfig(
-            films=tuple(sorted((films / "films").glob("*.mp4"))),
+            videos=tuple(sorted((videos / "films").glob("*.mp4"))),
             output=folder,
-            people=PeopleConfig(detector="file", boxes=films / "boxes.csv"),
+            people=PeopleConfig(detector="file", boxes=videos / "boxes.csv"),
             shortest_clip=1.0,
             crop_size=64,
             motion_threshold=6.0,

@@ -1,4 +1,4 @@
-"""A tiny film of two rendered people who walk past each other, with their true boxes."""
+"""A tiny video of two rendered people who walk past each other, with their true boxes."""
 
 import math
 from dataclasses import replace
@@ -7,25 +7,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from tests.tiny_films import write_film
+from tests.tiny_videos import save_video
 
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.clothing import random_outfit
 from kinepose.synthetic.config import MotionConfig, SceneConfig
-from kinepose.synthetic.filming import dressed
 from kinepose.synthetic.lighting import random_light
 from kinepose.synthetic.motion import turn
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.places import perspective_view, test_places
 from kinepose.synthetic.renderer import Camera, look_at, render
-from kinepose.synthetic.stage import place
+from kinepose.synthetic.scene import place
+from kinepose.synthetic.video_frames import dressed
 
 WIDTH, HEIGHT, FRAMES, FPS = 192, 144, 24, 12
 WALK = MotionConfig(captured=1.0, mixed=0.0, procedural=0.0, only=("walk",))
 
 
-def crossing_film(path: Path, clothes: tuple[int, int]) -> np.ndarray:
-    """Writes the film; gives boxes [people, frames, 4] of the two, the nearer one last.
+def crossing_video(path: Path, clothes: tuple[int, int]) -> np.ndarray:
+    """Writes the video; gives boxes [people, frames, 4] of the two, the nearer one last.
 
     People in the same number of clothes look the same.
     """
@@ -41,7 +41,7 @@ def crossing_film(path: Path, clothes: tuple[int, int]) -> np.ndarray:
         for colour, mask in layers:
             image = image * (1 - mask[frame, ..., None]) + 255 * colour[frame]
         frames.append(np.clip(image, 0, 255).astype(np.uint8))
-    write_film(path, frames)
+    save_video(path, frames)
     rectangles = [
         [cv2.boundingRect((mask > 0.5).astype(np.uint8)) for mask in masks] for _, masks in layers
     ]
@@ -61,14 +61,14 @@ def walker(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colours times masks, and masks, of someone who walks along a line [m]."""
     generator = np.random.default_rng(clothes)
-    person, outfit = random_person(generator), random_outfit(generator, "film", SceneConfig())
-    light = random_light(generator, "film", SceneConfig())
+    person, outfit = random_person(generator), random_outfit(generator, "video", SceneConfig())
+    light = random_light(generator, "video", SceneConfig())
     motion = random_motion(np.random.default_rng(0), FRAMES, float(FPS), WALK)
     way = motion.root[-1] - motion.root[0]
     motion = turn(motion, (math.pi if end < start else 0.0) - math.atan2(way[1], way[0]))
     line = torch.linspace(start, end, FRAMES)
     root = torch.stack([line, torch.full_like(line, depth), motion.root[:, 2]], dim=-1)
     actor = place(replace(motion, root=root), person, float(FPS))
-    garb, vertices = dressed(actor, outfit)
-    picture = render(vertices, garb, [outfit], [light], camera)
-    return picture.colour.numpy(), picture.mask.numpy()
+    clothed_mesh, vertices = dressed(actor, outfit)
+    rendered = render(vertices, clothed_mesh, [outfit], [light], camera)
+    return rendered.colour.numpy(), rendered.mask.numpy()

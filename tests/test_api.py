@@ -22,14 +22,14 @@ def run(tiny_model, tmp_path):
     return tmp_path / "run"
 
 
-def test_poses_are_those_that_the_command_writes(films, run, tmp_path, monkeypatch, capsys):
-    video = sorted((films / "films").glob("*.mp4"))[0]
+def test_poses_are_those_that_the_command_writes(videos, run, tmp_path, monkeypatch, capsys):
+    video = sorted((videos / "films").glob("*.mp4"))[0]
     before = sorted(tmp_path.rglob("*"))
-    options = {"run": run, "detector": "file", "boxes": films / "boxes.csv", "height": 1850.0}
+    options = {"run": run, "detector": "file", "boxes": videos / "boxes.csv", "height": 1850.0}
     poses = kinepose.predict(video, **options)
     assert sorted(tmp_path.rglob("*")) == before, "nothing is written unless asked"
     words = ["predict", video, "--output", tmp_path / "poses", "--no-overlay", "--no-viewer"]
-    words += ["--run", run, "--detector", "file", "--boxes", films / "boxes.csv", "--height", 1850]
+    words += ["--run", run, "--detector", "file", "--boxes", videos / "boxes.csv", "--height", 1850]
     words += ["--formats", "bvh", "csv"]
     assert run_here(monkeypatch, capsys, *words)[0] == 0
     written = read_poses(tmp_path / "poses")
@@ -106,8 +106,8 @@ def test_what_is_pushed_is_a_run_with_a_card_and_no_places(run, tiny_model, tmp_
         ({"run": Path("nowhere")}, "nowhere"),
     ],
 )
-def test_what_is_wrong_is_one_line(options, says, films, run):
-    video = next((films / "films").glob("*.mp4"))
+def test_what_is_wrong_is_one_line(options, says, videos, run):
+    video = next((videos / "films").glob("*.mp4"))
     with pytest.raises(kinepose.KineposeError, match=says) as caught:
         kinepose.predict(video, **({"run": run} | options))
     assert "\n" not in str(caught.value)

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import run_here
 
 from kinepose import cli
-from kinepose.adaptation.looks import read_adaptation
+from kinepose.adaptation.checks import read_adaptation
 from kinepose.array_files import map_npy, read_npz
 from kinepose.benchmarks.synthworld import read_synthworld
 from kinepose.dataset.clip_set import read_clips
@@ -34,21 +34,21 @@ from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images
 from kinepose.dataset.renders import load_prior
-from kinepose.errors import BadInputError, FilmWarning, SettingError, TrainingError
+from kinepose.errors import BadInputError, SettingError, TrainingError, VideoWarning
 from kinepose.evaluation.score import read_scores
 from kinepose.files import replacing
 from kinepose.model_files import load_model, save_model
-from kinepose.paper.reproduce import Claim
+from kinepose.paper.reproduce import Record
 from kinepose.places import Reads, Writes, _marked, _marks, _places, check_places
 from kinepose.pose_files import (
-    FilmLabels,
-    FilmPoses,
+    VideoLabels,
+    VideoPoses,
     read_labels,
     read_poses,
     write_labels,
     write_poses,
 )
-from kinepose.run_folder import read_last_pictures, read_log, read_run_config
+from kinepose.run_folder import read_last_images, read_log, read_run_config
 from kinepose.schema import differences, read_json
 from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.mocap_files import clips_in
@@ -63,10 +63,10 @@ MANY = settings(
 )
 
 
-def poses(rows: int = ROWS) -> FilmPoses:
+def poses(rows: int = ROWS) -> VideoPoses:
     body = np.random.default_rng(0).normal(0, 300, (rows, 17, 3)).astype(np.float32)
-    return FilmPoses(
-        film=np.array("film.mp4"),
+    return VideoPoses(
+        video=np.array("video.mp4"),
         frame=np.arange(rows),
         time=np.arange(rows) / 25,
         image=np.full(rows, ""),
@@ -82,10 +82,10 @@ def poses(rows: int = ROWS) -> FilmPoses:
     )
 
 
-def labels() -> FilmLabels:
+def labels() -> VideoLabels:
     held = poses()
     lens, fps = np.array(500, np.float32), np.array(25, np.float32)
-    return FilmLabels(held.frame, held.track, held.joints2d, held.joints3d, lens, fps)
+    return VideoLabels(held.frame, held.track, held.joints2d, held.joints3d, lens, fps)
 
 
 @pytest.fixture
@@ -105,14 +105,14 @@ def place(tmp_path, monkeypatch, tiny_model):
 
 def write_clips(folder, **columns):
     folder.mkdir(exist_ok=True)
-    picture = cv2.imencode(".png", np.full((16, 16, 3), 90, np.uint8))[1].tobytes()
+    image = cv2.imencode(".png", np.full((16, 16, 3), 90, np.uint8))[1].tobytes()
     row = {
-        **{"film": "film.mp4", "clip": 0, "track": 0, "paired": True, "fps": 25.0},
-        **{"image": picture, "background": picture, "valid": picture, "reason": "because"},
+        **{"video": "video.mp4", "clip": 0, "track": 0, "paired": True, "fps": 25.0},
+        **{"image": image, "background": image, "valid": image, "reason": "because"},
         **{"box": [0.0, 0.0, 1.0, 1.0], "crop": [0.0, 0.0, 1.0], "background_motion": 1.0},
     }
     rows = [row | {"frame": i, "time": i / 25} | columns for i in range(ROWS)]
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "film.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "video.parquet")
 
 
 def contents(folder):
@@ -161,10 +161,10 @@ def patched(path, offset_local, offset_central, value):
     """Every member of a zip with another number in its two heads."""
     data = bytearray(path.read_bytes())
     for mark, offset in ((b"PK\x03\x04", offset_local), (b"PK\x01\x02", offset_central)):
-        at = data.find(mark)
-        while at >= 0:
-            struct.pack_into("<H", data, at + offset, value)
-            at = data.find(mark, at + 4)
+        start = data.find(mark)
+        while start >= 0:
+            struct.pack_into("<H", data, start + offset, value)
+            start = data.find(mark, start + 4)
     path.write_bytes(bytes(data))
 
 
@@ -184,8 +184,8 @@ LYING_ARRAYS = {
     "an empty box": lambda p: npz_with(p, box=np.zeros((ROWS, 4), np.float32)),
     "another version": lambda p: npz_with(p, format_version=np.int64(99)),
     "other joints": lambda p: npz_with(p, joint_names=np.array(["knee"])),
-    "a lone surrogate": lambda p: npz_with(p, film=np.array("\udcff")),
-    "an object": lambda p: npz_with(p, film=np.array({"a": 1}, object)),
+    "a lone surrogate": lambda p: npz_with(p, video=np.array("\udcff")),
+    "an object": lambda p: npz_with(p, video=np.array({"a": 1}, object)),
     "4 TB": lambda p: npz_with_head(p, "box", F4 % "(1099511627776,)", bytes(64)),
     "4 TB that fit together": lambda p: npz_with_head(p, "focal", F4 % f"({2**40},)", bytes(64)),
     "10^30 rows": lambda p: npz_with_head(p, "box", F4 % f"({10**30}, 4)"),
@@ -213,14 +213,14 @@ def test_poses_that_lie_are_one_line(lie, refused, place):
     assert not (place / "sprung").exists()
 
 
-def test_labels_renders_and_pictures_are_read_by_schemas_too(place):
+def test_labels_renders_and_images_are_read_by_schemas_too(place):
     npz_with(place / "labels.npz", track=np.int64(3))
     with pytest.raises(BadInputError, match=r"labels\.npz: track is int64 \(\), not int64 \(5\)"):
         read_labels(place / "labels.npz")
-    (place / "run/pictures").mkdir()
-    np.savez(place / "run/pictures/step_00000001.npz", source=np.zeros(3))
-    with pytest.raises(BadInputError, match="holds no pictures of a run: it lacks appearance_im"):
-        read_last_pictures(place / "run")
+    (place / "run/images").mkdir()
+    np.savez(place / "run/images/step_00000001.npz", source=np.zeros(3))
+    with pytest.raises(BadInputError, match="holds no images of a run: it lacks appearance_im"):
+        read_last_images(place / "run")
 
 
 def test_what_is_written_is_read_again_whatever_kind_of_float_it_is(place):
@@ -228,7 +228,7 @@ def test_what_is_written_is_read_again_whatever_kind_of_float_it_is(place):
     assert np.array_equal(read_poses(place / "poses.npz").joints3d, poses().joints3d)
     fortran = np.asfortranarray(np.arange(12.0).reshape(3, 4))
     np.savez(place / "f.npz", a=fortran)
-    schema = {"a": FilmPoses.__annotations__["focal"]}
+    schema = {"a": VideoPoses.__annotations__["focal"]}
     with pytest.raises(BadInputError, match=r"a is float64 \(3, 4\), not float32 \(rows\)"):
         read_npz(place / "f.npz", schema, "numbers")
 
@@ -240,8 +240,8 @@ def test_what_is_written_is_read_again_whatever_kind_of_float_it_is(place):
 def test_flipped_bytes_of_poses_are_poses_or_one_line(place, data):
     good = (place / "labels.npz").read_bytes()
     changed = bytearray(good)
-    for at in data.draw(st.lists(st.integers(0, len(good) - 1), min_size=1, max_size=6)):
-        changed[at] = data.draw(st.integers(0, 255))
+    for start in data.draw(st.lists(st.integers(0, len(good) - 1), min_size=1, max_size=6)):
+        changed[start] = data.draw(st.integers(0, 255))
     path = place / "changed.npz"
     path.write_bytes(bytes(changed[: data.draw(st.integers(1, len(good)))]))
     try:
@@ -349,8 +349,8 @@ def bind(path):
 def test_a_run_that_lies_is_one_line(lie, refused, place):
     change, says = LYING_RUNS[lie]
     change(place / "run")
-    (place / "film.mp4").write_bytes(b"no film")
-    assert says in refused("predict", "film.mp4", "--output", "out", "--run", "run")
+    (place / "video.mp4").write_bytes(b"no video")
+    assert says in refused("predict", "video.mp4", "--output", "out", "--run", "run")
 
 
 def test_a_backbone_that_cannot_be_built_is_one_line(place):
@@ -378,7 +378,7 @@ def test_lines_of_a_log_that_are_none_are_passed_over(place):
         (read_adaptation, '{"finished": 1, "settings": {}}', "finished 1"),
         (read_synthworld, '{"version": 1, "size": NaN, "content": null}', "size"),
         (read_scores, '{"splits": {}, "model_sha256": "", "benchmark": {}}', "benchmark.version"),
-        (lambda path: read_json(path, Claim), '{"benchmark": 3}', "benchmark 3"),
+        (lambda path: read_json(path, Record), '{"benchmark": 3}', "benchmark 3"),
         (lambda path: read_json(path, dict[str, float]), '"word"', "word"),
         (lambda path: read_json(path, dict[str, float]), '{"a": Infinity}', "a inf"),
     ],
@@ -393,15 +393,20 @@ def test_json_of_every_kind_is_checked(place, read, text, says):
 
 
 HEAD = "film,frame,track,x0,y0,x1,y1\n"
-GOOD_BOX = "film.mp4,0,0,1,1,9,9\n"
+GOOD_BOX = "video.mp4,0,0,1,1,9,9\n"
 
 
 @pytest.mark.parametrize(
     "row",
-    ["film.mp4,1,0,1,1", "film.mp4,1,0,1,1,9,9,7", "film.mp4,1e3,0,1,1,9,9", "film.mp4,1,,1,1,9,9"],
+    [
+        "video.mp4,1,0,1,1",
+        "video.mp4,1,0,1,1,9,9,7",
+        "video.mp4,1e3,0,1,1,9,9",
+        "video.mp4,1,,1,1,9,9",
+    ],
 )
 def test_rows_of_boxes_are_named_by_their_line(place, row):
-    (place / "boxes.csv").write_text(f"{HEAD}{GOOD_BOX}film.mp4,{row}\n")
+    (place / "boxes.csv").write_text(f"{HEAD}{GOOD_BOX}video.mp4,{row}\n")
     with pytest.raises(BadInputError, match=r"boxes\.csv, line 3: "):
         read_boxes(place / "boxes.csv")
 
@@ -424,19 +429,19 @@ def test_clips_that_lie_are_one_line(place, column, value, says):
 
 
 def test_a_text_in_clips_that_is_none_is_one_line(place):
-    path = place / "clips/film.parquet"
+    path = place / "clips/video.parquet"
     table = pq.read_table(path)
     latin = pa.array([b"B\xfccher"] * ROWS, pa.binary()).view(pa.string())
-    pq.write_table(table.set_column(0, "film", latin), path)
-    with pytest.raises(BadInputError, match=r"film\.parquet is no file of clips, or is broken"):
+    pq.write_table(table.set_column(0, "video", latin), path)
+    with pytest.raises(BadInputError, match=r"video\.parquet is no file of clips, or is broken"):
         read_clips([place / "clips"])
 
 
-def test_a_picture_in_clips_that_claims_to_be_vast_is_named(place):
+def test_an_image_in_clips_that_claims_to_be_vast_is_named(place):
     vast = bytearray(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes())
     vast[16:24] = struct.pack(">II", 60000, 60000)
     write_clips(place / "clips", image=bytes(vast))
-    with pytest.raises(BadInputError, match=r"the image of frame 2 of film\.mp4 is broken"):
+    with pytest.raises(BadInputError, match=r"the image of frame 2 of video\.mp4 is broken"):
         load_images(read_clips([place / "clips"]), np.array([2]), 16)
 
 
@@ -455,17 +460,17 @@ def test_bvh_that_is_cut_off_is_one_line(place, text):
 OVERLAPS = {
     "the weights of a run": ("report", "run", "--output", "run/model.safetensors"),
     "the settings of a run": ("report", "run", "--output", "run/config.json"),
-    "into the pictures of a run": ("report", "run", "--output", "run/pictures/page.html"),
+    "into the images of a run": ("report", "run", "--output", "run/images/page.html"),
     "poses": ("evaluate", "poses.npz", "labels.npz", "--output", "poses.npz"),
     "labels": ("evaluate", "poses.npz", "labels.npz", "--output", "labels.npz"),
     "by a link": ("evaluate", "poses.npz", "labels.npz", "--output", "link.npz"),
     "by another folder": ("evaluate", "poses.npz", "labels.npz", "--output", "./a/../labels.npz"),
     "the run as ONNX": ("export-onnx", "--run", "run", "--output", "run/model.safetensors"),
-    "the film that was predicted": ("predict", "out/overlay.mp4", "--output", "out"),
-    "the pictures that were predicted": ("predict", "out/overlay", "--output", "out"),
+    "the video that was predicted": ("predict", "out/overlay.mp4", "--output", "out"),
+    "the images that were predicted": ("predict", "out/overlay", "--output", "out"),
     "the run to start from": ("train", "--start", "run", "--output", "run"),
     "the data set": ("convert", "clips", "--benchmark", "lsp", "--output", "clips"),
-    "a folder of films": ("prepare", "clips", "--output", "clips"),
+    "a folder of videos": ("prepare", "clips", "--output", "clips"),
     "a folder for a file": ("report", "run", "--output", "clips"),
     "a file for a folder": ("export", "poses.npz", "--formats", "csv", "--output", "poses.npz"),
     "a run without its state": ("train", "--output", "run", "--variant", "prior"),
@@ -476,8 +481,8 @@ OVERLAPS = {
 def test_an_output_never_falls_on_an_input(words, refused, place):
     (place / "a").mkdir()
     (place / "out/overlay").mkdir(parents=True)
-    (place / "run/pictures").mkdir()
-    (place / "out/overlay.mp4").write_bytes(b"a film")
+    (place / "run/images").mkdir()
+    (place / "out/overlay.mp4").write_bytes(b"a video")
     (place / "link.npz").symlink_to("labels.npz")
     refused(*OVERLAPS[words])
 
@@ -486,11 +491,11 @@ LINES = {
     "synthesize": "--motion.clips motions --backgrounds scenes",
     "synthworld": "",
     "convert": "data --benchmark lsp",
-    "prepare": "film.mp4 films --detector file --boxes boxes.csv --backgrounds scenes",
+    "prepare": "video.mp4 videos --detector file --boxes boxes.csv --backgrounds scenes",
     "train": "--clips clips more --labels labels --backgrounds scenes --start run",
     "train-detector": "--places scenes --start detector.safetensors",
-    "adapt": "film.mp4 --start run --backgrounds scenes --detector file --boxes boxes.csv",
-    "predict": "film.mp4 --run run --onnx a.onnx --detector file --boxes boxes.csv --formats csv",
+    "adapt": "video.mp4 --start run --backgrounds scenes --detector file --boxes boxes.csv",
+    "predict": "video.mp4 --run run --onnx a.onnx --detector file --boxes boxes.csv --formats csv",
     "export": "poses.npz --formats json trc",
     "export-onnx": "--run run",
     "evaluate": "poses labels.npz",
@@ -550,12 +555,12 @@ def test_every_path_of_every_command_is_marked_as_read_or_written():
                 assert any(isinstance(m, Reads | Writes) for m in _marks(hint)), (name, setting)
 
 
-@pytest.mark.parametrize("onto", ["out/poses.npz", "out/overlay", "out", "film.mp4", "boxes.csv"])
+@pytest.mark.parametrize("onto", ["out/poses.npz", "out/overlay", "out", "video.mp4", "boxes.csv"])
 def test_boxes_that_predict_writes_fall_on_nothing_else(onto, refused):
-    for name in ("film.mp4", "boxes.csv"):
+    for name in ("video.mp4", "boxes.csv"):
         Path(name).write_bytes(b"mine")
     people = ("--detector", "file", "--boxes", "boxes.csv", "--detections", onto)
-    said = refused("predict", "film.mp4", "--run", "run", "--output", "out", *people)
+    said = refused("predict", "video.mp4", "--run", "run", "--output", "out", *people)
     assert "it is read" in said or "written too" in said or "is a folder" in said
 
 
@@ -625,7 +630,7 @@ def test_names_are_bytes(place, monkeypatch, capsys):
 
 def test_a_name_that_leaves_no_room_is_one_line(refused, place):
     name = "n" * 251 + ".mp4"
-    (place / name).write_bytes(b"no film")
+    (place / name).write_bytes(b"no video")
     assert "is too long" in refused("prepare", name, "--output", "out")
 
 
@@ -671,14 +676,14 @@ def test_who_is_told_to_end_clears_up(place, monkeypatch, capsys):
 def test_what_libraries_warn_of_is_not_said(place, monkeypatch, capsys):
     def warned(_):
         warnings.warn("of interest to developers", RuntimeWarning, stacklevel=1)
-        warnings.warn("film.mp4 is broken", FilmWarning, stacklevel=1)
+        warnings.warn("video.mp4 is broken", VideoWarning, stacklevel=1)
 
     monkeypatch.setitem(cli.COMMANDS, "info", (warned, cli.COMMANDS["info"][1]))
-    assert run_here(monkeypatch, capsys, "info", "run") == (0, ["kinepose: film.mp4 is broken"])
+    assert run_here(monkeypatch, capsys, "info", "run") == (0, ["kinepose: video.mp4 is broken"])
 
 
 def test_files_that_are_mapped_into_memory_are_checked_too(place):
-    hint = FilmPoses.__annotations__["joints3d"]
+    hint = VideoPoses.__annotations__["joints3d"]
     path = place / "kept.npy"
     for lie in (
         lambda: np.save(path, np.zeros((2, 17, 4), np.float32)),
@@ -721,7 +726,7 @@ def test_poses_that_are_not_finite_are_never_written(place):
 def test_a_name_that_is_not_utf8_is_written_to(place, monkeypatch, capsys):
     from kinepose.video.writing import write_video
 
-    write_video(Path("film.mp4"), [np.full((64, 64, 3), 5 * i, np.uint8) for i in range(25)], 25.0)
+    write_video(Path("video.mp4"), [np.full((64, 64, 3), 5 * i, np.uint8) for i in range(25)], 25.0)
     out = place / "o\udcff"
     settings = [
         "--detector",
@@ -734,14 +739,16 @@ def test_a_name_that_is_not_utf8_is_written_to(place, monkeypatch, capsys):
         "1",
         "--no-whole",
     ]
-    status, lines = run_here(monkeypatch, capsys, "prepare", "film.mp4", *settings, "--output", out)
+    status, lines = run_here(
+        monkeypatch, capsys, "prepare", "video.mp4", *settings, "--output", out
+    )
     assert status == 0, lines
-    assert (out / "film.parquet").is_file()
+    assert (out / "video.parquet").is_file()
 
 
 def test_boxes_without_their_detector_are_one_line(refused, place):
-    (place / "film.mp4").write_bytes(b"no film")
-    said = refused("predict", "film.mp4", "--output", "out", "--boxes", "boxes.csv")
+    (place / "video.mp4").write_bytes(b"no video")
+    said = refused("predict", "video.mp4", "--output", "out", "--boxes", "boxes.csv")
     assert "--boxes is read by --detector file alone" in said
 
 
@@ -760,15 +767,18 @@ def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["prepare", "film.mp4", "--output", "out", "--backgrounds", ""], "--backgrounds is empty"),
-        (["prepare", "film.mp4", "--output=", "--crop-size=64"], "--output is empty"),
+        (
+            ["prepare", "video.mp4", "--output", "out", "--backgrounds", ""],
+            "--backgrounds is empty",
+        ),
+        (["prepare", "video.mp4", "--output=", "--crop-size=64"], "--output is empty"),
         (["export", "", "--output", "out"], "a name is empty"),
         (["export", "poses.npz", "--output", "out"], "Missing from kinepose export: --formats"),
         (["criteria", "s3://b/poses.npz", "--output", "out"], "is an address"),
-        (["predict", "film.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
-        (["predict", "film.mp4", "--output", "out", "--onnx", "run"], "run is a folder, not"),
+        (["predict", "video.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
+        (["predict", "video.mp4", "--output", "out", "--onnx", "run"], "run is a folder, not"),
     ],
 )
 def test_what_is_no_path_of_this_machine_is_said(words, says, refused, place):
-    (place / "film.mp4").write_bytes(b"no film")
+    (place / "video.mp4").write_bytes(b"no video")
     assert says in refused(*words)

@@ -24,13 +24,13 @@ def kinepose(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
 
 
-def write_video_as(film: Path, copy: Path) -> None:
-    """The film in another container, each frame a picture."""
-    with av.open(str(film)) as source, av.open(str(copy), "w") as container:
-        (video,) = source.streams.video
-        stream = container.add_stream("mjpeg", rate=video.average_rate)
-        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuvj420p"
-        for frame in source.decode(video):
+def write_video_as(video: Path, copy: Path) -> None:
+    """The video in another container, each frame an image."""
+    with av.open(str(video)) as source, av.open(str(copy), "w") as container:
+        (shown,) = source.streams.video
+        stream = container.add_stream("mjpeg", rate=shown.average_rate)
+        stream.width, stream.height, stream.pix_fmt = shown.width, shown.height, "yuvj420p"
+        for frame in source.decode(shown):
             container.mux(stream.encode(frame.reformat(format="yuvj420p")))
         container.mux(stream.encode())
 
@@ -50,10 +50,10 @@ def walk(tmp_path_factory) -> Path:
         *("synthesize", "--output", root / "films", "--videos", 2, "--seconds", 2),
         *("--size", 96, "--fps", 10, "--camera", "mixed", "--seed", 3, "--workers", 1),
     )
-    films = sorted((root / "films" / "films").glob("*.mp4"))
+    videos = sorted((root / "films" / "films").glob("*.mp4"))
     boxes = root / "films" / "boxes.csv"
     succeeds(
-        *("prepare", *films, "--output", root / "clips", "--shortest-clip", 1, "--workers", 1),
+        *("prepare", *videos, "--output", root / "clips", "--shortest-clip", 1, "--workers", 1),
         *("--detector", "file", "--boxes", boxes, "--crop-size", 64, "--largest-invalid", 1),
     )
     succeeds(
@@ -72,14 +72,14 @@ def walk(tmp_path_factory) -> Path:
         ),
     )
     succeeds(
-        *("predict", films[0], "--run", root / "run", "--output", root / "poses"),
+        *("predict", videos[0], "--run", root / "run", "--output", root / "poses"),
         *("--detector", "file", "--boxes", boxes, "--device", "cpu"),
     )
-    labels = root / "films" / "labels" / f"{films[0].stem}.npz"
+    labels = root / "films" / "labels" / f"{videos[0].stem}.npz"
     succeeds("evaluate", root / "poses", labels, "--output", root / "poses" / "metrics.json")
     succeeds("report", root / "run", "--output", root / "page.html", "--poses", root / "poses")
     succeeds(
-        *("adapt", films[1], "--output", root / "adapted", "--start", root / "run"),
+        *("adapt", videos[1], "--output", root / "adapted", "--start", root / "run"),
         *("--detector", "file", "--boxes", boxes, "--largest-invalid", 1, "--workers", 1),
         *("--iterations", 2, "--check-every", 1, "--batch-size", 2, "--renders", 0),
     )
@@ -96,7 +96,7 @@ def test_poses_are_what_the_readme_promises(walk):
         assert np.abs(poses["joints3d"][:, 0]).max() == 0
         assert poses["root"].shape == (rows, 3) and (poses["root"][:, 2] > 0).all()
         assert poses["confidence"].shape == (rows, 17)
-        assert poses["film"] == "film_0000.mp4"
+        assert poses["video"] == "film_0000.mp4"
         assert poses["focal"] == pytest.approx(np.full(rows, 96 * 2**0.5))
         assert np.isfinite(poses["energy"]).all()
         assert list(poses["joint_names"])[:2] == ["pelvis", "right_hip"]
@@ -116,8 +116,8 @@ def test_metrics_and_page_are_there(walk):
 def test_criteria_need_no_labels(walk):
     written = walk / "criteria.json"
     succeeds("criteria", walk / "poses", "--clips", (walk / "clips").as_uri(), "--output", written)
-    (film,) = json.loads(written.read_text())["films"]
-    assert film["film"] == "film_0000.mp4" and set(film) >= {"steadiness", "hits"}
+    (video,) = json.loads(written.read_text())["videos"]
+    assert video["video"] == "film_0000.mp4" and set(video) >= {"steadiness", "hits"}
 
 
 def test_info_describes_clips_run_and_poses(walk):
@@ -132,8 +132,8 @@ def test_info_describes_clips_run_and_poses(walk):
 def test_adapt_says_what_it_gained_and_leaves_a_run(walk):
     held = json.loads((walk / "adapted" / "adaptation.json").read_text())
     assert held["finished"] and 0 <= held["kept"] <= held["iterations"]
-    (film,) = held["films"].values()
-    assert film.keys() == {"before", "after", "change"}
+    (video,) = held["videos"].values()
+    assert video.keys() == {"before", "after", "change"}
     succeeds("report", walk / "adapted", "--output", walk / "adapted.html")
 
 
@@ -164,21 +164,21 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path, monkeypatch, capsys)
         assert status == 2 and line.startswith("kinepose: ")
         return line
 
-    text = tmp_path / "film.mp4"
-    text.write_text("this is no film")
+    text = tmp_path / "video.mp4"
+    text.write_text("this is no video")
     empty = tmp_path / "empty"
     empty.mkdir()
-    film = next((walk / "films" / "films").glob("*.mp4"))
+    video = next((walk / "films" / "films").glob("*.mp4"))
     run = ("--run", walk / "run", "--output", tmp_path / "out")
     assert "nowhere" in fails("predict", "nowhere.mp4", *run)
-    assert "film.mp4" in fails("predict", text, *run)
+    assert "video.mp4" in fails("predict", text, *run)
     assert "empty" in fails("predict", empty, *run)
-    assert "--boxes" in fails("predict", film, *run, "--detector", "file")
+    assert "--boxes" in fails("predict", video, *run, "--detector", "file")
     assert "not a run" in fails(
-        "predict", film, "--run", empty, "--output", tmp_path / "out", "--detector", "none"
+        "predict", video, "--run", empty, "--output", tmp_path / "out", "--detector", "none"
     )
     assert not (tmp_path / "out").exists()
-    assert "film.mp4" in fails("prepare", text, "--output", tmp_path / "clips")
+    assert "video.mp4" in fails("prepare", text, "--output", tmp_path / "clips")
     assert "empty" in fails("train", "--clips", empty, "--output", tmp_path / "run")
     assert "--bogus" in fails("train", "--bogus", 3)
     assert "bogus" in fails("bogus")
@@ -187,18 +187,18 @@ def test_bad_input_is_one_line_and_status_2(walk, tmp_path, monkeypatch, capsys)
     assert "npz" in fails("evaluate", text, text, "--output", tmp_path / "m.json")
     assert "two or more" in fails("criteria", walk / "poses", "--views")
     assert "not a run" in fails("report", empty, "--output", tmp_path / "page.html")
-    assert "not a run" in fails("adapt", film, "--start", empty, "--output", tmp_path / "adapted")
+    assert "not a run" in fails("adapt", video, "--start", empty, "--output", tmp_path / "adapted")
     assert "it is a folder" in fails("report", walk / "run", "--output", empty)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "film.mp4"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "video.mp4"]
     assert not list(empty.iterdir())
 
 
-def test_a_film_that_is_cut_short_is_predicted_with_one_line(walk, tmp_path):
-    whole, film = next((walk / "films" / "films").glob("*.mp4")), tmp_path / "cut é.mkv"
-    write_video_as(whole, film)
-    film.write_bytes(film.read_bytes()[: int(0.8 * film.stat().st_size)])
+def test_a_video_that_is_cut_short_is_predicted_with_one_line(walk, tmp_path):
+    whole, video = next((walk / "films" / "films").glob("*.mp4")), tmp_path / "cut é.mkv"
+    write_video_as(whole, video)
+    video.write_bytes(video.read_bytes()[: int(0.8 * video.stat().st_size)])
     done = kinepose(
-        *("predict", film, "--run", walk / "run", "--output", tmp_path / "poses"),
+        *("predict", video, "--run", walk / "run", "--output", tmp_path / "poses"),
         *("--detector", "none", "--device", "cpu", "--no-viewer", "--no-energy"),
     )
     assert done.returncode == 0

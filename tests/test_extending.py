@@ -12,7 +12,7 @@ import torch
 from tests.conftest import TINY_MODEL, run_here
 
 from kinepose.dataset.clip_set import read_clips
-from kinepose.pose_files import FilmPoses, read_labels, write_poses
+from kinepose.pose_files import VideoPoses, read_labels, write_poses
 from kinepose.run_folder import read_log, read_run_config
 from kinepose.training.config import TrainConfig
 from kinepose.training.losses import LOSSES
@@ -44,12 +44,12 @@ def follow(monkeypatch, capsys, tmp_path):
     return follow
 
 
-def test_a_data_set(films, tmp_path, follow):
+def test_a_data_set(videos, tmp_path, follow):
     (tmp_path / "dancers").mkdir()
     truth = {}
-    for video in (films / "films").glob("*.mp4"):
+    for video in (videos / "films").glob("*.mp4"):
         (tmp_path / "dancers" / video.name).symlink_to(video)
-        truth[video.stem] = labels = read_labels(films / "labels" / f"{video.stem}.npz")
+        truth[video.stem] = labels = read_labels(videos / "labels" / f"{video.stem}.npz")
         path = tmp_path / "dancers" / f"{video.stem}.npz"
         np.savez(path, joints2d=labels.joints2d, joints3d=labels.joints3d)
     follow("A data set")
@@ -58,7 +58,7 @@ def test_a_data_set(films, tmp_path, follow):
         np.testing.assert_array_equal(laid_out.joints3d, labels.joints3d)
         assert laid_out.focal == pytest.approx(float(labels.focal), rel=0.01)
     clips = read_clips((tmp_path / "clips",))
-    assert {Path(film).stem for film in clips.table["film"].to_pylist()} <= truth.keys()
+    assert {Path(video).stem for video in clips.table["video"].to_pylist()} <= truth.keys()
     assert len(clips.table) >= 20
 
 
@@ -88,8 +88,8 @@ def test_a_backbone(follow):
 def test_an_export_format(follow, tmp_path):
     frames, joints = 5, np.random.default_rng(0).normal(size=(5, 17, 3)).astype(np.float32)
     root = np.linspace([0, 0, 3000], [400, 0, 3000], frames).astype(np.float32)
-    poses = FilmPoses(
-        film=np.array("walk.mp4"),
+    poses = VideoPoses(
+        video=np.array("walk.mp4"),
         frame=np.arange(frames),
         time=np.arange(frames) / 10,
         image=np.full(frames, ""),

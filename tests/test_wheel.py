@@ -33,7 +33,7 @@ def test_a_wheel_holds_the_package_alone(wheel):
     assert held >= {path.relative_to(ROOT / "src").as_posix() for path in shipped}
 
 
-def test_predict_works_from_a_wheel(wheel, films, tmp_path):
+def test_predict_works_from_a_wheel(wheel, videos, tmp_path):
     """In a folder of its own: of the environment it takes the dependencies, not the package."""
     place = tmp_path / "installed"
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--no-compile"]
@@ -49,8 +49,8 @@ def test_predict_works_from_a_wheel(wheel, films, tmp_path):
         return done.stdout
 
     assert run("-c", "import kinepose; print(kinepose.__file__)").startswith(str(place))
-    video = next((films / "films").glob("*.mp4"))
-    boxes = ("--detector", "file", "--boxes", films / "boxes.csv")
+    video = next((videos / "films").glob("*.mp4"))
+    boxes = ("--detector", "file", "--boxes", videos / "boxes.csv")
     run(place / "bin" / "kinepose", "predict", video, "--output", tmp_path / "poses", *boxes)
     assert len(read_poses(tmp_path / "poses").frame) > 10
     assert (tmp_path / "poses" / "viewer.html").stat().st_size > 10_000

@@ -1,7 +1,7 @@
 """One articulated person before calibrated cameras, filed as the licensed benchmarks file theirs.
 
 Everything is written out by name here, apart from the package: where a joint is in the room, what a
-camera sees of it, and in which order a data set lists it. In pictures the wrists are discs that can
+camera sees of it, and in which order a data set lists it. In images the wrists are discs that can
 be found again: red on the right, blue on the left.
 """
 
@@ -13,7 +13,7 @@ import cv2
 import h5py
 import numpy as np
 import scipy.io
-from tests.tiny_films import texture, write_film
+from tests.tiny_videos import save_video, texture
 
 WIDTH, HEIGHT = 200, 180
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -150,7 +150,7 @@ def stacked(joints: Joints, names: tuple[str, ...]) -> np.ndarray:
     return np.stack([joints[name] for name in names], axis=1)
 
 
-def picture(camera: Camera, joints: Joints, row: int) -> np.ndarray:
+def drawn(camera: Camera, joints: Joints, row: int) -> np.ndarray:
     """What the camera sees at one moment: limbs before cloth, and the discs of the wrists."""
     image = _SCENE.copy()
     places = {name: camera.project(camera.seen(where[row])) for name, where in joints.items()}
@@ -172,18 +172,18 @@ def picture(camera: Camera, joints: Joints, row: int) -> np.ndarray:
 
 
 def disc(image: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    """Where the disc of a colour is in a picture [px]."""
+    """Where the disc of a colour is in an image [px]."""
     others = np.delete(image.astype(int), np.argmax(colour), axis=-1).max(-1)
     rows, columns = np.nonzero(image[..., np.argmax(colour)] - others > 50)
     return np.array([columns.mean(), rows.mean()]) + 0.5
 
 
-def write_picture(path: Path, image: np.ndarray) -> None:
+def write_image(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     return cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
 
 
@@ -209,8 +209,8 @@ def write_fetch(folder: Path, frames: np.ndarray, cameras: dict[str, Camera]) ->
         }.items():
             arrays.setdefault(key, []).append(value)
         for row, number in enumerate(frames):
-            image = picture(seen_by, joints, row)
-            write_picture(folder / "imageSequence" / name / f"img_{number:06d}.jpg", image)
+            image = drawn(seen_by, joints, row)
+            write_image(folder / "imageSequence" / name / f"img_{number:06d}.jpg", image)
     with h5py.File(folder / "annot.h5", "w") as file:
         for key, values in arrays.items():
             file.create_dataset(key, data=np.concatenate(values))
@@ -219,7 +219,7 @@ def write_fetch(folder: Path, frames: np.ndarray, cameras: dict[str, Camera]) ->
 def write_mmpose(
     folder: Path, split: str, frames: np.ndarray, recordings: dict[str, Camera], fps: int = 50
 ) -> None:
-    """A table of mmpose with its pictures; recordings as S9_Directions_1.54138969."""
+    """A table of mmpose with its images; recordings as S9_Directions_1.54138969."""
     joints = person(times_of(frames))
     world = stacked(joints, H36M_17)
     visible = np.ones((len(frames), 17, 1))
@@ -230,7 +230,7 @@ def write_mmpose(
         poses.append(np.concatenate([seen / 1000, visible], -1))
         for row, number in enumerate(frames):
             names.append(f"{name.split('_')[0]}/{name}/{name}_{number:06d}.jpg")
-            write_picture(folder / "images" / names[-1], picture(seen_by, joints, row))
+            write_image(folder / "images" / names[-1], drawn(seen_by, joints, row))
     part = np.concatenate(parts)
     low, high = part[..., :2].min(1), part[..., :2].max(1)
     table = folder / "annotation_body3d" / f"fps{fps}" / f"h36m_{split}.npz"
@@ -246,7 +246,7 @@ def write_mmpose(
 
 
 def write_3dhp_sequence(folder: Path, count: int, cameras: list[Camera]) -> None:
-    """S1/Seq1: annot.mat in MATLAB v5, a cell a camera, and films of the cameras that are used."""
+    """S1/Seq1: annot.mat in MATLAB v5, a cell a camera, and videos of the cameras that are used."""
     joints = person(np.linspace(0, 1, count))
     world = stacked(joints, TRAIN_28)
     names = ("annot2", "annot3", "univ_annot3")
@@ -256,10 +256,10 @@ def write_3dhp_sequence(folder: Path, count: int, cameras: list[Camera]) -> None
         for name, value in zip(names, (seen_by.project(seen), seen, universal(seen)), strict=True):
             cells[name][number, 0] = value.reshape(count, -1)
         if number in (0, 1, 2, 4, 5, 6, 7, 8):
-            film = folder / "imageSequence" / f"video_{number}.avi"
-            film.parent.mkdir(parents=True, exist_ok=True)
-            pictures = [picture(seen_by, joints, row) for row in range(count)]
-            write_film(film, pictures, codec="mjpeg")
+            video = folder / "imageSequence" / f"video_{number}.avi"
+            video.parent.mkdir(parents=True, exist_ok=True)
+            images = [drawn(seen_by, joints, row) for row in range(count)]
+            save_video(video, images, codec="mjpeg")
     frames = {"frames": np.arange(count)[:, None], "cameras": np.arange(len(cameras))}
     scipy.io.savemat(folder / "annot.mat", cells | frames, format="5")
 
@@ -271,8 +271,8 @@ def write_3dhp_test(folder: Path, valid: list[int], activity: list[int], seen_by
     seen = seen_by.seen(stacked(joints, TEST_17))
     used = np.array(valid)[:, None, None]
     for row in range(count):
-        image = picture(seen_by, joints, row)
-        write_picture(folder / "imageSequence" / f"img_{row + 1:06d}.jpg", image)
+        image = drawn(seen_by, joints, row)
+        write_image(folder / "imageSequence" / f"img_{row + 1:06d}.jpg", image)
     of_matlab = {  # dimensions x joints x people x frames, as the data set's own scripts see them
         "annot2": used * seen_by.project(seen),
         "annot3": used * seen,
@@ -297,14 +297,14 @@ def write_mat73(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def write_lsp(folder: Path, count: int, seen_by: Camera) -> None:
-    """joints.mat (3 x 14 x pictures) and images/im0001.jpg; right knees are marked as occluded."""
+    """joints.mat (3 x 14 x images) and images/im0001.jpg; right knees are marked as occluded."""
     joints = person(np.linspace(0, 1, count))
     places = seen_by.project(seen_by.seen(stacked(joints, LSP_14)))
     occluded = np.zeros((count, 14, 1))
     occluded[:, LSP_14.index("right_knee")] = 1
     for row in range(count):
-        image = picture(seen_by, joints, row)
-        write_picture(folder / "images" / f"im{row + 1:04d}.jpg", image)
+        image = drawn(seen_by, joints, row)
+        write_image(folder / "images" / f"im{row + 1:04d}.jpg", image)
     arrays = {"joints": np.concatenate([places, occluded], -1).transpose(2, 1, 0)}
     scipy.io.savemat(folder / "joints.mat", arrays, format="5")
 

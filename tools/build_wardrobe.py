@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from tools.makehuman import Binding, ObjMesh, read_mhclo, read_obj
-from tools.makehuman_textures import bleed, brightness, covered, read_picture, texture_of
+from tools.makehuman_textures import bleed, brightness, covered, read_image, texture_of
 
 from kinepose.errors import BadInputError
 from kinepose.synthetic.body import Person, load_body, random_person
@@ -56,7 +56,7 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
     """Writes wardrobe.safetensors and textures/*.webp into `assets`.
 
     Raises:
-        BadInputError: on a mesh, binding or picture in `folder` that cannot be used.
+        BadInputError: on a mesh, binding or image in `folder` that cannot be used.
     """
     paths = sorted(folder.glob("*/*/*.mhclo"))
     skins = sorted((folder / "skins").glob("*.png"))
@@ -73,7 +73,7 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
     garments, on_skin = {}, covered(base.body)
     textures = {}
     for skin in skins:
-        textures[skin.stem.replace("_diffuse", "")] = bleed(read_picture(skin), on_skin)
+        textures[skin.stem.replace("_diffuse", "")] = bleed(read_image(skin), on_skin)
     for path, (binding, mesh) in read.items():
         garments |= split(path, base, binding, mesh)
         textures[path.stem] = bleed(texture_of(path), covered(mesh))
@@ -81,8 +81,8 @@ def build_wardrobe(folder: Path, assets: Path) -> None:
     for name, (_, mesh) in garments.items():
         arrays[f"{name}.brightness"] = brightness(textures[name.partition(".")[2]], mesh)
     (assets / "textures").mkdir(exist_ok=True)
-    for name, picture in textures.items():
-        _, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 85])
+    for name, image in textures.items():
+        _, data = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 85])
         (assets / "textures" / f"{name}.webp").write_bytes(data.tobytes())
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     save_file(arrays, assets / "wardrobe.safetensors")
@@ -133,14 +133,14 @@ def _part(mesh: ObjMesh, kept: Bool[np.ndarray, " faces"]) -> ObjMesh:
 
 
 def _eyes(eyes: ObjMesh) -> ObjMesh:
-    """The front halves of the eyeballs; their texture is a picture of the eye, seen from before."""
-    centres = np.stack([eyes.vertices[side].mean(0) for side in _sides(eyes)])
+    """The front halves of the eyeballs; their texture is an image of the eye, seen from before."""
+    middles = np.stack([eyes.vertices[side].mean(0) for side in _sides(eyes)])
     texture = np.full((len(eyes.vertices), 2), 0.5)
-    for side, centre in zip(_sides(eyes), centres, strict=True):
+    for side, centre in zip(_sides(eyes), middles, strict=True):
         radius = np.abs(eyes.vertices[side] - centre).max()
         texture[side] = 0.5 + 0.5 * (eyes.vertices[side] - centre)[:, [0, 2]] * [1, -1] / radius
     front = np.zeros(len(eyes.faces), dtype=bool)
-    for side, centre in zip(_sides(eyes), centres, strict=True):
+    for side, centre in zip(_sides(eyes), middles, strict=True):
         mine = np.isin(eyes.faces, side).all(1)
         front |= mine & (eyes.vertices[eyes.faces][:, :, 1].mean(1) < centre[1])
     half = _part(eyes, front)

@@ -14,15 +14,15 @@ from kinepose.dataset.pairs import load_images
 ROWS, COLUMNS, SIDE = 8, 8, 128
 
 
-def main(benchmark: Path, picture: Path) -> None:
-    """Writes the sheet: a moment of each film, and of some a second one, in random order."""
+def main(benchmark: Path, image: Path) -> None:
+    """Writes the sheet: a moment of each video, and of some a second one, in random order."""
     generator = np.random.default_rng(0)
     people, again = [], []
     for test in WORLDS[read_synthworld(benchmark)["version"]].tests:
         clips = read_clips([benchmark / test / "clips"])
-        films = clips.table["film"].to_numpy()
-        for film in np.unique(films):
-            early, late = np.array_split(np.flatnonzero(films == film), 2)
+        videos = clips.table["video"].to_numpy()
+        for video in np.unique(videos):
+            early, late = np.array_split(np.flatnonzero(videos == video), 2)
             rows = np.array([generator.choice(early), generator.choice(late)])
             first, second = load_images(clips, rows, SIDE).permute(0, 2, 3, 1).numpy()
             people.append(first)
@@ -32,7 +32,7 @@ def main(benchmark: Path, picture: Path) -> None:
     order = generator.permutation(len(people))[: ROWS * COLUMNS]
     chosen = np.stack([people[i] for i in order]).reshape(ROWS, COLUMNS, SIDE, SIDE, 3)
     sheet = chosen.transpose(0, 2, 1, 3, 4).reshape(ROWS * SIDE, COLUMNS * SIDE, 3)
-    cv2.imwrite(str(picture), (255 * sheet[..., ::-1]).astype(np.uint8))
+    cv2.imwrite(str(image), (255 * sheet[..., ::-1]).astype(np.uint8))
 
 
 if __name__ == "__main__":

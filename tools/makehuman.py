@@ -17,7 +17,7 @@ class ObjMesh:
 
     vertices: Float[np.ndarray, "vertices 3"]
     texture: Float[np.ndarray, "coordinates 2"]
-    """From the picture's left and top, 0 to 1."""
+    """From the image's left and top, 0 to 1."""
     faces: Int[np.ndarray, "faces 3"]
     face_texture: Int[np.ndarray, "faces 3"]
     """Which of `texture` each corner has."""

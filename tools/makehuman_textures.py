@@ -1,4 +1,4 @@
-"""MakeHuman's pictures of skin, hair and cloth, made ready to be reduced and compressed."""
+"""MakeHuman's images of skin, hair and cloth, made ready to be reduced and compressed."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from kinepose.errors import BadInputError
 _TEXTURE = 512
 """Side of all textures [px]."""
 _OTHER_LAYOUT = ("male_worksuit01",)
-"""Garments whose pictures were painted for other texture coordinates than their mesh has."""
+"""Garments whose images were painted for other texture coordinates than their mesh has."""
 
 
 def texture_of(path: Path) -> np.ndarray:
-    """The colours of a garment, darkened in its folds where there is a picture of these."""
+    """The colours of a garment, darkened in its folds where there is an image of these."""
     found = sorted(path.parent.glob("*diffuse.png"))
     if not found or path.stem in _OTHER_LAYOUT:
         return np.full((_TEXTURE, _TEXTURE, 3), 128, np.uint8)
-    colour = read_picture(found[0])
+    colour = read_image(found[0])
     folds = sorted(path.parent.glob("*_ao.png"))
     if folds:
-        shade = 0.5 + 0.5 * read_picture(folds[0])[..., :3].astype(np.float32) / 255
+        shade = 0.5 + 0.5 * read_image(folds[0])[..., :3].astype(np.float32) / 255
         colour[..., :3] = (colour[..., :3] * shade).astype(np.uint8)
     return colour
 
@@ -38,30 +38,30 @@ def covered(mesh: ObjMesh) -> Bool[np.ndarray, "side side"]:
     return shown > 0
 
 
-def bleed(picture: np.ndarray, shown: Bool[np.ndarray, "side side"]) -> np.ndarray:
-    """The picture with what no face shows in the colour of what is nearest and shown."""
+def bleed(image: np.ndarray, shown: Bool[np.ndarray, "side side"]) -> np.ndarray:
+    """The image with what no face shows in the colour of what is nearest and shown."""
     rows, columns = distance_transform_edt(~shown, return_distances=False, return_indices=True)
-    return np.ascontiguousarray(picture[rows, columns])
+    return np.ascontiguousarray(image[rows, columns])
 
 
-def brightness(picture: np.ndarray, mesh: ObjMesh) -> np.ndarray:
+def brightness(image: np.ndarray, mesh: ObjMesh) -> np.ndarray:
     """Mean luminance of what is shown."""
     shown = covered(mesh)
-    if picture.shape[2] == 4:
-        shown &= picture[..., 3] > 127
-    grey = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_BGR2GRAY)
+    if image.shape[2] == 4:
+        shown &= image[..., 3] > 127
+    grey = cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_BGR2GRAY)
     return np.array(grey[shown].mean() / 255, dtype=np.float32)
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """A square picture in blue, green, red and maybe transparency."""
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise BadInputError(f"{path} is no picture")
-    if picture.ndim == 2:
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    if picture.shape[2] == 4 and picture[..., 3].min() == 255:
-        picture = np.ascontiguousarray(picture[..., :3])
-    if picture.shape[:2] == (_TEXTURE, _TEXTURE):
-        return picture
-    return cv2.resize(picture, (_TEXTURE, _TEXTURE), interpolation=cv2.INTER_AREA)
+def read_image(path: Path) -> np.ndarray:
+    """A square image in blue, green, red and maybe transparency."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise BadInputError(f"{path} is no image")
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    if image.shape[2] == 4 and image[..., 3].min() == 255:
+        image = np.ascontiguousarray(image[..., :3])
+    if image.shape[:2] == (_TEXTURE, _TEXTURE):
+        return image
+    return cv2.resize(image, (_TEXTURE, _TEXTURE), interpolation=cv2.INTER_AREA)

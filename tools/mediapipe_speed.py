@@ -1,4 +1,4 @@
-"""Frames per second of MediaPipe Pose (full) on a film: python tools/mediapipe_speed.py FILM.
+"""Frames per second of MediaPipe Pose (full) on a video: python tools/mediapipe_speed.py VIDEO.
 
 For a Python with mediapipe 0.10.14 and av, which need not have kinepose. Prints JSON: frames a
 second, milliseconds of processor time a frame, and in how many frames someone was found.
@@ -12,10 +12,10 @@ import av
 import mediapipe
 
 
-def main(film: str) -> None:
+def main(video: str) -> None:
     """Decode and find, frame by frame, as MediaPipe's own examples do."""
     started, worked, frames, found = time.perf_counter(), time.process_time(), 0, 0
-    with mediapipe.solutions.pose.Pose(model_complexity=1) as pose, av.open(film) as container:
+    with mediapipe.solutions.pose.Pose(model_complexity=1) as pose, av.open(video) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):

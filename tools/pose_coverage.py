@@ -25,7 +25,7 @@ from kinepose.synthetic.mocap_clips import TEST_CLIPS, captured_clips, training_
 from kinepose.synthetic.motion_sampling import random_motion
 
 ADULT = Person(gender=0.5, age=0.67, muscle=0.5, weight=0.5, height=0.5, proportions=0.5)
-TAKE, FPS = 32, 2.5
+SEQUENCE, FPS = 32, 2.5
 """Poses of one person, and how many a second, as the stream for training has them."""
 NEIGHBOURS = 32
 """The nearest in least squares, among which the nearest in P-MPJPE is looked for."""
@@ -52,8 +52,10 @@ def main(settings: Settings) -> None:
     alone = replace(stream, captured=0.0, mixed=0.0, procedural=0.0, walks_between=0.0)
 
     def streamed(config: MotionConfig, count: int) -> Float[Tensor, "poses 13 4"]:
-        takes = [random_motion(generator, TAKE, FPS, config) for _ in range(0, count, TAKE)]
-        return torch.cat([take.rotations for take in takes])[:count]
+        sequences = [
+            random_motion(generator, SEQUENCE, FPS, config) for _ in range(0, count, SEQUENCE)
+        ]
+        return torch.cat([sequence.rotations for sequence in sequences])[:count]
 
     count = settings.poses
     rows = {
@@ -79,11 +81,13 @@ def main(settings: Settings) -> None:
 def embody(
     rotations: Float[Tensor, "poses 13 4"], many: bool, seed: int
 ) -> Float[Tensor, "poses 17 3"]:
-    """Joints about their middle, of one person, or of one for each take [mm]."""
+    """Joints about their middle, of one person, or of one for each sequence [mm]."""
     generator = np.random.default_rng(seed)
-    people = (random_person(generator) if many else ADULT for _ in rotations.split(TAKE))
-    takes = zip(people, rotations.split(TAKE), strict=True)
-    joints = torch.cat([pose_body(load_body(), person, take)[1] for person, take in takes]).double()
+    people = (random_person(generator) if many else ADULT for _ in rotations.split(SEQUENCE))
+    sequences = zip(people, rotations.split(SEQUENCE), strict=True)
+    joints = torch.cat(
+        [pose_body(load_body(), person, sequence)[1] for person, sequence in sequences]
+    ).double()
     joints = joints * (1700 / stature(joints))[:, None, None]
     return joints - joints.mean(1, keepdim=True)
 

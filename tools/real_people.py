@@ -1,6 +1,6 @@
 """Real people whose joints are known, at quantiles of the error.
 
-    python tools/real_people.py TRUTH.npz POSES/VIDEO... VIDEOS PICTURE.jpg
+    python tools/real_people.py TRUTH.npz POSES/VIDEO... VIDEOS IMAGE.jpg
 
 TRUTH.npz holds VIDEO_joints3d [mm, that camera's axes] of twelve limb joints; POSES/VIDEO is what
 `predict` wrote of VIDEOS/VIDEO.mp4. The frames are those at fixed ranks of the P-MPJPE over all of
@@ -25,11 +25,11 @@ LIMBS = [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]
 """Hips, knees, ankles; shoulders, elbows, wrists."""
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 MARGIN = 1.3
-"""Of the picture about a person's box."""
+"""Of the image about a person's box."""
 
 
 def main(truth: Path, folders: list[Path], output: Path, videos: Path) -> None:
-    """Writes the picture: five frames, the best on the left."""
+    """Writes the image: five frames, the best on the left."""
     rows = [row for folder in folders for row in _errors(truth, folder)]
     rows.sort(key=lambda row: row[0])
     chosen = [rows[round(quantile * (len(rows) - 1))] for quantile in QUANTILES]
@@ -59,5 +59,5 @@ def _errors(truth: Path, folder: Path) -> list[tuple[float, Path, int]]:
 
 
 if __name__ == "__main__":
-    truth, *folders, videos, picture = map(Path, sys.argv[1:])
-    main(truth, folders, picture, videos)
+    truth, *folders, videos, image = map(Path, sys.argv[1:])
+    main(truth, folders, image, videos)

@@ -1,10 +1,10 @@
 """What steadying makes of motions of which the truth is known and the errors are made up.
 
-    kinepose synthesize --output films --videos 8 --size 64 --seed 3
-    python tools/steadiness.py films/labels
+    kinepose synthesize --output videos --videos 8 --size 64 --seed 3
+    python tools/steadiness.py videos/labels
 
 Bones of the true poses are turned at random, half of it anew in every frame, half slowly. Now and
-then sides are exchanged for one to eight frames, in every second film with depths mirrored.
+then sides are exchanged for one to eight frames, in every second video with depths mirrored.
 Distances are of joints about the pelvis [mm].
 """
 
@@ -22,7 +22,7 @@ from kinepose.evaluation.metrics import mpjpe
 from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.method.forward_kinematics import forward_kinematics, local_kinematics
-from kinepose.pose_files import FilmLabels, FilmPoses, read_labels
+from kinepose.pose_files import VideoLabels, VideoPoses, read_labels
 
 STATURE = 1700.0
 SLOW = 0.3
@@ -47,14 +47,14 @@ class Config:
 def main(config: Config) -> None:
     """Print the distance from the truth after each step."""
     rng = np.random.default_rng(config.seed)
-    films = [true_poses(read_labels(path)) for path in sorted(config.labels.glob("*.npz"))]
-    noisy = [with_noise(film, config.noise, rng) for film in films]
-    switched = [switch_times(film, config.switches, rng) for film in films]
+    videos = [true_poses(read_labels(path)) for path in sorted(config.labels.glob("*.npz"))]
+    noisy = [with_noise(video, config.noise, rng) for video in videos]
+    switched = [switch_times(video, config.switches, rng) for video in videos]
     given = [
-        exchanged(film, when, mirrored=bool(number % 2))
-        for number, (film, when) in enumerate(zip(noisy, switched, strict=True))
+        exchanged(video, when, mirrored=bool(number % 2))
+        for number, (video, when) in enumerate(zip(noisy, switched, strict=True))
     ]
-    repaired = [repair_sides(film) for film in given]
+    repaired = [repair_sides(video) for video in given]
     found = [
         (after.joints3d != before.joints3d).any((1, 2))
         for before, after in zip(given, repaired, strict=True)
@@ -65,24 +65,24 @@ def main(config: Config) -> None:
         f"{(rows[0] & rows[1]).sum()}, others exchanged by the repair: {(rows[0] & ~rows[1]).sum()}"
     )
     print(f"{'':24}{'MPJPE':>8}{'jitter':>8}")
-    show("truth", films, films)
-    show("with errors", given, films)
-    show("sides repaired", repaired, films)
+    show("truth", videos, videos)
+    show("with errors", given, videos)
+    show("sides repaired", repaired, videos)
     for window in config.windows:
-        smooth = [smooth_poses(film, window) for film in repaired]
-        show(f"and smoothed, {window:g} s", smooth, films)
-        show(f"the truth smoothed, {window:g} s", [smooth_poses(f, window) for f in films], films)
+        smooth = [smooth_poses(video, window) for video in repaired]
+        show(f"and smoothed, {window:g} s", smooth, videos)
+        show(f"the truth smoothed, {window:g} s", [smooth_poses(f, window) for f in videos], videos)
 
 
-def true_poses(labels: FilmLabels) -> FilmPoses:
+def true_poses(labels: VideoLabels) -> VideoPoses:
     """The labels with T_fk's bone lengths."""
     joints = torch.from_numpy(labels.joints3d).double()
     parameters, rotation = local_kinematics(joints)
     joints3d = STATURE * forward_kinematics(parameters) @ rotation.transpose(-1, -2)
     count = len(joints3d)
     low, high = labels.joints2d.min(1), labels.joints2d.max(1)
-    return FilmPoses(
-        film=np.array("film"),
+    return VideoPoses(
+        video=np.array("video"),
         frame=labels.frame,
         time=labels.frame / float(labels.fps),
         image=np.full(count, ""),
@@ -98,7 +98,7 @@ def true_poses(labels: FilmLabels) -> FilmPoses:
     )
 
 
-def with_noise(poses: FilmPoses, scale: float, rng: np.random.Generator) -> FilmPoses:
+def with_noise(poses: VideoPoses, scale: float, rng: np.random.Generator) -> VideoPoses:
     """Bones turned, and 2D joints moved by as much of the person's size."""
     parameters, rotation = local_kinematics(torch.from_numpy(poses.joints3d).double())
     noise = coloured((len(poses.frame), 40), float(poses.fps), rng)
@@ -124,7 +124,7 @@ def coloured(shape: tuple[int, int], fps: float, rng: np.random.Generator) -> np
 
 
 def switch_times(
-    poses: FilmPoses, a_second: float, rng: np.random.Generator
+    poses: VideoPoses, a_second: float, rng: np.random.Generator
 ) -> Bool[np.ndarray, " rows"]:
     """Where sides are exchanged."""
     switched = np.zeros(len(poses.frame), bool)
@@ -133,7 +133,7 @@ def switch_times(
     return switched
 
 
-def exchanged(poses: FilmPoses, when: Bool[np.ndarray, " rows"], mirrored: bool) -> FilmPoses:
+def exchanged(poses: VideoPoses, when: Bool[np.ndarray, " rows"], mirrored: bool) -> VideoPoses:
     """The poses with other names for the same joints, or for these with depths mirrored."""
     joints2d, joints3d = (
         np.where(when[:, None, None], joints[:, MIRRORED], joints)
@@ -144,13 +144,13 @@ def exchanged(poses: FilmPoses, when: Bool[np.ndarray, " rows"], mirrored: bool)
     return replace(poses, joints2d=joints2d, joints3d=joints3d)
 
 
-def show(name: str, films: list[FilmPoses], truth: list[FilmPoses]) -> None:
+def show(name: str, videos: list[VideoPoses], truth: list[VideoPoses]) -> None:
     """One line."""
     errors = [
-        mpjpe(torch.from_numpy(film.joints3d), torch.from_numpy(true.joints3d)).numpy()
-        for film, true in zip(films, truth, strict=True)
+        mpjpe(torch.from_numpy(video.joints3d), torch.from_numpy(true.joints3d)).numpy()
+        for video, true in zip(videos, truth, strict=True)
     ]
-    jitter = [steadiness(f.joints3d, f.track, f.frame / float(f.fps)).jitter for f in films]
+    jitter = [steadiness(f.joints3d, f.track, f.frame / float(f.fps)).jitter for f in videos]
     print(f"{name:24}{np.concatenate(errors).mean():8.1f}{np.mean(jitter):8.1f}")
 
 

@@ -1,8 +1,8 @@
 """Frames per second of the synthetic world, as a table: python tools/synthetic_speed.py.
 
-pose: motion, body and joints. render: dressed people with masks and shadows. film: all that
+pose: motion, body and joints. render: dressed people with masks and shadows. video: all that
 `kinepose synthesize` does, from motion to H.264 and labels. copy: a plain copy of the finished
-pictures, the floor of any way to make them. All on one core unless it says so; a process' start
+images, the floor of any way to make them. All on one core unless it says so; a process' start
 is not counted.
 """
 
@@ -18,12 +18,12 @@ import torch
 
 from kinepose.synthetic.body import load_body, random_person
 from kinepose.synthetic.clothing import random_outfit
-from kinepose.synthetic.clothing_mesh import make_garb
+from kinepose.synthetic.clothing_mesh import make_clothed_mesh
 from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.lighting import random_light
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import render
-from kinepose.synthetic.stage import Actor, film_camera, place
+from kinepose.synthetic.scene import Actor, place, random_camera
 from kinepose.synthetic.synthesize import synthesize
 
 FRAMES, FPS = 64, 25.0
@@ -33,16 +33,16 @@ def main() -> None:
     """Prints the table."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    rows = ["| size [px] | pose | render | film | film, all cores | copy |", "|---" * 6 + "|"]
+    rows = ["| size [px] | pose | render | video | video, all cores | copy |", "|---" * 6 + "|"]
     actor = act()
     for size in (128, 256):
-        film = np.zeros((FRAMES, size, size, 3), np.uint8)
+        video = np.zeros((FRAMES, size, size, 3), np.uint8)
         speeds = (
             frames_per_second(act),
-            frames_per_second(lambda size=size: picture(actor, size)),
-            film_speed(size, workers=1),
-            film_speed(size, workers=os.cpu_count() or 1),
-            frames_per_second(film.copy),
+            frames_per_second(lambda size=size: image(actor, size)),
+            video_speed(size, workers=1),
+            video_speed(size, workers=os.cpu_count() or 1),
+            frames_per_second(video.copy),
         )
         rows.append(f"| {size} | " + " | ".join(f"{speed:.0f}" for speed in speeds) + " |")
     print("\n".join(rows))
@@ -65,29 +65,29 @@ def act() -> Actor:
     return place(motion, random_person(generator), FPS)
 
 
-def picture(actor: Actor, size: int) -> None:
+def image(actor: Actor, size: int) -> None:
     """The same person in the same clothes."""
     generator = np.random.default_rng(0)
-    camera = film_camera(generator, actor, size, FPS, moving=True, scene=SceneConfig())
+    camera = random_camera(generator, actor, size, FPS, moving=True, scene=SceneConfig())
     outfit, light = (
-        random_outfit(generator, "film", SceneConfig()),
-        random_light(generator, "film", SceneConfig()),
+        random_outfit(generator, "video", SceneConfig()),
+        random_light(generator, "video", SceneConfig()),
     )
-    render(actor.vertices, make_garb(load_body()), [outfit], [light], camera)
+    render(actor.vertices, make_clothed_mesh(load_body()), [outfit], [light], camera)
 
 
-def film_speed(size: int, workers: int) -> float:
-    """Of `kinepose synthesize`, by how much longer it takes to make four times as many films."""
+def video_speed(size: int, workers: int) -> float:
+    """Of `kinepose synthesize`, by how much longer it takes to make four times as many videos."""
     seconds, frames = [], []
-    for films in (2 * workers, 8 * workers):
+    for videos in (2 * workers, 8 * workers):
         with tempfile.TemporaryDirectory() as folder:
             config = SynthesizeConfig(
-                Path(folder), videos=films, seconds=4.0, size=size, camera="mixed", workers=workers
+                Path(folder), videos=videos, seconds=4.0, size=size, camera="mixed", workers=workers
             )
             start = time.perf_counter()
             synthesize(config)
             seconds.append(time.perf_counter() - start)
-            frames.append(films * config.seconds * config.fps)
+            frames.append(videos * config.seconds * config.fps)
     return (frames[1] - frames[0]) / (seconds[1] - seconds[0])
 
 

@@ -1,4 +1,4 @@
-"""kinepose learns 3D human pose from films without a single human label.
+"""kinepose learns 3D human pose from videos without a single human label.
 
     import kinepose
 

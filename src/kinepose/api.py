@@ -17,7 +17,7 @@ from kinepose.method.model import Model
 from kinepose.model_files import HUB, choose_device, fetch, push
 from kinepose.model_files import load_model as load_run
 from kinepose.places import check_places
-from kinepose.pose_files import FilmPoses
+from kinepose.pose_files import VideoPoses
 from kinepose.settings import SHIPPED
 from kinepose.video.config import PeopleConfig
 
@@ -26,7 +26,7 @@ _WRITES = {"output", "formats", "rate", "overlay", "viewer", "overwrite"}
 
 
 @dataclass(frozen=True)
-class Poses(FilmPoses):
+class Poses(VideoPoses):
     """Poses of the people in a video: numpy arrays, one row a person and frame, as in poses.npz."""
 
     def save(
@@ -49,7 +49,7 @@ class Poses(FilmPoses):
 
 
 def predict(video: str | Path, **options: Any) -> Poses:
-    """Find the 3D poses of the people in a video, a picture, or a folder of pictures.
+    """Find the 3D poses of the people in a video, an image, or a folder of images.
 
     It is what the command of this name does, and writes nothing.
 
@@ -64,7 +64,7 @@ def predict(video: str | Path, **options: Any) -> Poses:
             of range or unknown.
     """
     of_people = {field.name for field in fields(PeopleConfig)}
-    known = {field.name for field in fields(PredictConfig)} - _WRITES - {"film", "people"}
+    known = {field.name for field in fields(PredictConfig)} - _WRITES - {"video", "people"}
     if unknown := sorted(options.keys() - known - of_people):
         raise BadInputError(f"predict has no option {', '.join(unknown)}")
     people = {name: value for name, value in options.items() if name in of_people}

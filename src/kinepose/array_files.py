@@ -89,7 +89,7 @@ def read_npz(
         regular_file(path).open("rb") as file,
         decoding(path, f"npz file of {what}"),
         zipfile.ZipFile(file) as archive,
-        ExitStack() as opened,
+        ExitStack() as stack,
     ):
         held = {name.removesuffix(".npy") for name in archive.namelist()}
         if missing := sorted({*fixed, *schema} - held):
@@ -97,7 +97,7 @@ def read_npz(
         members: dict[str, Any] = {}
         heads: dict[str, Head] = {}
         for name in (*fixed, *schema):
-            members[name] = opened.enter_context(archive.open(f"{name}.npy"))
+            members[name] = stack.enter_context(archive.open(f"{name}.npy"))
             heads[name] = _read_head(path, name, members[name], archive.getinfo(f"{name}.npy"))
         for name, wanted in fixed.items():
             said = _read_member(members[name], heads[name])

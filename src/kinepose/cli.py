@@ -18,7 +18,7 @@ from typing import Any
 import tyro
 
 from kinepose.commands import COMMANDS
-from kinepose.errors import FilmWarning, KineposeError, SettingError
+from kinepose.errors import KineposeError, SettingError, VideoWarning
 from kinepose.places import check_places
 from kinepose.training.config import PRESETS, TrainConfig
 
@@ -86,14 +86,14 @@ def _ending_tidily() -> Generator[Event]:
 
 @contextlib.contextmanager
 def _warnings_in_one_line() -> Generator[None]:
-    """What is wrong with a film is said as errors are, and once, however often it is decoded.
+    """What is wrong with a video is said as errors are, and once, however often it is decoded.
 
     What libraries say of it besides is for their developers.
     """
     said = set()
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, FilmWarning) and str(message) not in said:
+        if issubclass(category, VideoWarning) and str(message) not in said:
             said.add(str(message))
             from tqdm import tqdm
 

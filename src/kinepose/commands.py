@@ -30,7 +30,7 @@ class InfoConfig(Settings):
 
 
 def synthesize(config: SynthesizeConfig) -> None:
-    """Film synthetic people."""
+    """Render videos of synthetic people."""
     from kinepose.synthetic.synthesize import synthesize
 
     synthesize(config)
@@ -44,14 +44,14 @@ def synthworld(config: SynthworldConfig) -> None:
 
 
 def convert(config: ConvertConfig) -> None:
-    """Lay a benchmark out as films."""
+    """Lay a benchmark out as videos."""
     from kinepose.benchmarks.convert import convert
 
     convert(config)
 
 
 def prepare(config: PrepareConfig) -> None:
-    """Cut films into clips."""
+    """Cut videos into clips."""
     from kinepose.dataset.prepare import prepare
 
     prepare(config)
@@ -77,21 +77,21 @@ def train_detector(config: TrainDetectorConfig) -> None:
 
 
 def adapt(config: AdaptConfig) -> None:
-    """Train on the user's own films."""
+    """Train on the user's own videos."""
     from kinepose.adaptation.adapt import adapt
 
     adapt(config)
 
 
 def predict(config: PredictConfig) -> None:
-    """Find poses in a film, and write the page to look at them."""
+    """Find poses in a video, and write the page to look at them."""
     from kinepose.inference.predict import predict
 
     predict(config)
 
 
 def app(config: AppConfig) -> None:
-    """Serve a page to drop films on."""
+    """Serve a page to drop videos on."""
     from kinepose.inference.app import serve
 
     serve(config)
@@ -122,9 +122,9 @@ def evaluate(config: EvaluateConfig) -> None:
 
 def criteria(config: CriteriaConfig) -> None:
     """Judge poses without labels."""
-    from kinepose.evaluation.video_criteria import judge_films
+    from kinepose.evaluation.video_criteria import measure_videos
 
-    judge_films(config)
+    measure_videos(config)
 
 
 def score(config: ScoreConfig) -> None:

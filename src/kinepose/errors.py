@@ -21,9 +21,9 @@ class TrainingError(KineposeError):
     """A run cannot go on: a loss is not finite, or all poses have become one."""
 
 
-class FilmWarning(UserWarning):
-    """Something that the user should know of a film or a set of pictures, in one line."""
+class VideoWarning(UserWarning):
+    """Something that the user should know of a video or a set of images, in one line."""
 
 
-class BrokenFilmWarning(FilmWarning):
-    """A part of a film could not be decoded; what could be decoded is used."""
+class BrokenVideoWarning(VideoWarning):
+    """A part of a video could not be decoded; what could be decoded is used."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from kinepose.errors import BadInputError, KineposeError
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 LONGEST_NAME = 240
 """Of what others are named after [bytes]: file systems allow 255, suffixes and all."""
 

@@ -65,7 +65,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     tensors = read_tensors(place / "model.safetensors")
     check_tensors(place / "model.safetensors", tensors, model.state_dict())
     model.load_state_dict(tensors)
-    # Pictures come with their channels last, and convolve faster so.
+    # Images come with their channels last, and convolve faster so.
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     return model.to(device).eval()
 

@@ -33,7 +33,7 @@ class Writes:
 RUN = Reads(
     (
         *("config.json", "model.safetensors", "state.safetensors", "prior.npz", "log.jsonl"),
-        *("pictures/", "training/", "adaptation.json", "looks.jsonl", "figures.json"),
+        *("images/", "training/", "adaptation.json", "checks.jsonl", "figures.json"),
     )
 )
 """What a run consists of."""
@@ -41,7 +41,7 @@ RESULTS = (
     *("results.json", "poses.npz", "poses.json", "poses.csv", "overlay.mp4", "overlay/"),
     *("overlay/*.png", "viewer.html", "track_*.bvh", "track_*.trc", "track_*.c3d"),
 )
-"""What `predict` and `export` write, all of which another film's results replace."""
+"""What `predict` and `export` write, all of which another video's results replace."""
 POSES = Reads(RESULTS)
 
 

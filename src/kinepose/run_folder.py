@@ -82,8 +82,8 @@ class LogLine(BaseModel):
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The arrays that training leaves for pictures, RGB from 0 to 255 but for the joints."""
+class SavedImages:
+    """The arrays that training leaves for images, RGB from 0 to 255 but for the joints."""
 
     source: UInt8[np.ndarray, "pairs size size 3"]
     target: UInt8[np.ndarray, "pairs size size 3"]
@@ -136,17 +136,17 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def read_last_pictures(folder: Path) -> tuple[int, Pictures] | None:
-    """The newest arrays that training left for pictures, if it left any, and their step.
+def read_last_images(folder: Path) -> tuple[int, SavedImages] | None:
+    """The newest arrays that training left for images, if it left any, and their step.
 
     Raises:
         BadInputError: if the file is broken.
     """
-    paths = sorted((folder / "pictures").glob("step_[0-9]*[0-9].npz"))
+    paths = sorted((folder / "images").glob("step_[0-9]*[0-9].npz"))
     if not paths:
         return None
     step = "".join(filter(str.isdigit, paths[-1].stem))
-    return int(step), read_arrays(paths[-1], Pictures, "pictures of a run", {})
+    return int(step), read_arrays(paths[-1], SavedImages, "images of a run", {})
 
 
 def count_parameters(folder: Path) -> int:

@@ -13,7 +13,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from kinepose.places import Reads
 
-Films = Annotated[tuple[Annotated[Path, Reads()], ...], tyro.conf.Positional]
+Videos = Annotated[tuple[Annotated[Path, Reads()], ...], tyro.conf.Positional]
 Positional = Annotated[Path, tyro.conf.Positional]
 Address = Annotated[
     str | Path,

@@ -18,8 +18,8 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def pictures_in_one_thread() -> Generator[None]:
-    """OpenCV without threads of its own, which would take the cores from ours, a picture each."""
+def images_in_one_thread() -> Generator[None]:
+    """OpenCV without threads of its own, which would take the cores from ours, an image each."""
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(1)

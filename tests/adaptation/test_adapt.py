@@ -1,4 +1,4 @@
-"""adapt.py and acceptance.py on the two tiny films, with tiny models."""
+"""adapt.py and acceptance.py on the two tiny videos, with tiny models."""
 
 import copy
 import hashlib
@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from kinepose.adaptation.acceptance import Verdict, change, judge
+from kinepose.adaptation.acceptance import Criteria, change, criteria_of
 from kinepose.adaptation.adapt import _settings, _watcher, adapt
+from kinepose.adaptation.checks import Check, best_check, overall_change, read_checks, write_checks
 from kinepose.adaptation.config import AdaptConfig
 from kinepose.adaptation.held_back import is_held_back, running_time, split_clips
 from kinepose.adaptation.label_free import steadiness, view_agreement
-from kinepose.adaptation.looks import Look, best_look, overall_change, read_looks, write_looks
 from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images
@@ -51,14 +51,14 @@ def start(lively, tmp_path):
 
 
 @pytest.fixture
-def config(films, start, tmp_path, monkeypatch):
-    prepared = partial(PrepareConfig, motion_threshold=6.0)  # of films as small as these
+def config(videos, start, tmp_path, monkeypatch):
+    prepared = partial(PrepareConfig, motion_threshold=6.0)  # of videos as small as these
     monkeypatch.setattr("kinepose.adaptation.adapt.PrepareConfig", prepared)
     return AdaptConfig(
-        films=tuple(sorted((films / "films").glob("*.mp4"))),
+        videos=tuple(sorted((videos / "films").glob("*.mp4"))),
         output=tmp_path / "run",
         start=start,
-        people=PeopleConfig(detector="file", boxes=films / "boxes.csv"),
+        people=PeopleConfig(detector="file", boxes=videos / "boxes.csv"),
         shortest_clip=1.0,
         largest_invalid=1.0,
         held_back=0.4,
@@ -87,10 +87,10 @@ def same(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_adapt_writes_a_run_and_leaves_its_input_alone(config, films, start, capsys):
-    before = hashes(films, start)
+def test_adapt_writes_a_run_and_leaves_its_input_alone(config, videos, start, capsys):
+    before = hashes(videos, start)
     adapt(config)
-    assert hashes(films, start) == before
+    assert hashes(videos, start) == before
     assert trained_with(config.output).pose_consistency == 0.2
     held = json.loads((config.output / "adaptation.json").read_text())
     assert held["finished"] and held["iterations"] == 6
@@ -106,8 +106,8 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, films, start, cap
     assert capsys.readouterr().out.splitlines()[-1] == printed
     with pytest.raises(BadInputError, match="iterations 6, not 8"):
         adapt(replace(config, iterations=8))
-    with pytest.raises(BadInputError, match="adaptation with films "):
-        adapt(replace(config, films=config.films[:1]))
+    with pytest.raises(BadInputError, match="adaptation with videos "):
+        adapt(replace(config, videos=config.videos[:1]))
     assert hashes(config.output) == finished
 
 
@@ -120,9 +120,9 @@ def test_the_same_seed_gives_the_same_weights_although_one_was_interrupted(
 
     def interrupted(*arguments):
         calls.append(None)
-        if len(calls) == 3:  # in the second look of training
+        if len(calls) == 3:  # in the second check of training
             raise KeyboardInterrupt
-        return judge(*arguments)
+        return criteria_of(*arguments)
 
     monkeypatch.setattr("kinepose.adaptation.adapt.judge", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -130,9 +130,9 @@ def test_the_same_seed_gives_the_same_weights_although_one_was_interrupted(
     assert not json.loads((stopped / "adaptation.json").read_text())["finished"]
     load_model(stopped)
     adapt(replace(config, output=stopped))
-    assert len(calls) == 3 + 1 + 2, "the look that was taken is not taken again"
+    assert len(calls) == 3 + 1 + 2, "the check that was made is not made again"
     assert same(whole, stopped) and same(whole / "training", stopped / "training")
-    assert (whole / "looks.jsonl").read_text() == (stopped / "looks.jsonl").read_text()
+    assert (whole / "checks.jsonl").read_text() == (stopped / "checks.jsonl").read_text()
     states = [json.loads((folder / "adaptation.json").read_text()) for folder in (whole, stopped)]
     assert states[0] == states[1]
     other = tmp_path / "other"
@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_weights_although_one_was_interrupted(
 
 @torch.no_grad()
 def turned_up(model, factor):
-    """The model, once what its encoder says depends so much more on the picture; 0: constant."""
+    """The model, once what its encoder says depends so much more on the image; 0: constant."""
     lifter = model.pose_encoder.lifter
     for layer in (lifter.parameters_branch, lifter.camera_branch):
         layer.weight *= factor
@@ -151,24 +151,24 @@ def turned_up(model, factor):
 
 def test_what_got_better_is_kept_until_nothing_better_comes(config, clips, lively):
     held_back, settings = read_clips([clips]), _settings(config)
-    looks = [Look(0, judge(turned_up(copy.deepcopy(lively), 0.0), held_back))]
-    watch = _watcher(replace(config, patience=2), settings, held_back, looks)
+    checks = [Check(0, criteria_of(turned_up(copy.deepcopy(lively), 0.0), held_back))]
+    watch = _watcher(replace(config, patience=2), settings, held_back, checks)
     run = Run(settings, lively, {}, step=2)
-    assert watch(run) and best_look(looks).step == 2
+    assert watch(run) and best_check(checks).step == 2
     assert same(config.output, config.start)
     again = load_model(config.output)
     turned_up(lively, 0.0)
-    for step, goes_on in [(4, True), (6, False), (6, False)]:
+    for step, continues in [(4, True), (6, False), (6, False)]:
         run.step = step
-        assert watch(run) == goes_on
-        assert len(looks) == 1 + step // 2
+        assert watch(run) == continues
+        assert len(checks) == 1 + step // 2
     kept = load_model(config.output).state_dict()
     assert all(torch.equal(kept[name], value) for name, value in again.state_dict().items())
 
 
-def test_films_without_backgrounds_train_a_model_that_paints(config, tmp_path):
-    moving = [film for film in config.films if "1" in film.stem]
-    adapt(replace(config, films=tuple(moving), output=tmp_path / "moving"))
+def test_videos_without_backgrounds_train_a_model_that_paints(config, tmp_path):
+    moving = [video for video in config.videos if "1" in video.stem]
+    adapt(replace(config, videos=tuple(moving), output=tmp_path / "moving"))
     log = read_log(tmp_path / "moving" / "training")
     assert [line["loss"] for line in log] == ["prior", "unpaired"] * 3
 
@@ -179,7 +179,7 @@ def test_training_and_what_is_held_back_are_the_whole_and_share_nothing(clips, t
     def rows(folder):
         tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
         return [
-            (r["film"], r["clip"], r["track"], r["frame"]) for t in tables for r in t.to_pylist()
+            (r["video"], r["clip"], r["track"], r["frame"]) for t in tables for r in t.to_pylist()
         ]
 
     training, held_back = rows(tmp_path / "a"), rows(tmp_path / "b")
@@ -190,7 +190,7 @@ def test_training_and_what_is_held_back_are_the_whole_and_share_nothing(clips, t
 
 
 @given(st.floats(0.5, 500), st.floats(0.02, 0.5))
-def test_blocks_are_a_share_of_a_long_film_and_consecutive(length, share):
+def test_blocks_are_a_share_of_a_long_video_and_consecutive(length, share):
     clock = np.arange(0, length, 0.04)
     held = is_held_back(clock, share)
     runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], held, [0]]))))[::2] * 0.04
@@ -209,13 +209,13 @@ def test_running_time_by_hand():
     assert running_time(clip, track, time).tolist() == [0, 0.5, 0.5, 0.75, 0.75, 2.75]
 
 
-def test_a_verdict_is_that_of_a_slow_loop(clips, lively):
+def test_criteria_are_those_of_a_slow_loop(clips, lively):
     held = read_clips([clips])
-    verdicts = judge(lively, held)
+    changed = criteria_of(lively, held)
     table = held.table.to_pylist()
-    assert len(verdicts) == 2
-    for film, verdict in verdicts.items():
-        rows = [i for i, row in enumerate(table) if row["film"] == film]
+    assert len(changed) == 2
+    for video, criteria in changed.items():
+        rows = [i for i, row in enumerate(table) if row["video"] == video]
         ours, mirrored, seen = [], [], []
         for row in rows:
             image = load_images(held, np.array([row]), 32)
@@ -228,45 +228,45 @@ def test_a_verdict_is_that_of_a_slow_loop(clips, lively):
         person = np.zeros(len(rows), int)
         time = np.array([table[row]["time"] for row in rows])
         agreement = view_agreement(np.stack(ours), np.stack(mirrored), person, time)
-        assert verdict.agreement == pytest.approx(agreement.ratio, rel=1e-3)
+        assert criteria.agreement == pytest.approx(agreement.ratio, rel=1e-3)
         jitter = steadiness(np.stack(seen), person, time).ratio
-        assert verdict.jitter == pytest.approx(jitter, rel=1e-3)
-        assert math.isnan(verdict.fit) == (not table[rows[0]]["paired"])
+        assert criteria.jitter == pytest.approx(jitter, rel=1e-3)
+        assert math.isnan(criteria.fit) == (not table[rows[0]]["paired"])
 
 
 def test_a_constant_model_is_as_bad_as_can_be(clips, lively):
     held = read_clips([clips])
-    before = judge(lively, held)
-    for film, verdict in judge(turned_up(lively, 0.0), held).items():
-        assert verdict.agreement == verdict.jitter == math.inf
-        assert change(verdict, before[film]) == math.inf
+    before = criteria_of(lively, held)
+    for video, criteria in criteria_of(turned_up(lively, 0.0), held).items():
+        assert criteria.agreement == criteria.jitter == math.inf
+        assert change(criteria, before[video]) == math.inf
 
 
 def test_change_by_hand():
-    before = Verdict(agreement=1.0, jitter=0.5, fit=0.5)
+    before = Criteria(agreement=1.0, jitter=0.5, fit=0.5)
     assert change(before, before) == 1
-    assert change(Verdict(0.5, 0.5, 0.5), before) == pytest.approx(0.5 ** (1 / 3))
-    assert change(Verdict(1.0, 0.5, 0.0), before) == pytest.approx(2 ** (1 / 3))
-    assert change(Verdict(0.5, math.inf, 0.9), before) == math.inf
-    assert change(Verdict(0.01, 0.5, 0.5), before) == pytest.approx(0.25 ** (1 / 3))
-    assert change(before, Verdict(math.inf, 0.5, 0.5)) == pytest.approx(0.25 ** (1 / 3))
-    assert change(Verdict(math.inf, 0.1, 0.9), Verdict(math.inf, 0.5, 0.5)) < 1
-    nothing = Verdict(math.nan, math.nan, math.nan)
+    assert change(Criteria(0.5, 0.5, 0.5), before) == pytest.approx(0.5 ** (1 / 3))
+    assert change(Criteria(1.0, 0.5, 0.0), before) == pytest.approx(2 ** (1 / 3))
+    assert change(Criteria(0.5, math.inf, 0.9), before) == math.inf
+    assert change(Criteria(0.01, 0.5, 0.5), before) == pytest.approx(0.25 ** (1 / 3))
+    assert change(before, Criteria(math.inf, 0.5, 0.5)) == pytest.approx(0.25 ** (1 / 3))
+    assert change(Criteria(math.inf, 0.1, 0.9), Criteria(math.inf, 0.5, 0.5)) < 1
+    nothing = Criteria(math.nan, math.nan, math.nan)
     assert change(nothing, nothing) == 1
-    assert change(Verdict(0.5, 0.5, math.nan), Verdict(1.0, 0.5, math.nan)) == 0.5**0.5
+    assert change(Criteria(0.5, 0.5, math.nan), Criteria(1.0, 0.5, math.nan)) == 0.5**0.5
 
 
-def test_the_best_look_is_better_on_the_whole_and_makes_no_film_worse():
-    def look(step, a, b):
-        return Look(step, {"a": Verdict(a, 1.0, 1.0), "b": Verdict(b, 1.0, 1.0)})
+def test_the_best_check_is_better_on_the_whole_and_makes_no_video_worse():
+    def check(step, a, b):
+        return Check(step, {"a": Criteria(a, 1.0, 1.0), "b": Criteria(b, 1.0, 1.0)})
 
-    before = look(0, 1.0, 1.0)
-    slightly, unfair = look(1, 0.97, 0.97), look(2, 0.1, 1.3)
-    better, best, gone = look(3, 0.8, 1.0), look(4, 0.5, 1.1), look(5, math.inf, 0.1)
-    assert best_look([before, slightly]) is before
-    assert best_look([before, unfair, gone]) is before
-    assert best_look([before, better, slightly]) is better
-    assert best_look([before, better, best, unfair, gone]) is best
+    before = check(0, 1.0, 1.0)
+    slightly, unfair = check(1, 0.97, 0.97), check(2, 0.1, 1.3)
+    better, best, gone = check(3, 0.8, 1.0), check(4, 0.5, 1.1), check(5, math.inf, 0.1)
+    assert best_check([before, slightly]) is before
+    assert best_check([before, unfair, gone]) is before
+    assert best_check([before, better, slightly]) is better
+    assert best_check([before, better, best, unfair, gone]) is best
     assert overall_change(best, before) == pytest.approx((0.5 * 1.1) ** (1 / 6))
 
 
@@ -274,23 +274,23 @@ def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
     def strict(number):
         raise ValueError(f"{number} is not JSON")
 
-    before = Look(0, {"a.mp4": Verdict(1.0, 0.5, math.nan)})
-    looks = [
-        Look(30, {"a.mp4": Verdict(math.inf, 0.25, math.nan)}),
-        Look(60, {"a.mp4": Verdict(math.nan, 0.1, 1.0)}),
+    before = Check(0, {"a.mp4": Criteria(1.0, 0.5, math.nan)})
+    checks = [
+        Check(30, {"a.mp4": Criteria(math.inf, 0.25, math.nan)}),
+        Check(60, {"a.mp4": Criteria(math.nan, 0.1, 1.0)}),
     ]
-    write_looks(tmp_path, looks)
-    lines = (tmp_path / "looks.jsonl").read_text().splitlines()
+    write_checks(tmp_path, checks)
+    lines = (tmp_path / "checks.jsonl").read_text().splitlines()
     held = [json.loads(line, parse_constant=strict) for line in lines]
-    assert held[0]["films"]["a.mp4"] == {"agreement": "constant", "jitter": 0.25, "fit": None}
-    assert repr(read_looks(tmp_path, before)) == repr(looks)
+    assert held[0]["videos"]["a.mp4"] == {"agreement": "constant", "jitter": 0.25, "fit": None}
+    assert repr(read_checks(tmp_path, before)) == repr(checks)
     for broken in (
-        *(lines[1][:40], "NaN", "{}", "[]", '{"step": 90, "films": {"b.mp4": {}}}'),
-        '{"step": 90, "films": {"a.mp4": {"agreement": "x", "jitter": 1, "fit": 1}}}',
+        *(lines[1][:40], "NaN", "{}", "[]", '{"step": 90, "videos": {"b.mp4": {}}}'),
+        '{"step": 90, "videos": {"a.mp4": {"agreement": "x", "jitter": 1, "fit": 1}}}',
     ):
-        (tmp_path / "looks.jsonl").write_text(f"{lines[0]}\n{broken}\n")
-        with pytest.raises(BadInputError, match=r"looks\.jsonl"):
-            read_looks(tmp_path, before)
+        (tmp_path / "checks.jsonl").write_text(f"{lines[0]}\n{broken}\n")
+        with pytest.raises(BadInputError, match=r"checks\.jsonl"):
+            read_checks(tmp_path, before)
 
 
 @pytest.mark.parametrize(
@@ -303,19 +303,19 @@ def test_a_broken_state_is_one_line(config, held):
         adapt(config)
 
 
-def test_films_that_tell_nothing_leave_nothing(config, tmp_path):
+def test_videos_that_tell_nothing_leave_nothing(config, tmp_path):
     text = tmp_path / "text.mp4"
-    text.write_text("no film\n" * 100)
-    with pytest.raises(BadInputError, match="not a film"):
-        adapt(replace(config, films=(text,)))
+    text.write_text("no video\n" * 100)
+    with pytest.raises(BadInputError, match="not a video"):
+        adapt(replace(config, videos=(text,)))
     assert not config.output.exists()
     (config.output / "mine").mkdir(parents=True)
-    with pytest.raises(BadInputError, match="not a film"):
-        adapt(replace(config, films=(text,)))
+    with pytest.raises(BadInputError, match="not a video"):
+        adapt(replace(config, videos=(text,)))
     assert [path.name for path in config.output.rglob("*")] == ["mine"]
 
 
-def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, monkeypatch):
+def test_an_interrupted_preparation_goes_on_and_takes_no_other_videos(config, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -324,28 +324,28 @@ def test_an_interrupted_preparation_goes_on_and_takes_no_other_films(config, mon
         adapt(config)
     cut = hashes(config.output / "clips")
     assert len(cut) == 3
-    with pytest.raises(BadInputError, match="adaptation with films "):
-        adapt(replace(config, films=config.films[:1]))
+    with pytest.raises(BadInputError, match="adaptation with videos "):
+        adapt(replace(config, videos=config.videos[:1]))
     adapt(replace(config, iterations=config.iterations))
     assert hashes(config.output / "clips") == cut
 
 
-def test_bad_input_is_one_line(config, films, tiny_model, tmp_path):
+def test_bad_input_is_one_line(config, videos, tiny_model, tmp_path):
     save_model(tiny_model, tmp_path / "renders", train={"output": "run", "variant": "prior"})
     save_model(tiny_model, tmp_path / "taken", **PAINTS)
-    films = tmp_path / "prepared"
-    (films / "clips").mkdir(parents=True)
+    videos = tmp_path / "prepared"
+    (videos / "clips").mkdir(parents=True)
     for changes, says in [
         ({"start": tmp_path}, "not a run"),
         ({"start": tmp_path / "renders"}, "paints no people"),
         ({"output": tmp_path / "taken"}, "another run"),
         ({"output": config.start}, "another run"),
-        ({"output": films}, "holds clips of something else"),
+        ({"output": videos}, "holds clips of something else"),
         ({"seed": -1}, "--seed"),
         ({"learning_rate": math.nan}, "--learning-rate"),
         ({"held_back": 0.0}, "--held-back"),
         ({"iterations": 0}, "--iterations"),
-        ({"films": (tmp_path / "none.mp4",)}, "none.mp4"),
+        ({"videos": (tmp_path / "none.mp4",)}, "none.mp4"),
         ({"shortest_clip": 60.0}, "shortest-clip"),
     ]:
         with pytest.raises(BadInputError, match=says) as caught:

@@ -52,7 +52,7 @@ def constants():
 
 
 def others():
-    """What a constant must be worse than, down to poses that have nothing to do with the film."""
+    """What a constant must be worse than, down to poses that have nothing to do with the video."""
     shuffled = motion()[np.random.default_rng(0).permutation(FRAMES)]
     return [motion(), motion() + noise(40), shuffled, noise(300), 0.1 * motion()]
 
@@ -118,18 +118,18 @@ SHORT = (motion()[:3], motion(3)[:3] * math.nan, ONE[:3], TIME[:3])
 
 def drawn(joints2d, size=64):
     """A person with limbs some pixels wide."""
-    centres = (np.arange(size) + 0.5) / size * 2 - 1
-    places = np.stack(np.meshgrid(centres, centres), axis=-1)
-    picture = np.zeros((size, size), bool)
+    middles = (np.arange(size) + 0.5) / size * 2 - 1
+    places = np.stack(np.meshgrid(middles, middles), axis=-1)
+    image = np.zeros((size, size), bool)
     for start, end in LIMBS:
         for share in np.linspace(0, 1, 12):
             spot = (1 - share) * joints2d[start] + share * joints2d[end]
-            picture |= np.linalg.norm(places - spot, axis=-1) < 0.08
-    return picture
+            image |= np.linalg.norm(places - spot, axis=-1) < 0.08
+    return image
 
 
 @pytest.fixture(scope="module")
-def film():
+def video():
     joints2d = motion()[..., 1:] / 1700 * [1.2, -1.2]
     return joints2d, np.stack([drawn(pose) for pose in joints2d])
 
@@ -137,8 +137,8 @@ def film():
 EVERYWHERE = np.ones((FRAMES, 64, 64), bool)
 
 
-def test_a_constant_pose_fits_worst_wherever_it_lies(film):
-    joints2d, on_person = film
+def test_a_constant_pose_fits_worst_wherever_it_lies(video):
+    joints2d, on_person = video
     right = hits(joints2d, on_person, EVERYWHERE, ONE, TIME)
     assert right.share == 1 and right.fit == 1 and right.others < 0.9
     near = hits(joints2d + noise(0.1)[..., :2], on_person, EVERYWHERE, ONE, TIME)
@@ -168,7 +168,7 @@ def test_hits_by_hand():
     assert math.isnan(alone.fit)
 
 
-def test_silhouettes_are_where_the_picture_is_not_the_background():
+def test_silhouettes_are_where_the_image_is_not_the_background():
     background = torch.full((1, 3, 16, 16), 0.4)
     image = background.clone()
     image[:, 1, 4:12, 5:9] = 0.6

@@ -14,7 +14,7 @@ from tests.tiny_benchmarks import (
     check_person,
     disc,
     person,
-    read_picture,
+    read_image,
     stacked,
     times_of,
     write_fetch,
@@ -22,7 +22,7 @@ from tests.tiny_benchmarks import (
 )
 
 from kinepose.benchmarks.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
-from kinepose.benchmarks.recording import Recording, film_labels, fit_intrinsics
+from kinepose.benchmarks.recording import Recording, fit_intrinsics, video_labels
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 
@@ -84,13 +84,13 @@ def test_poses_are_the_person_in_each_cameras_frame(layout, request):
 
 
 @pytest.mark.parametrize("layout", ["fetched", "mmposed"])
-def test_pictures_show_the_right_wrist_where_its_label_is(layout, request):
+def test_images_show_the_right_wrist_where_its_label_is(layout, request):
     for recording in by_name(request.getfixturevalue(layout)).values():
-        assert len(recording.pictures) == len(recording.frame)
-        for path, joints2d in zip(recording.pictures, recording.joints2d, strict=True):
+        assert len(recording.images) == len(recording.frame)
+        for path, joints2d in zip(recording.images, recording.joints2d, strict=True):
             for name, colour in (("right_wrist", RED), ("left_wrist", BLUE)):
                 place = joints2d[JOINT_NAMES.index(name)]
-                assert np.linalg.norm(disc(read_picture(path), colour) - place) < 0.5
+                assert np.linalg.norm(disc(read_image(path), colour) - place) < 0.5
 
 
 def test_actions_are_named_as_tables_name_them(fetched, mmposed):
@@ -98,11 +98,11 @@ def test_actions_are_named_as_tables_name_them(fetched, mmposed):
     assert set(by_name(mmposed)["S1_WalkingDog_58860488"].action) == {"WalkDog"}
 
 
-def test_the_broken_film_is_left_out_and_its_other_cameras_in_one_protocol(fetched, mmposed):
-    for folder, take in ((fetched, "S11_Directions-2"), (mmposed, "S11_Directions")):
+def test_the_broken_video_is_left_out_and_its_other_cameras_in_one_protocol(fetched, mmposed):
+    for folder, sequence in ((fetched, "S11_Directions-2"), (mmposed, "S11_Directions")):
         recordings = by_name(folder, ("S11",))
-        assert list(recordings) == [f"{take}_60457274"]
-        other = replace(recordings[f"{take}_60457274"], frame=np.arange(len(FRAMES)))
+        assert list(recordings) == [f"{sequence}_60457274"]
+        other = replace(recordings[f"{sequence}_60457274"], frame=np.arange(len(FRAMES)))
         assert frames_of_protocol(other, "h36m_all") is None
         assert frames_of_protocol(other, "h36m_frontal") is not None
 
@@ -139,7 +139,7 @@ def recording_of(count: int, step: int, camera: str) -> Recording:
         joints2d=poses[..., :2],
         joints3d=poses,
         fps=50.0,
-        pictures=tuple(Path(f"{step * number + 1}.jpg") for number in range(count)),
+        images=tuple(Path(f"{step * number + 1}.jpg") for number in range(count)),
     )
 
 
@@ -160,7 +160,7 @@ def test_each_protocol_has_its_cameras_and_frames(protocol, camera, frames):
         assert scored is None
     else:
         assert scored.frame.tolist() == frames
-        assert [path.name for path in scored.pictures] == [f"{frame + 1}.jpg" for frame in frames]
+        assert [path.name for path in scored.images] == [f"{frame + 1}.jpg" for frame in frames]
 
 
 def test_frames_that_were_never_extracted_are_said_to_lack():
@@ -230,7 +230,7 @@ def test_a_table_that_is_not_mmposes_is_refused_in_one_line(tmp_path):
         by_name(tmp_path)
 
 
-def test_joints_that_no_camera_shows_are_one_line_that_names_their_pictures():
+def test_joints_that_no_camera_shows_are_one_line_that_names_their_images():
     recording = Recording(
         name="S9_Walking_1",
         subject="S9",
@@ -240,7 +240,7 @@ def test_joints_that_no_camera_shows_are_one_line_that_names_their_pictures():
         joints2d=np.zeros((4, 17, 2), np.float32),
         joints3d=np.random.default_rng(0).normal(4000, 300, (4, 17, 3)).astype(np.float32),
         fps=50.0,
-        pictures=(Path("images/S9/1.jpg"),) * 4,
+        images=(Path("images/S9/1.jpg"),) * 4,
     )
     with pytest.raises(BadInputError, match=r"^images/S9: no camera shows"):
-        film_labels(recording)
+        video_labels(recording)

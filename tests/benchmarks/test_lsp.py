@@ -10,7 +10,7 @@ from tests.tiny_benchmarks import (
     camera,
     disc,
     person,
-    read_picture,
+    read_image,
     stacked,
     write_lsp,
 )
@@ -28,18 +28,18 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("half", "rows"), [("train", range(4)), ("test", range(4, 8))])
-def test_joints_are_the_persons_in_the_pictures_of_a_half(folder, half, rows):
+def test_joints_are_the_persons_in_the_images_of_a_half(folder, half, rows):
     read = read_lsp(folder, half)
-    assert [path.name for path in read.pictures] == [f"im{row + 1:04d}.jpg" for row in rows]
+    assert [path.name for path in read.images] == [f"im{row + 1:04d}.jpg" for row in rows]
     seen_by, joints = camera(0.4), person(np.linspace(0, 1, 8))
     places = seen_by.project(seen_by.seen(stacked(joints, LSP_14)))[list(rows)]
     for name, place in zip(LSP_14, np.moveaxis(places, 1, 0), strict=True):
         ours = read.joints2d[:, JOINT_NAMES.index(name)]
         np.testing.assert_allclose(ours, place, atol=1e-3)
-    for path, joints2d in zip(read.pictures, read.joints2d, strict=True):
+    for path, joints2d in zip(read.images, read.joints2d, strict=True):
         for name, colour in (("right_wrist", RED), ("left_wrist", BLUE)):
             place = joints2d[JOINT_NAMES.index(name)]
-            assert np.linalg.norm(disc(read_picture(path), colour) - place) < 0.5
+            assert np.linalg.norm(disc(read_image(path), colour) - place) < 0.5
 
 
 def test_what_has_no_label_is_no_number_and_counts_as_occluded(folder):
@@ -53,7 +53,7 @@ def test_what_has_no_label_is_no_number_and_counts_as_occluded(folder):
 
 def test_the_test_half_is_1001_to_2000(tmp_path):
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.zeros((3, 14, 2000))})
-    names = [path.name for path in read_lsp(tmp_path).pictures]
+    names = [path.name for path in read_lsp(tmp_path).images]
     assert (len(names), names[0], names[-1]) == (1000, "im1001.jpg", "im2000.jpg")
 
 
@@ -66,6 +66,6 @@ def test_what_is_no_lsp_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(refused.value)
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.zeros((14, 3, 10000))})
     with pytest.raises(
-        BadInputError, match=r"joints is float64 \(14, 3, 10000\), not float64 \(3, 14, pictures\)"
+        BadInputError, match=r"joints is float64 \(14, 3, 10000\), not float64 \(3, 14, images\)"
     ):
         read_lsp(tmp_path)

@@ -13,7 +13,7 @@ from tests.tiny_benchmarks import (
     check_person,
     disc,
     person,
-    read_picture,
+    read_image,
     stacked,
     universal,
     write_3dhp_sequence,
@@ -74,9 +74,9 @@ def test_training_poses_are_the_person_in_each_cameras_frame(train):
         np.testing.assert_allclose(intrinsics, known, atol=0.01)
 
 
-def test_films_show_the_right_wrist_where_its_label_is(train):
+def test_videos_show_the_right_wrist_where_its_label_is(train):
     for recording in read_train(train, ("S1",)):
-        frames = list(read_frames(recording.film))
+        frames = list(read_frames(recording.video))
         assert [frame.index for frame in frames] == recording.frame.tolist()
         for frame, joints2d in zip(frames, recording.joints2d, strict=True):
             assert wrists_are_where_labels_say(frame.image, joints2d)
@@ -87,13 +87,13 @@ def test_all_people_of_the_training_set_unless_some_are_asked_for(train):
     assert {recording.subject for recording in read_train(train, ("S2",))} == {"S2"}
 
 
-def test_films_may_lie_beside_the_annotations(train, tmp_path):
+def test_videos_may_lie_beside_the_annotations(train, tmp_path):
     (tmp_path / "S1" / "Seq1").mkdir(parents=True)
     annotations = (train / "S2" / "Seq2" / "annot.mat").read_bytes()
     (tmp_path / "S1" / "Seq1" / "annot.mat").write_bytes(annotations)
-    film = tmp_path / "S1" / "Seq1" / "video_4.avi"
-    film.touch()
-    assert [r.film for r in read_train(tmp_path) if r.camera == "4"] == [film]
+    video = tmp_path / "S1" / "Seq1" / "video_4.avi"
+    video.touch()
+    assert [r.video for r in read_train(tmp_path) if r.camera == "4"] == [video]
 
 
 def test_test_poses_are_the_person_in_the_valid_frames(test):
@@ -107,8 +107,8 @@ def test_test_poses_are_the_person_in_the_valid_frames(test):
     np.testing.assert_allclose(first.joints3d, truth, atol=1e-2)
     np.testing.assert_allclose(first.universal3d, universal(truth), atol=1e-2)
     np.testing.assert_allclose(first.joints2d, CAMERAS[1].project(truth), atol=1e-3)
-    for path, joints2d in zip(first.pictures, first.joints2d, strict=True):
-        assert wrists_are_where_labels_say(read_picture(path), joints2d)
+    for path, joints2d in zip(first.images, first.joints2d, strict=True):
+        assert wrists_are_where_labels_say(read_image(path), joints2d)
 
 
 def test_activities_have_the_names_of_the_papers_table(test):

@@ -26,12 +26,12 @@ from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import load_prior
 from kinepose.errors import BadInputError
 from kinepose.pose_files import read_labels
-from kinepose.synthetic import stage
+from kinepose.synthetic import scene
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.mocap_clips import TEST_CLIPS, captured_clips, training_clips
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.single_images import render_take
+from kinepose.synthetic.single_images import render_sequence
 from kinepose.training.config import PRESETS
 from kinepose.video.reading import read_frames
 
@@ -54,20 +54,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def motion_of(film: str, split: str) -> str:
-    return film.removeprefix(f"{split}_").rsplit("_", 1)[0]
+def motion_of(video: str, split: str) -> str:
+    return video.removeprefix(f"{split}_").rsplit("_", 1)[0]
 
 
 @pytest.mark.parametrize("version", WORLDS)
-def test_every_split_has_films_labels_boxes_and_clips(synthworlds, version):
+def test_every_split_has_videos_labels_boxes_and_clips(synthworlds, version):
     folder, splits = synthworlds(version), WORLDS[version].splits
     assert {path.name for path in folder.iterdir()} == {*splits, "prior.npz", "synthworld.json"}
     for name, split in splits.items():
-        films = {path.stem for path in (folder / name / "films").iterdir()}
-        assert films == {path.stem for path in (folder / name / "labels").iterdir()}
-        assert len(films) == round(SIZES["tiny"].films * split.films)
+        videos = {path.stem for path in (folder / name / "films").iterdir()}
+        assert videos == {path.stem for path in (folder / name / "labels").iterdir()}
+        assert len(videos) == round(SIZES["tiny"].videos * split.videos)
         clips = read_clips([folder / name / "clips"]).table
-        assert {Path(film).stem for film in clips["film"].to_pylist()} <= films
+        assert {Path(video).stem for video in clips["video"].to_pylist()} <= videos
         assert len(clips) > 10
     assert len(load_prior(folder / "prior.npz").image) == 20
     assert holds_synthworld(folder, version, "tiny")
@@ -94,12 +94,12 @@ def test_one_changed_byte_changes_the_content_hash(synthworld, copied, kind):
     assert content_hash(copied, 2) != described
 
 
-def test_a_renamed_or_missing_film_changes_the_content_hash(copied):
+def test_a_renamed_or_missing_video_changes_the_content_hash(copied):
     described = content_hash(copied, 2)
-    film = next(copied.glob("validation/films/*.mp4"))
-    film.rename(film.with_name("other.mp4"))
+    video = next(copied.glob("validation/films/*.mp4"))
+    video.rename(video.with_name("other.mp4"))
     renamed = content_hash(copied, 2)
-    (film.parent / "other.mp4").unlink()
+    (video.parent / "other.mp4").unlink()
     assert len({described, renamed, content_hash(copied, 2)}) == 3
 
 
@@ -159,7 +159,7 @@ def test_the_recipe_of_a_version_never_changes(version, expected):
     """A better one is a new version, with new hashes: figures of this one stay true.
 
     It holds the defaults of MotionConfig and SceneConfig too. A new setting there may leave all
-    films as they are: if `kinepose synthworld` still says so, the digest here may be renewed.
+    videos as they are: if `kinepose synthworld` still says so, the digest here may be renewed.
     """
     recipe = repr((SIZES["small"], SIZES["full"], WORLDS[version].splits, PRIOR_SEED))
     assert hashlib.sha256(recipe.encode()).hexdigest()[:16] == expected
@@ -176,15 +176,15 @@ def test_the_recipe_of_a_version_never_changes(version, expected):
         (2, "foreign_look", (75.2, 57.4, 6105.7), (11.46, 9.40), 105.0),
     ],
 )
-def test_the_films_of_a_version_never_change(synthworlds, version, split, pelvis, spread, level):
+def test_the_videos_of_a_version_never_change(synthworlds, version, split, pelvis, spread, level):
     """Nor who is in them, but for last digits, in which processors differ: the mean of the first
-    film's joints [mm], the spread of their places in the picture [px], and its mean level."""
-    film = min((synthworlds(version) / split / "films").iterdir())
-    labels = read_labels(synthworlds(version) / split / "labels" / f"{film.stem}.npz")
+    video's joints [mm], the spread of their places in the image [px], and its mean level."""
+    video = min((synthworlds(version) / split / "films").iterdir())
+    labels = read_labels(synthworlds(version) / split / "labels" / f"{video.stem}.npz")
     np.testing.assert_allclose(labels.joints3d.mean((0, 1)), pelvis, atol=0.2)
     np.testing.assert_allclose(labels.joints2d.std((0, 1)), spread, atol=0.02)
-    pictures = np.stack([frame.image for frame in read_frames(film)])
-    assert pictures.mean() == pytest.approx(level, abs=0.5)
+    images = np.stack([frame.image for frame in read_frames(video)])
+    assert images.mean() == pytest.approx(level, abs=0.5)
 
 
 def test_motions_of_the_test_are_seen_nowhere_else(synthworld, monkeypatch):
@@ -198,11 +198,11 @@ def test_motions_of_the_test_are_seen_nowhere_else(synthworld, monkeypatch):
         drawn = [random_motion(np.random.default_rng(0), 40, 6.0, each) for each in trained]
         return [motion.rotations for motion in drawn]
 
-    before, take = moves(), render_take(stream, 0, 0)
+    before, sequence = moves(), render_sequence(stream, 0, 0)
     for name in TEST_CLIPS:
         monkeypatch.delitem(captured_clips(), name)
     assert all(map(torch.equal, moves(), before))
-    assert np.array_equal(render_take(stream, 0, 0).image, take.image)
+    assert np.array_equal(render_sequence(stream, 0, 0).image, sequence.image)
     prior, again = load_prior(synthworld / "prior.npz"), render_prior_set(20, PRIOR_SEED, 192)
     assert np.array_equal(prior.joints3d, again.joints3d)
     for motion in unseen:
@@ -211,7 +211,7 @@ def test_motions_of_the_test_are_seen_nowhere_else(synthworld, monkeypatch):
             random_motion(np.random.default_rng(0), 6, 6.0, motion)
 
 
-def test_training_films_of_version_2_show_all_clips_that_may_be_trained_on():
+def test_training_videos_of_version_2_show_all_clips_that_may_be_trained_on():
     for name, split in WORLDS[2].splits.items():
         if name.startswith("train_"):
             assert sorted(split.motion.only) == list(training_clips())
@@ -226,38 +226,39 @@ def test_places_of_the_test_are_seen_nowhere_else(monkeypatch):
     def refused() -> None:
         raise AssertionError("a place of the tests")
 
-    monkeypatch.setattr(stage, "test_places", refused)
+    monkeypatch.setattr(scene, "test_places", refused)
     generator = np.random.default_rng(0)
     motion = random_motion(generator, 4, 6.0, WORLDS[2].splits["train_static"].motion)
-    actor = stage.place(motion, random_person(generator), 6.0)
+    actor = scene.place(motion, random_person(generator), 6.0)
     for name, split in WORLDS[2].splits.items():
-        camera = stage.film_camera(generator, actor, 32, 6.0, False, split.scene)
+        camera = scene.random_camera(generator, actor, 32, 6.0, False, split.scene)
         if name == "unseen_place":
             with pytest.raises(AssertionError, match="a place of the tests"):
-                stage.random_backdrop(generator, camera, False, split.scene)
+                scene.random_backdrop(generator, camera, False, split.scene)
         else:
-            stage.random_backdrop(generator, camera, False, split.scene)
+            scene.random_backdrop(generator, camera, False, split.scene)
 
 
 @pytest.mark.parametrize("version", WORLDS)
 @pytest.mark.parametrize("size", ["small", "full"])
 def test_each_test_shows_each_of_its_motions_equally_often(version, size):
-    """The mean over motions is of equally many films, and unseen_motion has no motion of others."""
+    """The mean over motions is of equally many videos, and unseen_motion has no motion of
+    others."""
     splits = WORLDS[version].splits
     for name in SHOWN_IN_TURN[version]:
         motion = splits[name].motion
         assert motion.apart and len(set(motion.only)) == len(motion.only)
         assert set(motion.only) <= set(training_clips()) or name == "unseen_motion"
-        assert SIZES[size].films * splits[name].films % len(motion.only) == 0
+        assert SIZES[size].videos * splits[name].videos % len(motion.only) == 0
 
 
-def test_films_of_tests_are_named_after_their_motions(synthworld):
+def test_videos_of_tests_are_named_after_their_motions(synthworld):
     for name in SHOWN_IN_TURN[2]:
-        for film in (synthworld / name / "films").iterdir():
-            assert motion_of(film.stem, name) in WORLDS[2].splits[name].motion.only
+        for video in (synthworld / name / "films").iterdir():
+            assert motion_of(video.stem, name) in WORLDS[2].splits[name].motion.only
 
 
-def test_no_split_has_a_film_of_another(synthworld):
+def test_no_split_has_a_video_of_another(synthworld):
     seeds = [split.seed for world in WORLDS.values() for split in world.splits.values()]
     assert len({*seeds, PRIOR_SEED}) == len(SPLITS) + 1
     for kind in ("films/*.mp4", "labels/*.npz"):
@@ -275,8 +276,8 @@ def test_no_split_has_a_film_of_another(synthworld):
 def test_an_unseen_look_lies_outside_of_all_that_training_sees(version, name):
     splits = WORLDS[version].splits
     seen, scene, foreign = splits["train_static"], splits[name].scene, "foreign" in name
-    assert (splits[name].look == "foreign") == foreign
-    assert splits[name].look == seen.look or foreign
+    assert (splits[name].appearance == "foreign") == foreign
+    assert splits[name].appearance == seen.appearance or foreign
     if name == "unseen_look":
         for setting in ("distance", "height", "sun", "exposure", "noise"):
             (low, high), (other_low, other_high) = (

@@ -12,7 +12,7 @@ from kinepose.dataset.renders import PriorSet
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
 from kinepose.method.batches import LabelledBatch
 from kinepose.synthetic.config import SingleImagesConfig
-from kinepose.synthetic.single_images import TAKE, render_take
+from kinepose.synthetic.single_images import SEQUENCE, render_sequence
 
 AS_IT_IS = Augmentation(rotation=0.0, crop_jitter=0.0, colour=0.0)
 MUCH = Augmentation(rotation=0.5, crop_jitter=0.15)
@@ -21,10 +21,12 @@ SIZE = 48
 
 @pytest.fixture(scope="module")
 def pool() -> PriorSet:
-    """Three takes of the stream."""
+    """Three sequences of the stream."""
     config = SingleImagesConfig(size=64)
-    takes = [label_renders(render_take(config, seed=1, number=number)) for number in range(3)]
-    columns = zip(*(vars(take).values() for take in takes), strict=True)
+    sequences = [
+        label_renders(render_sequence(config, seed=1, number=number)) for number in range(3)
+    ]
+    columns = zip(*(vars(sequence).values() for sequence in sequences), strict=True)
     return PriorSet(*map(np.concatenate, columns))
 
 
@@ -37,14 +39,14 @@ def draw(
 
 
 def dotted(pool: PriorSet, joint: int, row: int) -> PriorSet:
-    """One render, in whose picture there is nothing but a red spot at one joint."""
+    """One render, in whose image there is nothing but a red spot at one joint."""
     size = pool.image.shape[1]
-    at = (pool.joints2d[row, joint] + 1) / 2 * size - 0.5
-    x, y = np.meshgrid(np.arange(size) - at[0], np.arange(size) - at[1])
-    picture = np.zeros((1, size, size, 3), np.uint8)
-    picture[0, ..., 0] = 255 * np.exp(-(x**2 + y**2) / (2 * 1.5**2))
+    centre = (pool.joints2d[row, joint] + 1) / 2 * size - 0.5
+    x, y = np.meshgrid(np.arange(size) - centre[0], np.arange(size) - centre[1])
+    image = np.zeros((1, size, size, 3), np.uint8)
+    image[0, ..., 0] = 255 * np.exp(-(x**2 + y**2) / (2 * 1.5**2))
     one = PriorSet(*(array[row : row + 1] for array in vars(pool).values()))
-    return replace(one, image=picture, mask=np.full_like(one.mask, 255), shadow=0 * one.shadow)
+    return replace(one, image=image, mask=np.full_like(one.mask, 255), shadow=0 * one.shadow)
 
 
 @pytest.mark.parametrize("name", ["left_wrist", "right_ankle", "nose"])
@@ -60,8 +62,8 @@ def test_a_spot_at_a_joint_stays_at_that_joint(pool, name, augmentation):
         mirrored[:, None], drawn.joints2d[:, MIRRORED[joint]], drawn.joints2d[:, joint]
     )
     weight = drawn.images[:, 0].double()
-    centres = torch.linspace(-1, 1, 2 * SIZE + 1)[1::2].double()
-    found = torch.stack([(weight.sum(axis) @ centres) for axis in (1, 2)], dim=-1)
+    middles = torch.linspace(-1, 1, 2 * SIZE + 1)[1::2].double()
+    found = torch.stack([(weight.sum(axis) @ middles) for axis in (1, 2)], dim=-1)
     found = found / weight.sum((1, 2))[:, None]
     inside = (expected.abs() < 0.8).all(-1)
     assert inside.sum() > 8
@@ -82,7 +84,7 @@ def test_joints_lie_on_the_mask(pool):
 
 
 def test_left_is_left_and_people_are_no_mirror_images(pool):
-    """Noses are before the neck and knees bend backward, in mirrored pictures too."""
+    """Noses are before the neck and knees bend backward, in mirrored images too."""
     joints = draw(pool, MUCH).joints3d
     assert (joints[:, 9] - joints[:, 8])[:, 0].min() > 0
     hips, knees, ankles = joints[:, [1, 4]], joints[:, [2, 5]], joints[:, [3, 6]]
@@ -120,7 +122,7 @@ def test_the_same_generator_draws_the_same_and_another_does_not(pool):
 
 def test_renders_as_they_are_come_out_as_they_were(pool):
     """Nothing turned, moved or coloured: the person on the background, or its mirror image."""
-    drawn = draw(pool, AS_IT_IS, count=TAKE, grey=0.0)
+    drawn = draw(pool, AS_IT_IS, count=SEQUENCE, grey=0.0)
     size = pool.image.shape[1]
     assert size % SIZE != 0, "so that pixels are resampled"
     person = pool.image.astype(float).sum((1, 2)) / 255 / size**2

@@ -20,15 +20,15 @@ STORED = 64
 
 
 def encoded(level: int, suffix: str = ".jpg", channels: int = 3) -> bytes:
-    picture = np.full((STORED, STORED, channels), level, np.uint8)
-    return cv2.imencode(suffix, picture)[1].tobytes()
+    image = np.full((STORED, STORED, channels), level, np.uint8)
+    return cv2.imencode(suffix, image)[1].tobytes()
 
 
-def rows(film: str, clip: int, track: int, paired: bool, count: int, fps: float) -> list[dict]:
+def rows(video: str, clip: int, track: int, paired: bool, count: int, fps: float) -> list[dict]:
     """A person's clip whose frames' grey levels are 10 + frame, its backgrounds' 100 + frame."""
     return [
         {
-            "film": film,
+            "video": video,
             "clip": clip,
             "track": track,
             "frame": i,
@@ -52,8 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clips")
     first = [*rows("a.mp4", 0, 0, True, 20, 10), *rows("a.mp4", 0, 1, False, 12, 10)]
     second = [*rows("b.mp4", 0, 1, False, 15, 10), *rows("b.mp4", 1, 1, True, 3, 10)]
-    for name, film in (("a", first), ("b", second)):
-        pq.write_table(pa.Table.from_pylist(film, SCHEMA), folder / f"{name}.parquet")
+    for name, video in (("a", first), ("b", second)):
+        pq.write_table(pa.Table.from_pylist(video, SCHEMA), folder / f"{name}.parquet")
     return folder
 
 
@@ -120,31 +120,31 @@ def test_backgrounds_come_from_all_frames_of_d_p(clips: ClipSet) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 48, 32, 20, 7])
-def test_shrunk_pictures_are_means_of_what_their_pixels_cover(tmp_path: Path, size: int) -> None:
+def test_shrunk_images_are_means_of_what_their_pixels_cover(tmp_path: Path, size: int) -> None:
     smooth = cv2.GaussianBlur(
         np.random.default_rng(0).integers(0, 256, (STORED, STORED, 3), dtype=np.uint8), (0, 0), 4
     )
-    picture = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    image = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
     row = rows("a.mp4", 0, 0, True, 1, 10)[0]
-    row["image"] = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
+    row["image"] = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
     pq.write_table(pa.Table.from_pylist([row], SCHEMA), tmp_path / "a.parquet")
     seen = 255 * load_images(read_clips([tmp_path]), np.array([0]), size)[0]
-    finer = np.repeat(np.repeat(picture, size, 0), size, 1)[..., ::-1]  # of STORED * size px
+    finer = np.repeat(np.repeat(image, size, 0), size, 1)[..., ::-1]  # of STORED * size px
     means = finer.reshape(size, STORED, size, STORED, 3).mean((1, 3)).transpose(2, 0, 1)
     assert np.abs(seen.numpy() - means).mean() < 3
 
 
 def spotted(margin: float | None) -> tuple[pa.Table, torch.Tensor]:
-    """A clip of a frame whose crop shows a spot, and where that is in the film [px]."""
+    """A clip of a frame whose crop shows a spot, and where that is in the video [px]."""
     row = rows("a.mp4", 0, 0, True, 1, 10)[0]
     row["crop"] = [200.0, 100.0, 160.0]
     place = torch.tensor([170.0, 145.0])
-    at = ((place - torch.tensor(row["crop"][:2])) / 160 + 0.5) * STORED - 0.5
-    x, y = np.meshgrid(np.arange(STORED) - float(at[0]), np.arange(STORED) - float(at[1]))
+    centre = ((place - torch.tensor(row["crop"][:2])) / 160 + 0.5) * STORED - 0.5
+    x, y = np.meshgrid(np.arange(STORED) - float(centre[0]), np.arange(STORED) - float(centre[1]))
     spot = 255 * np.exp(-(x**2 + y**2) / (2 * 1.5**2))
-    picture = np.repeat(spot[..., None], 3, -1).astype(np.uint8)
+    image = np.repeat(spot[..., None], 3, -1).astype(np.uint8)
     for column in ("image", "background"):
-        row[column] = cv2.imencode(".png", picture)[1].tobytes()
+        row[column] = cv2.imencode(".png", image)[1].tobytes()
     schema = SCHEMA if margin is None else SCHEMA.with_metadata({CROP_MARGIN: str(margin)})
     return pa.Table.from_pylist([row], schema), place
 
@@ -160,8 +160,8 @@ def test_crops_narrowed_to_a_margin_show_labels_where_they_are(tmp_path, margin,
     expected = frame_to_crop(place.expand(1, 17, 2), crop[None])[0, 0]
     for column in ("image", "background"):
         seen = load_images(narrow, np.array([0]), size, column)[0, 0]
-        centres = torch.linspace(-1, 1, 2 * size + 1)[1::2]
-        found = torch.stack([seen.sum(0) @ centres, seen.sum(1) @ centres]) / seen.sum()
+        middles = torch.linspace(-1, 1, 2 * size + 1)[1::2]
+        found = torch.stack([seen.sum(0) @ middles, seen.sum(1) @ middles]) / seen.sum()
         assert (found - expected).abs().max() * STORED / 2 < 0.5, "[px of the stored crop]"
 
 
@@ -180,7 +180,7 @@ def test_clips_cut_too_close_are_refused(tmp_path) -> None:
 
 def test_a_set_is_described(folder: Path) -> None:
     text = describe_clips(folder)
-    assert "2 films" in text
+    assert "2 videos" in text
     assert "paired (D_p): 2 clips of one person, 23 frames" in text
     assert "unpaired (D_unp): 2 clips of one person, 27 frames" in text
 
@@ -196,7 +196,7 @@ def test_what_holds_no_clips_is_refused(tmp_path: Path) -> None:
         read_clips([tmp_path])
 
 
-def test_names_of_folders_and_films_may_be_any(folder: Path, tmp_path: Path) -> None:
+def test_names_of_folders_and_videos_may_be_any(folder: Path, tmp_path: Path) -> None:
     odd = tmp_path / "memory::data:"
     odd.mkdir()
     for name in ("_a", ".a"):
@@ -216,7 +216,7 @@ def test_clips_are_read_wherever_fsspec_reaches(folder: Path, tmp_path: Path) ->
     memory.pipe_file("/bucket/more/b.parquet", (folder / "b.parquet").read_bytes())
     more = read_clips(["memory://bucket/more"]).table
     assert more.equals(pq.read_table(folder / "b.parquet"))
-    with pytest.raises(BadInputError, match="two folders of clips have a film b"):
+    with pytest.raises(BadInputError, match="two folders of clips have a video b"):
         read_clips([folder, "memory://bucket/more"])
 
 

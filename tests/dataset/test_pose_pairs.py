@@ -1,4 +1,4 @@
-"""Poses without pictures: how they are seen, and how what is seen is disturbed."""
+"""Poses without images: how they are seen, and how what is seen is disturbed."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kinepose.dataset.pose_pairs import (
-    TAKE,
+    SEQUENCE,
     _through_cameras,
     disturbed,
     draw_poses,
@@ -20,7 +20,7 @@ from kinepose.synthetic.config import MotionConfig
 COUNT = 400
 
 
-def luck(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -32,19 +32,19 @@ def pool() -> torch.Tensor:
 
 def test_moments_are_decided_by_seed_and_number_and_stand_on_the_floor(pool):
     again = random_moments(MotionConfig(), seed=3, number=2)
-    np.testing.assert_array_equal(pool[2 * TAKE : 3 * TAKE], again)
+    np.testing.assert_array_equal(pool[2 * SEQUENCE : 3 * SEQUENCE], again)
     assert not np.array_equal(random_moments(MotionConfig(), seed=4, number=2), again)
     assert (pool[..., 2].amin(1) > -0.3).all() and (pool[..., 2].amax(1) < 3.5).all(), "[m]"
 
 
 def test_projections_are_opencvs(pool):
     """Up to where the crop lies: a scale and a shift for each, the rest is a camera's."""
-    generator = luck(1)
+    generator = rng(1)
     rows = torch.randint(len(pool), (COUNT,), generator=generator)
     in_camera = _through_cameras(pool[rows], generator)
     edges, kept = (j[:, :, None] - j[:, None] for j in (pool[rows], in_camera))
     torch.testing.assert_close(kept.norm(dim=-1), edges.norm(dim=-1), atol=1e-4, rtol=0)
-    drawn = draw_poses(pool, COUNT, luck(1))
+    drawn = draw_poses(pool, COUNT, rng(1))
     mirrored = 0
     for points, joints2d in zip(in_camera.double().numpy(), drawn.joints2d, strict=True):
         expected, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), np.eye(3), None)
@@ -63,17 +63,17 @@ def test_projections_are_opencvs(pool):
 
 
 def test_people_fill_the_crop_and_the_camera_shows_them_so(pool):
-    drawn = draw_poses(pool, COUNT, luck(2))
+    drawn = draw_poses(pool, COUNT, rng(2))
     length = (drawn.joints2d.amax(1) - drawn.joints2d.amin(1)).amax(-1) / 2
     assert length.min() > 0.55 - 1e-4 and length.max() < 0.95 + 1e-4 and length.std() > 0.08
     away = project(drawn.joints3d, drawn.camera) - drawn.joints2d
     assert away.square().sum(-1).mean(-1).sqrt().quantile(0.9) < 0.06
-    assert torch.equal(draw_poses(pool, COUNT, luck(2)).seen2d, drawn.seen2d)
+    assert torch.equal(draw_poses(pool, COUNT, rng(2)).seen2d, drawn.seen2d)
 
 
 def test_left_is_left(pool):
     """In the frame C knees bend backward; noses are before the neck, but where one looks back."""
-    joints = draw_poses(pool, COUNT, luck(3)).joints3d
+    joints = draw_poses(pool, COUNT, rng(3)).joints3d
     nose, neck = joints[:, JOINT_NAMES.index("nose")], joints[:, 8]
     assert (nose[:, 0] > neck[:, 0]).float().mean() > 0.97
     thighs, shins = joints[:, [2, 5]] - joints[:, [1, 4]], joints[:, [3, 6]] - joints[:, [2, 5]]
@@ -87,9 +87,9 @@ def test_left_is_left(pool):
 def seen(pool) -> tuple[torch.Tensor, ...]:
     """Joints of people who fill half of the crop, so that nothing is cut off at its border; how
     far off each is seen, in lengths of the person; its certainty."""
-    joints2d = draw_poses(pool, 4000, luck(4)).joints2d / 2
+    joints2d = draw_poses(pool, 4000, rng(4)).joints2d / 2
     length = (joints2d.amax(1) - joints2d.amin(1)).amax(-1)
-    seen2d, certainty = disturbed(joints2d, luck(5))
+    seen2d, certainty = disturbed(joints2d, rng(5))
     return joints2d, (seen2d - joints2d).norm(dim=-1) / length[:, None], certainty, seen2d
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.tiny_films import texture, write_film
+from tests.tiny_videos import save_video, texture
 
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.errors import BadInputError
@@ -33,10 +33,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_ray_goes_on_and_writes_the_same_bytes(films, tmp_path):
-    (tmp_path / "text.mp4").write_text("no film")
-    first, second = sorted((films / "films").glob("*.mp4"))
-    settings = ("--detector", "file", "--boxes", films / "boxes.csv", "--crop-size", 64)
+def test_ray_goes_on_and_writes_the_same_bytes(videos, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    first, second = sorted((videos / "films").glob("*.mp4"))
+    settings = ("--detector", "file", "--boxes", videos / "boxes.csv", "--crop-size", 64)
     settings = (*settings, "--shortest-clip", 1, "--largest-invalid", 1, "--output")
     alone, on_ray = tmp_path / "alone", tmp_path / "on_ray"
     every = (first, second, tmp_path / "text.mp4")
@@ -47,15 +47,15 @@ def test_ray_goes_on_and_writes_the_same_bytes(films, tmp_path):
     call = prepare(*every, *settings, on_ray, "--ray")
     said, complaints = call.communicate(timeout=300)
     assert call.returncode == 0, complaints
-    assert f"{on_ray}: 2 clips" in said and "of 2 films; 1 films passed over" in said
+    assert f"{on_ray}: 2 clips" in said and "of 2 videos; 1 videos passed over" in said
     kinds = {line.split(":")[0].strip() for line in complaints.splitlines()}
-    assert kinds <= {"films", "passed over", ""}, "Ray is to be quiet"
+    assert kinds <= {"videos", "passed over", ""}, "Ray is to be quiet"
     assert contents(on_ray) == contents(alone) and len(contents(alone)) == 3
     assert (on_ray / f"{first.stem}.parquet").stat().st_mtime_ns == finished
 
 
 def test_nothing_stays_of_what_is_broken_off(tmp_path):
-    long = write_film(tmp_path / "long.mp4", [texture(0, 240, 320), texture(1, 240, 320)] * 250)
+    long = save_video(tmp_path / "long.mp4", [texture(0, 240, 320), texture(1, 240, 320)] * 250)
     output = tmp_path / "deep" / "clips"
     words = ("--detector", "none", "--shortest-clip", 1, "--output", output, "--ray")
     call = prepare(long, *words)

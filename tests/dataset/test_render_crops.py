@@ -1,4 +1,4 @@
-"""Crops composed of renders: what happens to the picture happens to mask and labels."""
+"""Crops composed of renders: what happens to the image happens to mask and labels."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from kinepose.geometry.image_transforms import flip_joints2d, flip_joints3d
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
-from kinepose.synthetic.single_images import TAKE, render_take
+from kinepose.synthetic.single_images import SEQUENCE, render_sequence
 
 _NONE = ("others", "in_front", "hidden", "grey", "blur", "coarse", "noise", "jpeg")
 PLAIN = CompositionConfig(**dict.fromkeys(_NONE, 0.0))
@@ -24,9 +24,9 @@ SIZE = 72
 
 @pytest.fixture(scope="module")
 def pool() -> RenderPool:
-    """A take of the stream that casts no shadow, and whom the crops show in full."""
-    config = StreamConfig(size=96, dressed=0.0, film=0.0)
-    return pool_of(label_renders(render_take(config, seed=1, number=0)))
+    """A sequence of the stream that casts no shadow, and whom the crops show in full."""
+    config = StreamConfig(size=96, dressed=0.0, video_like=0.0)
+    return pool_of(label_renders(render_sequence(config, seed=1, number=0)))
 
 
 def draw(
@@ -43,8 +43,8 @@ def draw(
 def spotted(pool: RenderPool, joint: int, row: int) -> RenderPool:
     """One render, in which there is a red spot at one joint and nothing else."""
     side = pool.shadow.shape[1]
-    at = (pool.joints2d[row, joint] + 1) / 2 * side - 0.5
-    x, y = np.meshgrid(np.arange(side) - at[0], np.arange(side) - at[1])
+    centre = (pool.joints2d[row, joint] + 1) / 2 * side - 0.5
+    x, y = np.meshgrid(np.arange(side) - centre[0], np.arange(side) - centre[1])
     spot = np.round(255 * np.exp(-(x**2 + y**2) / (2 * 2.0**2))).astype(np.uint8)
     one = {name: array[row : row + 1] for name, array in vars(pool).items()}
     layers = np.zeros_like(one["layers"])
@@ -52,13 +52,12 @@ def spotted(pool: RenderPool, joint: int, row: int) -> RenderPool:
     return RenderPool(**one | {"layers": layers, "shadow": 0 * one["shadow"]})
 
 
-def middles(pictures: torch.Tensor) -> torch.Tensor:
+def middles(images: torch.Tensor) -> torch.Tensor:
     """Where their light is, from -1 to 1."""
-    centres = torch.linspace(-1, 1, 2 * SIZE + 1)[1::2].double()
-    weight = pictures.double()
+    spots = torch.linspace(-1, 1, 2 * SIZE + 1)[1::2].double()
+    weight = images.double()
     return (
-        torch.stack([weight.sum(axis) @ centres for axis in (1, 2)], -1)
-        / weight.sum((1, 2))[:, None]
+        torch.stack([weight.sum(axis) @ spots for axis in (1, 2)], -1) / weight.sum((1, 2))[:, None]
     )
 
 
@@ -97,7 +96,7 @@ def test_people_are_as_large_turned_and_far_off_as_the_settings_say(pool):
 
 
 def test_the_camera_shows_the_joints_where_they_are(pool):
-    """As well as it did in the renders: the residual grows with the picture."""
+    """As well as it did in the renders: the residual grows with the image."""
     drawn = draw(pool, replace(PLAIN, any_way=0.5), count=96)
     away = (project(drawn.joints3d, drawn.camera) - drawn.joints2d).square().sum(-1).mean(-1).sqrt()
     joints3d, camera = torch.from_numpy(pool.joints3d), torch.from_numpy(pool.camera)
@@ -129,7 +128,7 @@ def test_the_mask_says_where_the_person_is(pool):
 @pytest.mark.parametrize("change", [{"in_front": 1.0}, {"hidden": 1.0}])
 def test_what_is_hidden_leaves_the_mask(pool, change):
     lost = []
-    for seed in range(60):  # of one picture each: luck is alike until it is hidden
+    for seed in range(60):  # of one image each: luck is alike until it is hidden
         plain = draw(pool, count=1, seed=seed)
         covered = draw(pool, replace(PLAIN, **change), count=1, seed=seed)
         dark, bright = (
@@ -195,9 +194,9 @@ def test_crops_of_any_size_can_be_composed(pool, size):
 
 
 def test_a_pool_is_the_renders_of_a_file():
-    prior = label_renders(render_take(StreamConfig(size=32), seed=1, number=0))
+    prior = label_renders(render_sequence(StreamConfig(size=32), seed=1, number=0))
     pool = pool_of(prior)
-    assert pool.layers.shape == (TAKE, 32, 32, 4)
+    assert pool.layers.shape == (SEQUENCE, 32, 32, 4)
     assert np.array_equal(pool.layers[..., :3], prior.image)
     assert np.array_equal(pool.layers[..., 3], prior.mask)
     assert np.array_equal(pool.camera, prior.camera)

@@ -24,17 +24,19 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
 from kinepose.synthetic.config import MotionConfig, SceneConfig
-from kinepose.synthetic.single_images import TAKE, Renders, render_take
+from kinepose.synthetic.single_images import SEQUENCE, Renders, render_sequence
 
-SMALL = StreamConfig(renders=2 * TAKE + 1, held=2 * TAKE, renewed=TAKE / 2, size=32, workers=1)
+SMALL = StreamConfig(
+    renders=2 * SEQUENCE + 1, held=2 * SEQUENCE, renewed=SEQUENCE / 2, size=32, workers=1
+)
 """Three takes, two of them in memory: a new one every second step."""
 SIZE, COUNT = 48, 6
 
 
 @pytest.fixture(scope="module")
-def takes() -> list[Renders]:
+def sequences() -> list[Renders]:
     """Eight people, each in one set of clothes."""
-    return [render_take(StreamConfig(size=64), seed=2, number=number) for number in range(8)]
+    return [render_sequence(StreamConfig(size=64), seed=2, number=number) for number in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def nearly(first: PriorSet, second: PriorSet) -> bool:
 def test_renders_made_ahead_are_those_of_their_numbers(made):
     assert [path.name for path in made] == ["0000000.npz", "0000001.npz", "0000002.npz"]
     for number, path in enumerate(made):
-        assert nearly(load_prior(path), label_renders(render_take(SMALL, 5, number)))
+        assert nearly(load_prior(path), label_renders(render_sequence(SMALL, 5, number)))
 
 
 def test_what_is_there_is_not_made_again(made, tmp_path, monkeypatch):
@@ -82,13 +84,13 @@ def test_what_is_there_is_not_made_again(made, tmp_path, monkeypatch):
     second.unlink()
     asked = []
     monkeypatch.setattr(render_stream, "ProcessPoolExecutor", here(asked))
-    more = replace(SMALL, renders=4 * TAKE, workers=2, held=5, loaders=0)
+    more = replace(SMALL, renders=4 * SEQUENCE, workers=2, held=5, loaders=0)
     found = render_ahead(more, 5, tmp_path)
     assert found[:3] == paths and len(found) == 4
     assert asked == [(1, second), (3, found[3])]
     assert nearly(load_prior(second), load_prior(made[1]))
     assert first.read_bytes() == made[0].read_bytes()
-    for other in (replace(SMALL, film=0.0), replace(SMALL, size=40)):
+    for other in (replace(SMALL, video_like=0.0), replace(SMALL, size=40)):
         assert render_ahead(replace(other, renders=1), 5, tmp_path)[0].parent != first.parent
     assert render_ahead(replace(SMALL, renders=1), 6, tmp_path)[0].parent != first.parent
 
@@ -119,17 +121,17 @@ def test_a_batch_is_decided_by_its_number_alone(made):
         assert equal(batches(made)[number], found[number])
     assert not equal(found[0], found[1])
     assert found[0].images.shape == (COUNT, 3, SIZE, SIZE)
-    assert not equal(batches(made, held=TAKE)[5], found[5]), "another pool is another choice"
+    assert not equal(batches(made, held=SEQUENCE)[5], found[5]), "another pool is another choice"
 
 
 def test_renders_make_way_for_others(made):
-    several = batches(made, held=2 * TAKE)
+    several = batches(made, held=2 * SEQUENCE)
     held = []
     for number in range(8):
         several[number]
         held.append(sorted(several.in_slot.tolist()))
     assert held == [[0, 1], [0, 1], [1, 2], [1, 2], [0, 2], [0, 2], [0, 1], [0, 1]]
-    rows = several.renders.joints2d[several.in_slot.tolist().index(1) * TAKE :][:TAKE]
+    rows = several.renders.joints2d[several.in_slot.tolist().index(1) * SEQUENCE :][:SEQUENCE]
     np.testing.assert_array_equal(rows, load_prior(made[1]).joints2d)
 
 
@@ -153,11 +155,15 @@ def test_poses_are_made_once_and_by_their_numbers(tmp_path, monkeypatch):
     asked: list = []
     monkeypatch.setattr(render_stream, "_CHUNK", 2)
     monkeypatch.setattr(render_stream, "ProcessPoolExecutor", here(asked))
-    config = replace(SMALL, poses=3 * TAKE)
+    config = replace(SMALL, poses=3 * SEQUENCE)
     poses = poses_ahead(config, 5, tmp_path)
-    assert len(asked) == 2 and poses.shape == (4 * TAKE, 17, 3)
-    np.testing.assert_array_equal(poses[2 * TAKE : 3 * TAKE], random_moments(config.motion, 5, 2))
-    np.testing.assert_array_equal(poses_ahead(replace(config, poses=TAKE), 5, tmp_path), poses[:64])
+    assert len(asked) == 2 and poses.shape == (4 * SEQUENCE, 17, 3)
+    np.testing.assert_array_equal(
+        poses[2 * SEQUENCE : 3 * SEQUENCE], random_moments(config.motion, 5, 2)
+    )
+    np.testing.assert_array_equal(
+        poses_ahead(replace(config, poses=SEQUENCE), 5, tmp_path), poses[:64]
+    )
     assert len(asked) == 2, "both files were there"
     asked[0][1].write_bytes(b"no array")
     with pytest.raises(
@@ -167,71 +173,75 @@ def test_poses_are_made_once_and_by_their_numbers(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_a_take_is_one_person_in_one_set_of_clothes_in_different_poses(takes):
-    for take in takes:
-        bones = take.joints3d[:, [2, 3, 5, 12]] - take.joints3d[:, [1, 2, 4, 11]]
+def test_a_sequence_is_one_person_in_one_set_of_clothes_in_different_poses(sequences):
+    for sequence in sequences:
+        bones = sequence.joints3d[:, [2, 3, 5, 12]] - sequence.joints3d[:, [1, 2, 4, 11]]
         lengths = np.linalg.norm(bones, axis=-1)
-        np.testing.assert_allclose(lengths, lengths[:1].repeat(TAKE, 0), rtol=1e-3)
-        poses = label_renders(take).joints3d
+        np.testing.assert_allclose(lengths, lengths[:1].repeat(SEQUENCE, 0), rtol=1e-3)
+        poses = label_renders(sequence).joints3d
         apart = np.linalg.norm(poses[1:] - poses[:-1], axis=-1).mean(-1)
         assert np.median(apart) > 0.02, "[canonical]"
-    legs = [np.linalg.norm(take.joints3d[0, 2] - take.joints3d[0, 1]) for take in takes]
+    legs = [
+        np.linalg.norm(sequence.joints3d[0, 2] - sequence.joints3d[0, 1]) for sequence in sequences
+    ]
     assert np.ptp(legs) > 20, "[mm]"
-    colours = np.stack([take.image[take.mask == 255].mean(0) for take in takes])
+    colours = np.stack([sequence.image[sequence.mask == 255].mean(0) for sequence in sequences])
     assert colours.std(0).min() > 10
 
 
-def test_people_fill_their_pictures(takes):
-    joints2d = np.concatenate([take.joints2d for take in takes])
+def test_people_fill_their_images(sequences):
+    joints2d = np.concatenate([sequence.joints2d for sequence in sequences])
     middle = (joints2d.min(1) + joints2d.max(1)) / 2
     assert np.abs(middle).mean() < 0.1
     largest = np.abs(joints2d).max((1, 2))
     assert np.median(largest) > 0.75 and largest.max() < 1 / 1.1
-    border = np.concatenate([take.mask[:, [0, -1]] for take in takes])
+    border = np.concatenate([sequence.mask[:, [0, -1]] for sequence in sequences])
     assert not (border > 128).any(), "hands and feet stay inside"
-    for take in takes:
-        assert (take.image[take.mask == 0] == 0).all(), "people are on black"
+    for sequence in sequences:
+        assert (sequence.image[sequence.mask == 0] == 0).all(), "people are on black"
 
 
-def test_joints_lie_on_the_mask(takes):
+def test_joints_lie_on_the_mask(sequences):
     inside = []
-    for take in takes:
-        size = take.mask.shape[1]
-        pixels = np.floor((take.joints2d + 1) / 2 * size).astype(int)
-        for mask, joints in zip(take.mask, pixels, strict=True):
+    for sequence in sequences:
+        size = sequence.mask.shape[1]
+        pixels = np.floor((sequence.joints2d + 1) / 2 * size).astype(int)
+        for mask, joints in zip(sequence.mask, pixels, strict=True):
             grown = cv2.dilate((mask > 80).astype(np.uint8), np.ones((3, 3), np.uint8))
             x, y = joints[((joints >= 0) & (joints < size)).all(1)].T
             inside.append(grown[y, x])
     inside = np.concatenate(inside)
-    assert len(inside) > 0.97 * 8 * TAKE * 17
+    assert len(inside) > 0.97 * 8 * SEQUENCE * 17
     assert inside.mean() > 0.998
 
 
-def test_labels_are_opencvs_projection(takes):
+def test_labels_are_opencvs_projection(sequences):
     """Of joints3d in the camera's axes, with the focal length that fits best."""
-    for take in takes[:2]:
-        for joints3d, joints2d in zip(take.joints3d.astype(float), take.joints2d, strict=True):
+    for sequence in sequences[:2]:
+        for joints3d, joints2d in zip(
+            sequence.joints3d.astype(float), sequence.joints2d, strict=True
+        ):
             sight = joints3d[:, :2] / joints3d[:, 2:]
             focal = float((sight * joints2d).sum() / (sight**2).sum())
             matrix = np.diag([focal, focal, 1.0])
             expected, _ = cv2.projectPoints(joints3d, np.zeros(3), np.zeros(3), matrix, None)
-            half = take.mask.shape[1] / 2
+            half = sequence.mask.shape[1] / 2
             assert np.abs(expected[:, 0] - joints2d).max() * half < 1e-3, "[px]"
 
 
-def test_the_models_camera_shows_them_so(takes):
-    for take in takes:
-        labels = label_renders(take)
+def test_the_models_camera_shows_them_so(sequences):
+    for sequence in sequences:
+        labels = label_renders(sequence)
         joints3d, camera = torch.from_numpy(labels.joints3d), torch.from_numpy(labels.camera)
-        away = project(joints3d, camera).numpy() - take.joints2d
+        away = project(joints3d, camera).numpy() - sequence.joints2d
         residual = np.sqrt((away**2).sum(-1).mean(-1))
         np.testing.assert_allclose(residual, labels.camera_residual, atol=1e-5)
         assert residual.max() < 0.06
 
 
-def test_left_is_left(takes):
+def test_left_is_left(sequences):
     """In the frame C noses are before the neck, toes are not behind, and knees bend backward."""
-    joints = np.concatenate([label_renders(take).joints3d for take in takes])
+    joints = np.concatenate([label_renders(sequence).joints3d for sequence in sequences])
     assert (joints[:, JOINT_NAMES.index("nose"), 0] > joints[:, 8, 0]).all()
     thighs = joints[:, [2, 5]] - joints[:, [1, 4]]
     shins = joints[:, [3, 6]] - joints[:, [2, 5]]
@@ -242,27 +252,27 @@ def test_left_is_left(takes):
     assert bent.sum() > 50 and (leftward[bent] > 0).all()
 
 
-def test_most_people_look_like_those_of_films_and_some_like_the_papers_renders():
-    def shadows(film: float) -> list[int]:
-        config = StreamConfig(size=32, film=film, dressed=0.0)
-        return [int(render_take(config, 0, number).shadow.max()) for number in range(3)]
+def test_most_people_look_like_those_of_videos_and_some_like_the_papers_renders():
+    def shadows(video: float) -> list[int]:
+        config = StreamConfig(size=32, video_like=video, dressed=0.0)
+        return [int(render_sequence(config, 0, number).shadow.max()) for number in range(3)]
 
     assert min(shadows(1.0)) > 0
     assert max(shadows(0.0)) == 0, "software that shades a model casts no shadows"
 
 
 def test_settings_of_motion_and_scene_are_heeded(tmp_path):
-    def take(**settings: object) -> Renders:
-        return render_take(replace(SMALL, film=1.0, **settings), seed=0, number=0)
+    def sequence(**settings: object) -> Renders:
+        return render_sequence(replace(SMALL, video_like=1.0, **settings), seed=0, number=0)
 
-    plain = take()
-    still = take(motion=MotionConfig(captured=0.0, mixed=0.0, procedural=1.0, perturbation=0.0))
+    plain = sequence()
+    still = sequence(motion=MotionConfig(captured=0.0, mixed=0.0, procedural=1.0, perturbation=0.0))
     assert not np.array_equal(still.joints3d, plain.joints3d)
-    dark = take(scene=SceneConfig(exposure=(0.1, 0.1)))
+    dark = sequence(scene=SceneConfig(exposure=(0.1, 0.1)))
     assert np.array_equal(dark.mask, plain.mask)
     assert dark.image.mean() < 0.5 * plain.image.mean()
-    overcast = take(scene=SceneConfig(softness=(1.0, 1.0)))
-    bare = take(scene=SceneConfig(softness=(0.0, 0.0)))
+    overcast = sequence(scene=SceneConfig(softness=(1.0, 1.0)))
+    bare = sequence(scene=SceneConfig(softness=(0.0, 0.0)))
     assert overcast.shadow.max() < 0.5 * bare.shadow.max()
 
 
@@ -277,7 +287,7 @@ def test_settings_of_motion_and_scene_are_heeded(tmp_path):
         (StreamConfig, {"pose_batch": 1}, "--pose-batch 1"),
         (StreamConfig, {"loaders": -1}, "--loaders -1"),
         (StreamConfig, {"size": 0}, "--size 0"),
-        (StreamConfig, {"film": 1.5}, "--film 1.5"),
+        (StreamConfig, {"video_like": 1.5}, "--video-like 1.5"),
         *(
             (CompositionConfig, {name: value}, f"--{name}")
             for name, value in {

@@ -45,7 +45,7 @@ def test_boxes_lie_around_the_people(monkeypatch) -> None:
     assert checked > 8
 
 
-def test_nobody_is_both_wanted_and_unclear_and_boxes_lie_within_the_picture() -> None:
+def test_nobody_is_both_wanted_and_unclear_and_boxes_lie_within_the_image() -> None:
     scenes = compose(5, count=30)
     assert not (scenes.wanted & scenes.unclear).any()
     boxes = scenes.boxes[scenes.wanted]

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.tiny_films import overlap
+from tests.tiny_videos import overlap
 
 from kinepose.detection.decoding import decode, distinct
 from kinepose.detection.network import STRIDE

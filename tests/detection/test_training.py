@@ -17,7 +17,7 @@ from kinepose.errors import BadInputError
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainDetectorConfig:
-    """Two pictures of 64 px an iteration, from a backbone of noise."""
+    """Two images of 64 px an iteration, from a backbone of noise."""
     monkeypatch.setattr(
         "kinepose.detection.training.load_pretrained", lambda backbone, config: None
     )
@@ -85,7 +85,7 @@ def test_a_file_of_other_weights_is_one_line(tmp_path: Path) -> None:
         load_detector(path)
 
 
-def test_finds_are_in_the_pixels_of_the_picture() -> None:
+def test_finds_are_in_the_pixels_of_the_image() -> None:
     """A detector that sees the middle of the brightest cell, and boxes of two by four cells."""
 
     def answer(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,13 +96,13 @@ def test_finds_are_in_the_pixels_of_the_picture() -> None:
         return logits, sides.expand(2, 4, *logits.shape[1:])
 
     images = np.zeros((2, 288, 512, 3), np.uint8)
-    images[1, 96:112, 160:176] = 255  # [px of the picture]: one cell of 8 px, half as large
+    images[1, 96:112, 160:176] = 255  # [px of the image]: one cell of 8 px, half as large
     none, one = find_people(answer, list(images), 0.5)
     assert len(none) == 0
     np.testing.assert_allclose(one, [[152, 72, 184, 136, torch.tensor(4.0).sigmoid()]], rtol=1e-5)
 
 
-def test_the_network_says_something_of_pictures_of_any_shape() -> None:
+def test_the_network_says_something_of_images_of_any_shape() -> None:
     answer = torch_answer(PersonDetector())
     for height, width in ((40, 200), (333, 97)):
         (found,) = find_people(answer, [np.zeros((height, width, 3), np.uint8)], 0.0, side=96)

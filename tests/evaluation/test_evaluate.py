@@ -26,7 +26,7 @@ from kinepose.evaluation.evaluate import evaluate, score_overfit, score_poses
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.model_files import save_model
-from kinepose.pose_files import FORMAT_VERSION, FilmPoses, write_poses
+from kinepose.pose_files import FORMAT_VERSION, VideoPoses, write_poses
 
 
 def bodies(count, seed=0):
@@ -58,13 +58,13 @@ def write_labels(path, joints3d, frame, track=None, joints2d=None, **changes):
     return path
 
 
-def write_film_poses(path, joints3d, frame, track=None, joints2d=None):
+def write_video_poses(path, joints3d, frame, track=None, joints2d=None):
     count = len(joints3d)
     joints3d = np.asarray(joints3d, np.float32)
     write_poses(
         path,
-        FilmPoses(
-            film=np.array("film.mp4"),
+        VideoPoses(
+            video=np.array("video.mp4"),
             frame=np.asarray(frame, np.int64),
             time=np.asarray(frame) / 50.0,
             image=np.full(count, ""),
@@ -85,10 +85,10 @@ def write_film_poses(path, joints3d, frame, track=None, joints2d=None):
 def test_perfect_poses_score_zero_and_rows_are_joined_by_frame_and_track(tmp_path, capsys):
     truth = bodies(8)
     frame, track = [0, 0, 1, 1, 2, 2, 3, 3], [0, 1] * 4
-    labels = write_labels(tmp_path / "film.npz", truth, frame, track)
+    labels = write_labels(tmp_path / "video.npz", truth, frame, track)
     shuffled = [5, 2, 7, 0, 3]
     poses = tmp_path / "poses"
-    write_film_poses(
+    write_video_poses(
         poses / "poses.npz",
         truth[shuffled],
         np.array(frame)[shuffled],
@@ -111,7 +111,7 @@ def test_scores_by_hand(tmp_path):
     predicted[:, 1:, 0] += 17
     joints2d = np.tile(np.float32([3, 4]), (6, 17, 1))
     labels = write_labels(tmp_path / "labels.npz", truth, range(6))
-    poses = write_film_poses(tmp_path / "p.npz", predicted, range(6), joints2d=joints2d)
+    poses = write_video_poses(tmp_path / "p.npz", predicted, range(6), joints2d=joints2d)
     scores = evaluate(EvaluateConfig(poses, labels, tmp_path / "m.json"))
     assert scores["mpjpe"] == pytest.approx(16, abs=1e-3)
     assert scores["per_joint"]["mpjpe"]["pelvis"] == 0
@@ -168,7 +168,7 @@ def test_overfit_score_is_zero_only_for_renders_known_by_heart(tmp_path, tiny_mo
 
 def test_bad_input_gets_one_clear_line(tmp_path):
     good_labels = write_labels(tmp_path / "labels.npz", bodies(3), range(3))
-    good_poses = write_film_poses(tmp_path / "poses.npz", bodies(3), range(3))
+    good_poses = write_video_poses(tmp_path / "poses.npz", bodies(3), range(3))
     text = tmp_path / "text.npz"
     text.write_text("not a zip")
     other = write_labels(tmp_path / "v9.npz", bodies(3), range(3), format_version=np.int64(9))
@@ -201,10 +201,10 @@ def test_bad_input_gets_one_clear_line(tmp_path):
 
 
 def as_poses(folder, name, joints3d, joints2d=None, rows=None, track=None):
-    """poses.npz of one recording, of some of its pictures."""
+    """poses.npz of one recording, of some of its images."""
     rows = range(len(joints3d)) if rows is None else rows
     joints2d = None if joints2d is None else np.float32(joints2d)
-    write_film_poses(folder / name / "poses.npz", joints3d, rows, track, joints2d)
+    write_video_poses(folder / name / "poses.npz", joints3d, rows, track, joints2d)
 
 
 def of_protocol(poses, data, protocol):
@@ -220,11 +220,12 @@ def moved(joints3d, far):
 
 @pytest.fixture(scope="module")
 def h36m(tmp_path_factory):
-    """Takes of 6, 3 and 3 frames by two cameras, and the truth by the names of the recordings."""
+    """Sequences of 6, 3 and 3 frames by two cameras, and the truth by the names of the
+    recordings."""
     folder = tmp_path_factory.mktemp("h36m")
     cameras = {"54138969": camera(0.3), "60457274": camera(2.0)}
-    for take, count in (("S9/Walking-1", 6), ("S9/WalkingDog-1", 3), ("S11/Directions-2", 3)):
-        write_fetch(folder / "processed" / take, np.arange(1, count + 1), cameras)
+    for sequence, count in (("S9/Walking-1", 6), ("S9/WalkingDog-1", 3), ("S11/Directions-2", 3)):
+        write_fetch(folder / "processed" / sequence, np.arange(1, count + 1), cameras)
     truth = {}
     for number, seen_by in cameras.items():
         seen = seen_by.seen(stacked(person(times_of(np.arange(1, 7))), JOINT_NAMES))
@@ -234,7 +235,8 @@ def h36m(tmp_path_factory):
 
 
 def test_h36m_all_by_hand(h36m, tmp_path):
-    """17 mm off in 12 frames of one action, and 34 mm in 6 of another; the broken take is out."""
+    """17 mm off in 12 frames of one action, and 34 mm in 6 of another; the broken sequence is
+    out."""
     folder, truth = h36m
     for name, joints3d in truth.items():
         as_poses(tmp_path / "true", name, joints3d)
@@ -299,7 +301,7 @@ def test_mpi_inf_3dhp_test_by_hand(tmp_path):
 
 
 def test_lsp_by_hand(tmp_path):
-    """Of four pictures one is right, one nearly, one far off, and one has nobody."""
+    """Of four images one is right, one nearly, one far off, and one has nobody."""
     seen_by = camera(0.4)
     write_lsp(tmp_path / "data", 8, seen_by)
     joints = person(np.linspace(0, 1, 8)[4:])
@@ -315,7 +317,7 @@ def test_lsp_by_hand(tmp_path):
     scores = of_protocol(tmp_path / "poses", tmp_path / "data", "lsp")
     assert scores["frames"] == {"labelled": 4, "matched": 3, "missing": 1}
     assert (scores["torso_pck"], scores["pckh"]) == (2 / 4, 2 / 4)
-    # Others in a picture do not count, and pictures that LSP does not have are refused.
+    # Others in an image do not count, and images that LSP does not have are refused.
     crowd = np.concatenate([found, found + 1000])
     poses = np.zeros((8, 17, 3)) + np.arange(17)[:, None]
     rows, track = [0, 1, 2, 3] * 2, [0] * 4 + [1] * 4
@@ -323,7 +325,7 @@ def test_lsp_by_hand(tmp_path):
     scores = of_protocol(tmp_path / "crowd", tmp_path / "data", "lsp")
     assert (scores["torso_pck"], scores["pckh"]) == (3 / 4, 3 / 4)
     as_poses(tmp_path / "many", "lsp", poses, crowd)
-    with pytest.raises(BadInputError, match="other pictures than the 4"):
+    with pytest.raises(BadInputError, match="other images than the 4"):
         of_protocol(tmp_path / "many", tmp_path / "data", "lsp")
 
 

@@ -1,4 +1,4 @@
-"""score.py on the two tiny films, which stand in for a split of `synthworld`."""
+"""score.py on the two tiny videos, which stand in for a split of `synthworld`."""
 
 import json
 import shutil
@@ -31,13 +31,13 @@ PAINTS = {"train": {"output": "run", "iterations": 10}, "turns": {"paired": 5}}
 
 
 @pytest.fixture(scope="module")
-def benchmark(films, clips, prior, tmp_path_factory):
+def benchmark(videos, clips, prior, tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
-    (folder / "film").mkdir()
-    shutil.copytree(clips, folder / "film" / "clips")
-    second = folder / "film" / "clips" / "film_0001.parquet"
-    pq.write_table(pq.read_table(second)[:-4], second)  # or a mean over frames were one over films
-    (folder / "film" / "labels").symlink_to(films / "labels")
+    (folder / "video").mkdir()
+    shutil.copytree(clips, folder / "video" / "clips")
+    second = folder / "video" / "clips" / "film_0001.parquet"
+    pq.write_table(pq.read_table(second)[:-4], second)  # or a mean over frames were one over videos
+    (folder / "video" / "labels").symlink_to(videos / "labels")
     (folder / "prior.npz").symlink_to(prior)
     described = {"version": 2, "size": "small", "content": content_hash(folder, 2)}
     (folder / "synthworld.json").write_text(json.dumps(described))
@@ -46,7 +46,7 @@ def benchmark(films, clips, prior, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def split(benchmark):
-    return read_split(benchmark / "film", TINY_MODEL.crop_margin)
+    return read_split(benchmark / "video", TINY_MODEL.crop_margin)
 
 
 @pytest.fixture
@@ -62,17 +62,17 @@ def small_batches(monkeypatch):
     monkeypatch.setattr("kinepose.evaluation.score._BATCH", 7)
 
 
-def labelled_rows(films, clips):
-    """(film, frame, time, joints2d in the crop, joints3d [mm]), straight from the files."""
+def labelled_rows(videos, clips):
+    """(video, frame, time, joints2d in the crop, joints3d [mm]), straight from the files."""
     rows = []
     for path in sorted(clips.glob("*.parquet")):
-        with np.load(films / "labels" / f"{path.stem}.npz") as labels:
+        with np.load(videos / "labels" / f"{path.stem}.npz") as labels:
             joints2d, joints3d = labels["joints2d"], labels["joints3d"].astype(float)
         for row in pq.read_table(path).to_pylist():
             x, y, side = row["crop"]
             side *= TINY_MODEL.crop_margin / 1.4
             seen = (joints2d[row["frame"]] - [x, y]) / (side / 2)
-            rows.append((row["film"], row["frame"], row["time"], seen, joints3d[row["frame"]]))
+            rows.append((row["video"], row["frame"], row["time"], seen, joints3d[row["frame"]]))
     return rows
 
 
@@ -89,39 +89,43 @@ def slow_p_mpjpe(predicted, truth):
     return np.linalg.norm(s.sum() / (p**2).sum() * p @ u @ vt - g, axis=-1).mean()
 
 
-def test_scores_are_those_of_a_slow_loop_over_the_files(films, benchmark, split, tiny_model, prior):
+def test_scores_are_those_of_a_slow_loop_over_the_files(
+    videos, benchmark, split, tiny_model, prior
+):
     frames = score_frames(tiny_model, split, paints=True)
-    rows = labelled_rows(films, benchmark / "film" / "clips")
+    rows = labelled_rows(videos, benchmark / "video" / "clips")
     assert len(frames.frame) == len(rows) > 30
     errors, distances, energies, images = [], [], [], {}
-    for number, (film, frame, *_) in enumerate(rows):
-        images[film, frame] = load_images(split.clips, np.array([number]), 32)
-    for film, frame, time, joints2d, joints3d in rows:
+    for number, (video, frame, *_) in enumerate(rows):
+        images[video, frame] = load_images(split.clips, np.array([number]), 32)
+    for video, frame, time, joints2d, joints3d in rows:
         with torch.no_grad():
-            poses = tiny_model.predict(images[film, frame])
+            poses = tiny_model.predict(images[video, frame])
         errors.append(slow_p_mpjpe(poses.joints3d[0].double().numpy(), joints3d))
         distance = np.linalg.norm(poses.joints2d[0].numpy() - joints2d, axis=-1).mean()
         distances.append(distance / 2)  # crops are 2 wide
-        own = [row for row in rows if row[0] == film]
+        own = [row for row in rows if row[0] == video]
         later = [row for row in own if row[2] > time + 0.999]
         earlier = [row for row in own if row[2] < time - 0.999]
         farthest = sorted(own, key=lambda row: abs(row[2] - time))
         source = [*later[:1], *earlier[-1:], farthest[-1]][0]
         lent = images[source[0], source[1]]
-        energies.append(energy(tiny_model, images[film, frame], lent).item())
+        energies.append(energy(tiny_model, images[video, frame], lent).item())
     np.testing.assert_allclose(frames.p_mpjpe, errors, rtol=1e-5)
     np.testing.assert_allclose(frames.joints2d_error, distances, rtol=1e-4)
     np.testing.assert_allclose(frames.energy, energies, rtol=1e-4)
-    assert frames.film.tolist() == [row[0] for row in rows]
+    assert frames.video.tolist() == [row[0] for row in rows]
     assert frames.frame.tolist() == [row[1] for row in rows]
 
     with np.load(prior) as renders:
         poses = renders["joints3d"].astype(float)
     scores = score_split(frames, split.labels, torch.from_numpy(poses))
-    by_film = {film: [i for i, row in enumerate(rows) if row[0] == film] for film in films_of(rows)}
+    by_video = {
+        video: [i for i, row in enumerate(rows) if row[0] == video] for video in videos_of(rows)
+    }
 
     def mean_of_motions(values):
-        return np.mean([np.mean([values[i] for i in own]) for own in by_film.values()])
+        return np.mean([np.mean([values[i] for i in own]) for own in by_video.values()])
 
     nearest = [min(slow_p_mpjpe(pose, row[4]) for pose in poses) for row in rows]
     assert scores["p_mpjpe"] == pytest.approx(mean_of_motions(errors), rel=1e-5)
@@ -131,7 +135,7 @@ def test_scores_are_those_of_a_slow_loop_over_the_files(films, benchmark, split,
     assert scores["spearman"] == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-3)
 
 
-def films_of(rows):
+def videos_of(rows):
     return sorted({row[0] for row in rows})
 
 
@@ -176,11 +180,11 @@ def test_perfect_constant_and_floor_answers_score_what_the_baselines_say(
 
 def test_score_writes_a_table_and_the_arrays_that_belong_to_it(run, benchmark, split, tiny_model):
     output = run.parent / "out" / "scores.json"
-    scores = score(ScoreConfig(run, benchmark, output, splits=("film", "film")))
+    scores = score(ScoreConfig(run, benchmark, output, splits=("video", "video")))
     assert json.loads(output.read_text())["splits"] == scores
     scored = read_scored(output)
-    frames, shown, count = scored.frames, scored.examples, scores["film"]["frames"]
-    assert len(frames.frame) == 2 * count and set(frames.split) == {"film"}
+    frames, shown, count = scored.frames, scored.examples, scores["video"]["frames"]
+    assert len(frames.frame) == 2 * count and set(frames.split) == {"video"}
     assert shown.row.tolist() == [*shown.row[:5], *(shown.row[:5] + count)]
     errors = frames.p_mpjpe[shown.row[:5]]
     assert errors.tolist() == sorted(errors)
@@ -194,11 +198,11 @@ def test_score_writes_a_table_and_the_arrays_that_belong_to_it(run, benchmark, s
 
 
 def test_the_truth_of_an_example_is_as_a_camera_that_looks_at_the_pelvis_sees_it(
-    films, clips, split, tiny_model
+    videos, clips, split, tiny_model
 ):
     frames = score_frames(tiny_model, split, paints=False)
     shown = choose_examples(tiny_model, split, frames)
-    rows = labelled_rows(films, clips)
+    rows = labelled_rows(videos, clips)
     for example, row in enumerate(shown.row):
         *_, joints2d, joints3d = rows[row]
         np.testing.assert_allclose(shown.true_joints2d[example], joints2d, atol=1e-5)
@@ -248,20 +252,20 @@ def test_only_a_run_that_trained_its_decoder_paints_people():
 def test_without_a_decoder_there_is_no_energy_and_no_transfer(tiny_model, benchmark, tmp_path):
     save_model(tiny_model, tmp_path / "run", **PAINTS | {"turns": {"joints3d": 5}})
     output = tmp_path / "scores.json"
-    scores = score(ScoreConfig(tmp_path / "run", benchmark, output, splits=("film",)))
+    scores = score(ScoreConfig(tmp_path / "run", benchmark, output, splits=("video",)))
     scored = read_scored(tmp_path / "scores.npz")
-    assert scores["film"]["spearman"] is None and "NaN" not in output.read_text()
+    assert scores["video"]["spearman"] is None and "NaN" not in output.read_text()
     assert np.isnan(scored.frames.energy).all() and len(scored.transfers.transfers) == 0
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(run, benchmark, tmp_path):
     without = shutil.copytree(benchmark, tmp_path / "without")
     (without / "prior.npz").unlink()
-    good = ScoreConfig(run, benchmark, tmp_path / "out" / "scores.json", splits=("film",))
+    good = ScoreConfig(run, benchmark, tmp_path / "out" / "scores.json", splits=("video",))
     for changes, says in [
         ({"benchmark": tmp_path}, "holds no synthworld"),
         ({"run": tmp_path}, "is not a run"),
-        ({"splits": ("film", "nowhere")}, "nowhere"),
+        ({"splits": ("video", "nowhere")}, "nowhere"),
         ({"output": tmp_path / "out" / "scores.npz"}, r"\.json"),
         ({"output": tmp_path}, "it is a folder"),
         ({"benchmark": without}, r"no such file: .*prior\.npz"),

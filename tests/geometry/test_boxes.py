@@ -1,5 +1,5 @@
 import numpy as np
-from tests.tiny_films import overlap
+from tests.tiny_videos import overlap
 
 from kinepose.geometry.boxes import overlaps
 

@@ -16,7 +16,7 @@ def test_corners_edges_and_centre_by_hand():
     assert torch.equal(crop_to_frame(expected, crop), frame)
 
 
-def test_a_dot_in_the_frame_lies_at_its_pixel_of_the_cut_out_picture():
+def test_a_dot_in_the_frame_lies_at_its_pixel_of_the_cut_out_image():
     frame = np.zeros((40, 60))
     frame[17, 31] = 1.0
     cut = frame[10:26, 20:36]

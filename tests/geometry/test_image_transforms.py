@@ -39,25 +39,25 @@ def other_side(name):
 OTHER_SIDE = [JOINT_NAMES.index(other_side(name)) for name in JOINT_NAMES]
 
 
-def picture_of_dots(joints2d, size):
-    """A picture, [1, 17, size, size], with a smooth dot at each joint in a channel of its own."""
+def image_of_dots(joints2d, size):
+    """An image, [1, 17, size, size], with a smooth dot at each joint in a channel of its own."""
     return spatial_maps(joints2d, size, sigma=0.08)[None, :17]
 
 
-def centres_of_dots(picture):
-    size = picture.shape[-1]
-    centres = (np.arange(size) + 0.5) / size * 2 - 1
-    mass = picture[0].double().numpy()
+def centres_of_dots(image):
+    size = image.shape[-1]
+    middles = (np.arange(size) + 0.5) / size * 2 - 1
+    mass = image[0].double().numpy()
     mass = mass / mass.sum((1, 2), keepdims=True)
-    return np.stack([(mass.sum(1) * centres).sum(-1), (mass.sum(2) * centres).sum(-1)], axis=-1)
+    return np.stack([(mass.sum(1) * middles).sum(-1), (mass.sum(2) * middles).sum(-1)], axis=-1)
 
 
 def test_a_flipped_dot_lands_where_the_formula_says():
     joints2d = random(17, 2).clamp(-1.5, 1.5) * 0.4
-    picture = flip_image(picture_of_dots(joints2d, 48))
-    # The picture does not know of left and right, so channels keep their joints' names.
+    image = flip_image(image_of_dots(joints2d, 48))
+    # The image does not know of left and right, so channels keep their joints' names.
     expected = joints2d.numpy() * [-1, 1]
-    np.testing.assert_allclose(centres_of_dots(picture), expected, atol=1e-3)
+    np.testing.assert_allclose(centres_of_dots(image), expected, atol=1e-3)
     np.testing.assert_allclose(flip_joints2d(joints2d), expected[OTHER_SIDE])
 
 
@@ -65,9 +65,9 @@ def test_a_flipped_dot_lands_where_the_formula_says():
 def test_a_turned_dot_lands_where_the_formula_says(degrees):
     joints2d = random(17, 2, seed=1).clamp(-1.5, 1.5) * 0.3
     angle = torch.tensor([math.radians(degrees)], dtype=torch.float64)
-    picture = rotate_image(picture_of_dots(joints2d, 64), angle)
+    image = rotate_image(image_of_dots(joints2d, 64), angle)
     turned = rotate_joints2d(joints2d[None], angle)[0]
-    np.testing.assert_allclose(centres_of_dots(picture), turned, atol=2e-3)
+    np.testing.assert_allclose(centres_of_dots(image), turned, atol=2e-3)
 
 
 def test_rotation_is_clockwise_on_the_screen_by_hand():
@@ -78,10 +78,10 @@ def test_rotation_is_clockwise_on_the_screen_by_hand():
     np.testing.assert_allclose(turned[0], [0, 1], atol=1e-12)  # six
     np.testing.assert_allclose(turned[1], [0.5, 0], atol=1e-12)  # three
 
-    picture = torch.zeros(1, 1, 4, 4)
-    picture[0, 0, 0, 1] = 1.0
-    clockwise = rotate_image(picture, torch.tensor([math.pi / 2]))
-    expected = np.rot90(picture[0, 0].numpy(), k=-1)
+    image = torch.zeros(1, 1, 4, 4)
+    image[0, 0, 0, 1] = 1.0
+    clockwise = rotate_image(image, torch.tensor([math.pi / 2]))
+    expected = np.rot90(image[0, 0].numpy(), k=-1)
     np.testing.assert_allclose(clockwise[0, 0], expected, atol=1e-5)
     assert clockwise[0, 0].argmax() == 1 * 4 + 3
 
@@ -128,12 +128,12 @@ def test_a_zoomed_dot_lands_where_the_formula_says(size):
     joints2d = random(2, 17, 2, seed=14).clamp(-1.5, 1.5) * 0.3
     log_scale = torch.tensor([0.2, -0.5], dtype=torch.float64)
     shift = torch.tensor([[0.1, -0.2], [-0.3, 0.15]], dtype=torch.float64)
-    dots = torch.cat([picture_of_dots(person, 64) for person in joints2d])
-    pictures = zoom_image(dots, size, log_scale, shift)
-    assert pictures.shape == (2, 17, size, size)
+    dots = torch.cat([image_of_dots(person, 64) for person in joints2d])
+    images = zoom_image(dots, size, log_scale, shift)
+    assert images.shape == (2, 17, size, size)
     zoomed = zoom_joints2d(joints2d, log_scale, shift)
-    for picture, expected in zip(pictures, zoomed, strict=True):
-        np.testing.assert_allclose(centres_of_dots(picture[None]), expected, atol=2e-3)
+    for image, expected in zip(images, zoomed, strict=True):
+        np.testing.assert_allclose(centres_of_dots(image[None]), expected, atol=2e-3)
 
 
 def test_zoom_by_hand():
@@ -144,17 +144,17 @@ def test_zoom_by_hand():
     np.testing.assert_allclose(zoomed[0], [0.1, 0.2], atol=1e-6)
 
     # Half a side to the right and down is two of four pixels.
-    picture = torch.arange(16.0).reshape(1, 1, 4, 4)
-    moved = zoom_image(picture, 4, shift=torch.tensor([[1.0, 1.0]]))[0, 0]
-    np.testing.assert_allclose(moved[2:, 2:], picture[0, 0, :2, :2], atol=1e-5)
+    image = torch.arange(16.0).reshape(1, 1, 4, 4)
+    moved = zoom_image(image, 4, shift=torch.tensor([[1.0, 1.0]]))[0, 0]
+    np.testing.assert_allclose(moved[2:, 2:], image[0, 0, :2, :2], atol=1e-5)
     assert (moved[:2] == 0).all()
     assert (moved[:, :2] == 0).all()
-    moved = zoom_image(picture, 4, shift=torch.tensor([[1.0, 1.0]]), outside="border")[0, 0]
+    moved = zoom_image(image, 4, shift=torch.tensor([[1.0, 1.0]]), outside="border")[0, 0]
     np.testing.assert_allclose(moved[:2, :2], 0.0, atol=1e-5)  # the corner's own value
     np.testing.assert_allclose(moved[2:, 0], [0, 4], atol=1e-5)
 
-    torch.testing.assert_close(zoom_image(picture, 4), picture)
-    halved = zoom_image(picture, 2)[0, 0]  # each new pixel lies amid four old ones
+    torch.testing.assert_close(zoom_image(image, 4), image)
+    halved = zoom_image(image, 2)[0, 0]  # each new pixel lies amid four old ones
     np.testing.assert_allclose(halved, [[2.5, 4.5], [10.5, 12.5]], atol=1e-5)
 
 
@@ -234,7 +234,7 @@ def test_flip_of_the_camera_is_diag_r_m():
 
 @pytest.mark.parametrize("numbers", [6, 9])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_turning_the_picture_changes_the_roll_and_never_the_pose(numbers, dtype):
+def test_turning_the_image_changes_the_roll_and_never_the_pose(numbers, dtype):
     joints = 0.3 * random(2, 3, 17, 3, seed=8, dtype=dtype)
     camera = random(2, 3, numbers, seed=9, dtype=dtype)
     if numbers == 9:

@@ -5,7 +5,7 @@ import torch
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from kinepose.geometry.pinhole import NEAREST, assumed_focal, locate, turn_to_film
+from kinepose.geometry.pinhole import NEAREST, assumed_focal, locate, turn_to_video
 from kinepose.method.camera_projection import project
 from kinepose.method.forward_kinematics import forward_kinematics
 
@@ -16,14 +16,14 @@ MATRIX = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
 
 
 def body(seed):
-    """A pose [canonical], pelvis at 0, in any attitude towards the film's camera."""
+    """A pose [canonical], pelvis at 0, in any attitude towards the video's camera."""
     generator = torch.Generator().manual_seed(seed)
     parameters = torch.randn(40, generator=generator, dtype=torch.float64)
     rotation = torch.from_numpy(Rotation.random(rng=seed).as_matrix())
     return forward_kinematics(parameters), rotation
 
 
-def filmed(joints, root):
+def recorded(joints, root):
     """Where OpenCV's pinhole camera sees joints [mm] about a root [px]."""
     return torch.from_numpy(
         cv2.projectPoints((joints + root).numpy(), np.zeros(3), np.zeros(3), MATRIX, None)[0][:, 0]
@@ -31,7 +31,7 @@ def filmed(joints, root):
 
 
 def at_angle(degrees, direction, distance):
-    """A root [mm] so far off the axis of the camera, to that side of the picture."""
+    """A root [mm] so far off the axis of the camera, to that side of the image."""
     across, ahead = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
     side = [across * np.cos(np.radians(direction)), across * np.sin(np.radians(direction))]
     return distance * torch.tensor([*side, ahead], dtype=torch.float64)
@@ -39,26 +39,26 @@ def at_angle(degrees, direction, distance):
 
 @pytest.mark.parametrize("degrees", [0, 20, 45])
 @pytest.mark.parametrize("direction", [0, 130, 250])
-def test_a_person_is_found_where_the_picture_shows_them(degrees, direction):
+def test_a_person_is_found_where_the_image_shows_them(degrees, direction):
     canonical, rotation = body(seed=degrees + direction)
     joints = 1700 * canonical @ rotation.T
     root = at_angle(degrees, direction, 4200)
-    found = locate(joints, filmed(joints, root), FOCAL, MIDDLE)
+    found = locate(joints, recorded(joints, root), FOCAL, MIDDLE)
     np.testing.assert_allclose(found, root, atol=1e-3)
 
 
-def test_the_root_is_near_the_one_of_the_smallest_error_in_the_picture():
+def test_the_root_is_near_the_one_of_the_smallest_error_in_the_image():
     """Of joints2d that no position explains; the slow way moves the root until they fit best."""
     rng = np.random.default_rng(0)
     canonical, rotation = body(seed=1)
     joints, root = 1700 * canonical @ rotation.T, at_angle(25, 200, 5000)
-    joints2d = filmed(joints, root) + torch.from_numpy(rng.normal(0, 5, (17, 2)))
+    joints2d = recorded(joints, root) + torch.from_numpy(rng.normal(0, 5, (17, 2)))
     found = locate(joints, joints2d, FOCAL, MIDDLE)
     best = least_squares(
-        lambda t: (filmed(joints, torch.from_numpy(t)) - joints2d).numpy().ravel(), root.numpy()
+        lambda t: (recorded(joints, torch.from_numpy(t)) - joints2d).numpy().ravel(), root.numpy()
     )
     np.testing.assert_allclose(found, best.x, rtol=0.01)
-    left_over = (filmed(joints, found) - joints2d).square().sum()
+    left_over = (recorded(joints, found) - joints2d).square().sum()
     assert left_over < 1.03 * 2 * best.cost
 
 
@@ -67,15 +67,16 @@ def test_turning_by_hand():
     joints = torch.zeros(17, 3, dtype=torch.float64)
     joints[1], joints[2] = torch.tensor([0.0, 0, 100]), torch.tensor([0.0, 100, 0])
     joints2d = (MIDDLE + torch.tensor([900.0, 0])).expand(17, 2)
-    turned = turn_to_film(joints, joints2d, FOCAL, MIDDLE)
+    turned = turn_to_video(joints, joints2d, FOCAL, MIDDLE)
     np.testing.assert_allclose(turned[1], [100 * 0.5**0.5, 0, 100 * 0.5**0.5], atol=1e-9)
     np.testing.assert_allclose(turned[2], [0, 100, 0], atol=1e-9)  # down stays down
-    ahead = turn_to_film(joints, MIDDLE.expand(17, 2), FOCAL, MIDDLE)
+    ahead = turn_to_video(joints, MIDDLE.expand(17, 2), FOCAL, MIDDLE)
     np.testing.assert_allclose(ahead, joints, atol=1e-9)
 
 
 def rotation_seen_by_t_c(canonical, joints2d, start):
-    """R_c of the extended camera that shows a body nearest to where it is in a crop of the film."""
+    """R_c of the extended camera that shows a body nearest to where it is in a crop of the
+    video."""
     low, high = joints2d.amin(0), joints2d.amax(0)
     in_crop = (joints2d - (low + high) / 2) / (0.7 * (high - low).amax())
 
@@ -96,19 +97,19 @@ def angle(rotation):
 
 
 @pytest.mark.parametrize("degrees", [0, 15, 30])
-def test_a_person_at_the_side_is_turned_into_the_films_axes(degrees):
+def test_a_person_at_the_side_is_turned_into_the_videos_axes(degrees):
     """T_c is fitted to crops as training fits it; its rotation is then set right, and the root.
 
-    Not exactly: a crop is a part of a flat picture, which is stretched towards its border, and T_c
+    Not exactly: a crop is a part of a flat image, which is stretched towards its border, and T_c
     is always at the same distance.
     """
     errors, unturned, displaced = [], [], []
     for seed in range(8):
         canonical, rotation = body(seed)
         root = at_angle(degrees, 45 * seed, 5500)
-        joints2d = filmed(1700 * canonical @ rotation.T, root)
+        joints2d = recorded(1700 * canonical @ rotation.T, root)
         rotation_c = rotation_seen_by_t_c(canonical, joints2d, rotation)
-        turned = turn_to_film(1700 * canonical @ rotation_c.T, joints2d, FOCAL, MIDDLE)
+        turned = turn_to_video(1700 * canonical @ rotation_c.T, joints2d, FOCAL, MIDDLE)
         turned_rotation = torch.linalg.lstsq(1700 * canonical, turned).solution.T
         errors.append(angle(turned_rotation @ rotation.T))
         unturned.append(angle(rotation_c @ rotation.T))

@@ -1,4 +1,4 @@
-"""A turned picture has the same poses, turned; the way of which maps are most certain is kept."""
+"""A turned image has the same poses, turned; the way of which maps are most certain is kept."""
 
 import math
 
@@ -10,7 +10,7 @@ from kinepose.inference.any_way_up import any_way_up
 from kinepose.method.camera_projection import project
 
 
-def test_a_turned_picture_has_the_poses_of_the_picture_turned(tiny_model, monkeypatch):
+def test_a_turned_image_has_the_poses_of_the_image_turned(tiny_model, monkeypatch):
     monkeypatch.setattr(module, "UPRIGHT", 0.0)
     images = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     estimate = any_way_up(tiny_model.predict)

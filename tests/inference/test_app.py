@@ -1,4 +1,4 @@
-"""app.py: the true server in a process of its own, a real film, and headless Chromium."""
+"""app.py: the true server in a process of its own, a real video, and headless Chromium."""
 
 import http.client
 import json
@@ -31,9 +31,9 @@ LARGEST = 1
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
+def video(tmp_path_factory):
     """Someone walks past: what the detector 'motion' finds."""
-    path = tmp_path_factory.mktemp("film") / "a walk.mp4"
+    path = tmp_path_factory.mktemp("video") / "a walk.mp4"
 
     def frame(index):
         image = np.full((128, 160, 3), 90, np.uint8)
@@ -94,7 +94,7 @@ def ended(address, key):
     raise AssertionError(job)
 
 
-def test_a_film_is_dropped_watched_and_downloaded(address, film, tmp_path):
+def test_a_video_is_dropped_watched_and_downloaded(address, video, tmp_path):
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright
@@ -108,7 +108,7 @@ def test_a_film_is_dropped_watched_and_downloaded(address, film, tmp_path):
         page.goto(address)
         page.get_by_label("BVH").check()
         page.get_by_label("People are").select_option("motion")
-        page.locator("#film").set_input_files(film)
+        page.locator("#video").set_input_files(video)
         assert page.locator(".name").text_content() == "a walk.mp4"
         page.wait_for_selector("iframe", timeout=120_000)
         assert page.get_by_role("status").text_content() == "done"
@@ -121,57 +121,57 @@ def test_a_film_is_dropped_watched_and_downloaded(address, film, tmp_path):
         viewer = page.frame_locator("iframe")
         viewer.locator("#slider").fill("7")
         assert f"frame 7 of {FRAMES}" in viewer.locator("#time").text_content()
-        assert viewer.locator("#stage canvas").is_visible()
+        assert viewer.locator("#skeletons canvas").is_visible()
         page.screenshot(path=tmp_path / "page.png")
         browser.close()
     assert complaints == []
     assert len(read_poses(tmp_path / "poses.npz").frame) > FRAMES / 2
 
 
-def test_what_is_no_film_says_so_in_one_line(address):
-    status, said = upload(address, "films/text.mp4", b"this is no film" * 100)
+def test_what_is_no_video_says_so_in_one_line(address):
+    status, said = upload(address, "videos/text.mp4", b"this is no video" * 100)
     assert status == 200
     job = ended(address, said["key"])
     assert job["state"] == "failed" and job["files"] == []
-    assert "text.mp4 is not a film" in job["message"] and "\n" not in job["message"]
+    assert "text.mp4 is not a video" in job["message"] and "\n" not in job["message"]
 
 
-def test_films_that_are_too_large_are_refused_before_and_while_they_come(address, film):
+def test_videos_that_are_too_large_are_refused_before_and_while_they_come(address, video):
     place = urllib.parse.urlsplit(address)
     announced = http.client.HTTPConnection(place.hostname, place.port, timeout=10)
-    announced.putrequest("PUT", f"{place.path}films/large.mp4")
+    announced.putrequest("PUT", f"{place.path}videos/large.mp4")
     announced.putheader("Content-Length", str(LARGEST * 10**6 + 1))
     announced.endheaders()
     assert announced.getresponse().status == 413, "before a byte of it is sent"
     announced.close()
     pieces = (bytes(500_000) for _ in range(3))  # chunked: of a length that is not announced
     try:
-        assert upload(address, "films/large.mp4", pieces)[0] == 413
+        assert upload(address, "videos/large.mp4", pieces)[0] == 413
     except (ConnectionError, urllib.error.URLError) as error:  # it hangs up on who sends on
         assert isinstance(getattr(error, "reason", error), ConnectionError)
-    assert upload(address, "films/small.mp4", film.read_bytes())[0] == 200
+    assert upload(address, "videos/small.mp4", video.read_bytes())[0] == 200
 
 
-@pytest.mark.parametrize("name", ["..%2F..%2Fetc%2Fpasswd", ".mp4", "film", "%2E%2E", "a.b%2Fc"])
-def test_names_that_are_no_films_are_refused(address, name):
-    assert ask(address, f"films/{name}", "PUT", b"x")[0] in (400, 404)
+@pytest.mark.parametrize("name", ["..%2F..%2Fetc%2Fpasswd", ".mp4", "video", "%2E%2E", "a.b%2Fc"])
+def test_names_that_are_no_videos_are_refused(address, name):
+    assert ask(address, f"videos/{name}", "PUT", b"x")[0] in (400, 404)
 
 
-def test_names_and_choices_of_users_are_tamed(address, film):
-    body = film.read_bytes()
-    _, said = upload(address, "films/--help%20%24%28x%29;%C3%A4.mp4?detector=none", body)
+def test_names_and_choices_of_users_are_tamed(address, video):
+    body = video.read_bytes()
+    _, said = upload(address, "videos/--help%20%24%28x%29;%C3%A4.mp4?detector=none", body)
     job = ended(address, said["key"])
     assert (job["name"], job["state"]) == ("--help_x_ä.mp4", "done")
-    assert job["stage"] == "viewer", "the last progress bar of `predict`"
+    assert job["step"] == "viewer", "the last progress bar of `predict`"
     for choice in ("detector=file", "detector=--boxes", "format=exe", "format=bvh&format=--run"):
-        assert upload(address, f"films/film.mp4?{choice}", body)[0] == 400
+        assert upload(address, f"videos/video.mp4?{choice}", body)[0] == 400
     outside = ("..%2F--help_x_%C3%A4.mp4", "%2Fetc%2Fpasswd", "../../poses.npz", "nothing")
     for path in outside:
         assert ask(address, f"jobs/{said['key']}/{path}")[0] == 404
 
 
-def test_a_film_can_be_stopped(address, film):
-    keys = [upload(address, "films/f.mp4", film.read_bytes())[1]["key"] for _ in range(2)]
+def test_a_video_can_be_stopped(address, video):
+    keys = [upload(address, "videos/f.mp4", video.read_bytes())[1]["key"] for _ in range(2)]
     for key in keys:
         assert ask(address, f"jobs/{key}", "DELETE")[0] == 200
         assert ended(address, key)["state"] == "stopped"

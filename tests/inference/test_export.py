@@ -17,7 +17,7 @@ from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS, STANDARD_SKELETON
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.pose_files import FilmPoses, read_poses, write_poses
+from kinepose.pose_files import VideoPoses, read_poses, write_poses
 from kinepose.synthetic.mocap_files import read_bvh as read_bvh_file
 from kinepose.synthetic.motion import CLIP_FPS, STEP_LEG
 from kinepose.synthetic.retargeting import retarget
@@ -32,7 +32,7 @@ HERE, AWAY = [*range(2, 9), *range(15, 22)], np.arange(9, 15)
 NAMED_FROM_LEFT_TO_RIGHT = ("right_wrist", "right_hip", "left_hip", "left_wrist")
 
 
-def people() -> FilmPoses:
+def people() -> VideoPoses:
     """Two people 1.7 m tall who face the camera and move; one leaves and comes back."""
     generator = torch.Generator().manual_seed(0)
     rest = torch.tensor([0.0, *itertools.chain(*STANDARD_SKELETON.rest_directions)])
@@ -48,15 +48,15 @@ def people() -> FilmPoses:
     frame, track = np.array(rows).T
     root = np.array(root, np.float32)
     joints3d = np.stack(joints3d)
-    in_film = joints3d + root[:, None]
-    return FilmPoses(
-        film=np.array("film.mp4"),
+    in_video = joints3d + root[:, None]
+    return VideoPoses(
+        video=np.array("video.mp4"),
         frame=frame,
         time=frame / FPS,
         image=np.full(len(rows), ""),
         track=track,
         box=np.tile(np.float32([10, 20.5, 110, 220]), (len(rows), 1)),
-        joints2d=800 * in_film[..., :2] / in_film[..., 2:] + np.float32([320, 240]),
+        joints2d=800 * in_video[..., :2] / in_video[..., 2:] + np.float32([320, 240]),
         joints3d=joints3d,
         confidence=np.random.default_rng(0).uniform(0, 1, (len(rows), 17)).astype(np.float32),
         root=root,
@@ -116,15 +116,15 @@ def read_c3d(path):
 
 
 def test_json_and_csv_hold_what_the_arrays_hold(poses, folder):
-    film = json.loads((folder / "poses.json").read_text())
+    video = json.loads((folder / "poses.json").read_text())
     assert (
-        film["film"] == "film.mp4"
-        and film["fps"] == FPS
-        and tuple(film["joint_names"]) == JOINT_NAMES
+        video["video"] == "video.mp4"
+        and video["fps"] == FPS
+        and tuple(video["joint_names"]) == JOINT_NAMES
     )
     from_json = {
         (person["track"], pose["frame"]): pose
-        for person in film["people"]
+        for person in video["people"]
         for pose in person["poses"]
     }
     with (folder / "poses.csv").open(newline="") as file:
@@ -244,7 +244,7 @@ def first_rows(poses, count):
 
 def one_row(poses, **changes):
     """The first row alone, changed."""
-    return FilmPoses(**(first_rows(poses, 1) | changes))
+    return VideoPoses(**(first_rows(poses, 1) | changes))
 
 
 def test_who_stands_in_a_t_is_the_rest_pose_and_left_is_left_and_up_is_up(poses, tmp_path):
@@ -271,29 +271,29 @@ def test_bones_of_uneven_length_keep_their_directions(poses, tmp_path):
     stretched[mine, AT["left_wrist"]] += np.linspace(-0.3, 0.3, len(mine), dtype=np.float32)[
         :, None
     ] * (stretched[mine, AT["left_wrist"]] - stretched[mine, AT["left_elbow"]])
-    changed = FilmPoses(**(vars(poses) | {"joints3d": stretched}))
+    changed = VideoPoses(**(vars(poses) | {"joints3d": stretched}))
     export_poses(changed, ("bvh",), tmp_path)
     joints, _, _ = read_bvh(tmp_path / "track_8.bvh")
     _, expected = in_world(poses, 8)
     np.testing.assert_allclose(joints, expected, atol=0.1)
 
 
-def test_pictures_are_a_frame_a_second(poses, tmp_path):
+def test_images_are_a_frame_a_second(poses, tmp_path):
     none = {"fps": np.array(0, np.float32), "time": np.array([np.nan])}
-    pictures = one_row(poses, image=np.array(["a.png"]), **none)
-    export_poses(pictures, ("json", "csv", "bvh", "trc", "c3d"), tmp_path)
+    images = one_row(poses, image=np.array(["a.png"]), **none)
+    export_poses(images, ("json", "csv", "bvh", "trc", "c3d"), tmp_path)
     assert read_bvh(tmp_path / "track_3.bvh")[1] == 1
     assert read_trc(tmp_path / "track_3.trc")[0]["DataRate"] == "1"
-    film = json.loads((tmp_path / "poses.json").read_text())
-    assert film["fps"] == 0 and film["people"][0]["poses"][0]["time"] is None
-    assert film["people"][0]["poses"][0]["image"] == "a.png"
+    video = json.loads((tmp_path / "poses.json").read_text())
+    assert video["fps"] == 0 and video["people"][0]["poses"][0]["time"] is None
+    assert video["people"][0]["poses"][0]["image"] == "a.png"
     with (tmp_path / "poses.csv").open(newline="") as file:
         (line,) = csv.DictReader(file)
     assert line["image"] == "a.png" and line["time"] == ""
 
 
 def test_a_file_that_c3d_cannot_hold_or_the_disk_is_one_line(poses, tmp_path):
-    long = FilmPoses(
+    long = VideoPoses(
         **(
             first_rows(poses, 2)
             | {"frame": np.array([0, 65535]), "time": np.array([0, 65535 / FPS])}
@@ -348,10 +348,10 @@ def test_bad_input_is_one_line_and_nothing_stays(poses, monkeypatch, capsys, tmp
     write_poses(tmp_path / "poses.npz", poses)
     text = tmp_path / "text"
     text.write_text("no folder")
-    empty = FilmPoses(**first_rows(poses, 0))
+    empty = VideoPoses(**first_rows(poses, 0))
     write_poses(tmp_path / "empty.npz", empty)
     output = ("--output", tmp_path / "out")
-    film = ("predict", "film.mp4", "--run", tmp_path, *output)
+    video = ("predict", "video.mp4", "--run", tmp_path, *output)
     export = ("export", tmp_path / "poses.npz")
     for words, says in [
         ((*export, *output, "--formats", "fbx"), "fbx"),
@@ -361,11 +361,11 @@ def test_bad_input_is_one_line_and_nothing_stays(poses, monkeypatch, capsys, tmp
         (("export", tmp_path / "none.npz", "--formats", "trc", *output), "none.npz"),
         (("export", text, "--formats", "trc", *output), "text"),
         (("export", tmp_path / "empty.npz", "--formats", "trc", *output), "no poses"),
-        ((*film, "--formats", "fbx"), "fbx"),
-        ((*film, "--focal", "0"), "--focal"),
-        ((*film, "--focal", "nan"), "--focal"),
-        ((*film, "--height", "0"), "--height"),
-        ((*film[:4], "--output", text), "no folder"),
+        ((*video, "--formats", "fbx"), "fbx"),
+        ((*video, "--focal", "0"), "--focal"),
+        ((*video, "--focal", "nan"), "--focal"),
+        ((*video, "--height", "0"), "--height"),
+        ((*video[:4], "--output", text), "no folder"),
     ]:
         assert says in run(monkeypatch, capsys, *words), words
     assert {path.name for path in tmp_path.iterdir()} == {"poses.npz", "text", "empty.npz"}

@@ -25,7 +25,7 @@ from kinepose.video.writing import write_video
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Branches drawn anew, so that poses differ from picture to picture."""
+    """Branches drawn anew, so that poses differ from image to image."""
     torch.manual_seed(0)
     model = new_model(TINY_MODEL)
     lifter = model.pose_encoder.lifter
@@ -52,16 +52,16 @@ def exported(run):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     layers = layers_of(render_prior_set(10, seed=5, size=32), np.arange(10))
     return layers[:, :3] + 0.5 * (1 - layers[:, 3:4])
 
 
 @pytest.mark.parametrize("count", [1, 10])
-def test_the_file_has_the_poses_of_the_model(run, exported, pictures, count):
+def test_the_file_has_the_poses_of_the_model(run, exported, images, count):
     with torch.inference_mode():
-        expected = load_model(run).predict(pictures[:count])
-        found = onnx_poses(exported, run)(pictures[:count])
+        expected = load_model(run).predict(images[:count])
+        found = onnx_poses(exported, run)(images[:count])
     if count > 1:
         assert expected.joints3d.std(0).max() > 0.01
     pairs = [
@@ -83,12 +83,12 @@ def test_other_programs_read_it_and_find_names_and_sizes(exported):
     assert names == ["parameters", "camera", "joints3d", "joints2d", "seen2d", "certainty"]
 
 
-def test_eight_bits_are_smaller_and_near(run, exported, pictures):
+def test_eight_bits_are_smaller_and_near(run, exported, images):
     path = run / "int8.onnx"
     export(run, path, int8=True)
     with torch.inference_mode():
-        expected = load_model(run).predict(pictures).joints3d
-        found = onnx_poses(path, run)(pictures).joints3d
+        expected = load_model(run).predict(images).joints3d
+        found = onnx_poses(path, run)(images).joints3d
     spread = p_mpjpe(expected.roll(1, 0), expected).mean()
     assert 0 < p_mpjpe(found, expected).mean() < 0.5 * spread, "peaks of maps of noise leap"
     kinds = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
@@ -96,13 +96,13 @@ def test_eight_bits_are_smaller_and_near(run, exported, pictures):
 
 
 def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
-    film, people = tmp_path / "film.mp4", PeopleConfig("none")
+    video, people = tmp_path / "video.mp4", PeopleConfig("none")
     rng = np.random.default_rng(0)
-    write_video(film, (rng.integers(0, 255, (64, 48, 3), dtype=np.uint8) for _ in range(21)), 10.0)
+    write_video(video, (rng.integers(0, 255, (64, 48, 3), dtype=np.uint8) for _ in range(21)), 10.0)
     for name, onnx_file in (("torch", None), ("onnx", exported)):
         predict(
             PredictConfig(
-                film, tmp_path / name, run, people, overlay=False, viewer=False, onnx=onnx_file
+                video, tmp_path / name, run, people, overlay=False, viewer=False, onnx=onnx_file
             )
         )
     by_torch, by_onnx = read_poses(tmp_path / "torch"), read_poses(tmp_path / "onnx")

@@ -10,7 +10,7 @@ from kinepose.inference.onnx_detector import export_detector, onnx_answer, peopl
 from kinepose.synthetic import places
 
 
-def test_by_onnx_the_same_people_are_found_in_pictures_of_any_shape(tmp_path: Path) -> None:
+def test_by_onnx_the_same_people_are_found_in_images_of_any_shape(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     assert onnx_answer(path) is None
     export_detector(path)

@@ -1,4 +1,4 @@
-"""output_folder.py: a folder holds the results of one film and one set of settings."""
+"""output_folder.py: a folder holds the results of one video and one set of settings."""
 
 from dataclasses import replace
 
@@ -22,14 +22,14 @@ from kinepose.video.config import PeopleConfig
 @pytest.fixture
 def config(tmp_path, tiny_model):
     save_model(tiny_model, tmp_path / "run")
-    (tmp_path / "film.mp4").write_bytes(b"a film")
-    return PredictConfig(tmp_path / "film.mp4", tmp_path / "out", tmp_path / "run")
+    (tmp_path / "video.mp4").write_bytes(b"a video")
+    return PredictConfig(tmp_path / "video.mp4", tmp_path / "out", tmp_path / "run")
 
 
 def write(folder, record, *names):
     with replacing_results(folder, record) as beside:
         for name in names:
-            (beside / name).write_text(f"{name} of {record['film']}")
+            (beside / name).write_text(f"{name} of {record['video']}")
 
 
 def with_results(config):
@@ -47,7 +47,7 @@ def names(config):
     return sorted(path.name for path in config.output.iterdir())
 
 
-def test_the_same_film_and_settings_may_come_again_in_other_formats(config):
+def test_the_same_video_and_settings_may_come_again_in_other_formats(config):
     check(config)
     with_results(config)
     before = names(config)
@@ -56,18 +56,18 @@ def test_the_same_film_and_settings_may_come_again_in_other_formats(config):
     assert names(config) == sorted([*before, "poses.csv"])
 
 
-def test_another_film_and_other_settings_are_refused_or_replace_all(config, tmp_path):
+def test_another_video_and_other_settings_are_refused_or_replace_all(config, tmp_path):
     with_results(config)
     other = tmp_path / "other.mp4"
-    other.write_bytes(b"another film")
-    with pytest.raises(BadInputError, match=r"another film \(film\.mp4\).*--overwrite"):
-        check(config, film=other)
+    other.write_bytes(b"another video")
+    with pytest.raises(BadInputError, match=r"another video \(video\.mp4\).*--overwrite"):
+        check(config, video=other)
     with pytest.raises(BadInputError, match=r"other settings \(focal, height\)"):
         check(config, height=1800.0, focal=900.0)
     with pytest.raises(BadInputError, match=r"other settings \(people\)"):
         check(config, people=PeopleConfig("none"))
-    check(config, film=other, overwrite=True)
-    write(config.output, prediction_record(replace(config, film=other)), "poses.npz")
+    check(config, video=other, overwrite=True)
+    write(config.output, prediction_record(replace(config, video=other)), "poses.npz")
     assert names(config) == ["mine.txt", "poses.npz", RECORD]
     assert "other.mp4" in (config.output / "poses.npz").read_text()
 
@@ -102,15 +102,15 @@ def test_results_of_a_move_that_was_cut_off_are_nobodys(config, monkeypatch):
             check_output(config.output, record, False)
 
 
-def test_a_film_that_changed_is_another_and_a_copy_is_not(config, tmp_path):
+def test_a_video_that_changed_is_another_and_a_copy_is_not(config, tmp_path):
     with_results(config)
-    copy = tmp_path / "elsewhere" / "film.mp4"
+    copy = tmp_path / "elsewhere" / "video.mp4"
     copy.parent.mkdir()
-    copy.write_bytes(config.film.read_bytes())
-    check(config, film=copy)
-    copy.write_bytes(b"A film")
-    with pytest.raises(BadInputError, match="another film"):
-        check(config, film=copy)
+    copy.write_bytes(config.video.read_bytes())
+    check(config, video=copy)
+    copy.write_bytes(b"A video")
+    with pytest.raises(BadInputError, match="another video"):
+        check(config, video=copy)
 
 
 def test_results_that_name_nothing_are_not_mixed_with_others(config):
@@ -123,11 +123,11 @@ def test_results_that_name_nothing_are_not_mixed_with_others(config):
 
 
 @pytest.mark.parametrize("name", ["overlay.mp4", "track_7.bvh", "results.json"])
-def test_no_result_replaces_the_film(config, name):
+def test_no_result_replaces_the_video(config, name):
     config.output.mkdir()
-    (config.output / name).write_bytes(b"a film")
+    (config.output / name).write_bytes(b"a video")
     with pytest.raises(BadInputError, match="it is read"):
-        check_places(replace(config, film=config.output / name, overwrite=True))
+        check_places(replace(config, video=config.output / name, overwrite=True))
 
 
 def test_exports_of_other_poses_are_not_mixed(tmp_path):
@@ -136,7 +136,7 @@ def test_exports_of_other_poses_are_not_mixed(tmp_path):
     config = ExportConfig(tmp_path / "a.npz", tmp_path / "out", ("trc",))
     write(config.output, export_record(config, config.poses, "a.mp4"), "track_0.trc")
     check_output(config.output, export_record(config, config.poses, "a.mp4"), False)
-    with pytest.raises(BadInputError, match="another film"):
+    with pytest.raises(BadInputError, match="another video"):
         check_output(config.output, export_record(config, tmp_path / "b.npz", "b.mp4"), False)
     with pytest.raises(BadInputError, match=r"other settings \(poses\)"):
         check_output(config.output, export_record(config, tmp_path / "b.npz", "a.mp4"), False)

@@ -1,4 +1,4 @@
-"""predict.py on a tiny film, with a tiny model whose weights are random."""
+"""predict.py on a tiny video, with a tiny model whose weights are random."""
 
 import csv
 import shutil
@@ -22,7 +22,7 @@ from kinepose.model_files import load_model, new_model, save_model
 from kinepose.pose_files import read_poses
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
-from kinepose.video.reading import film_info, read_frames
+from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video
 
 WIDTH, HEIGHT, FPS, FRAMES = 96, 128, 10.0, 25
@@ -63,15 +63,15 @@ def frame_image(index):
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    path = tmp_path_factory.mktemp("film") / "two.mp4"
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "two.mp4"
     write_video(path, (frame_image(i) for i in range(FRAMES)), FPS)
     return path
 
 
 @pytest.fixture(scope="module")
-def boxes(film):
-    path = film.with_suffix(".csv")
+def boxes(video):
+    path = video.with_suffix(".csv")
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["frame", "track", "x0", "y0", "x1", "y1"])
@@ -82,19 +82,19 @@ def boxes(film):
     return path
 
 
-def predicted(film, run, output, **settings):
-    predict(PredictConfig(film, output, run, device="cpu", viewer=False, **settings))
+def predicted(video, run, output, **settings):
+    predict(PredictConfig(video, output, run, device="cpu", viewer=False, **settings))
     return read_poses(output)
 
 
 @pytest.fixture(scope="module")
-def both(film, run, boxes, tmp_path_factory):
+def both(video, run, boxes, tmp_path_factory):
     output = tmp_path_factory.mktemp("out") / "poses"
     people = PeopleConfig(detector="file", boxes=boxes)
-    return output, predicted(film, run, output, people=people, batch_size=4)
+    return output, predicted(video, run, output, people=people, batch_size=4)
 
 
-def test_every_box_gets_a_pose_in_the_order_of_the_film(both):
+def test_every_box_gets_a_pose_in_the_order_of_the_video(both):
     _, poses = both
     expected = [(i, t) for i in range(FRAMES) for t in (3, 8) if t == 3 or 5 <= i < 20]
     assert list(zip(poses.frame, poses.track, strict=True)) == expected
@@ -103,17 +103,17 @@ def test_every_box_gets_a_pose_in_the_order_of_the_film(both):
     np.testing.assert_allclose(standing, np.tile([70, 40, 84, 110], (15, 1)), atol=0.5)
     assert np.isfinite(poses.energy).all() and (poses.energy > 0).all()
     assert (poses.confidence >= 0).all() and (poses.confidence <= 1).all()
-    assert poses.film == "two.mp4" and set(poses.image.tolist()) == {""}
+    assert poses.video == "two.mp4" and set(poses.image.tolist()) == {""}
     np.testing.assert_allclose(poses.time, poses.frame / FPS, atol=1e-3)
 
 
-def test_joints3d_hang_at_the_pelvis_and_are_as_tall_as_asked(both, film, run, tmp_path):
+def test_joints3d_hang_at_the_pelvis_and_are_as_tall_as_asked(both, video, run, tmp_path):
     _, poses = both
     assert (poses.joints3d[:, 0] == 0).all()
     tall = stature(torch.from_numpy(poses.joints3d)).numpy()
     np.testing.assert_allclose(tall, 1700, rtol=1e-4)
     settings = {"people": PeopleConfig(detector="none"), "energy": False, "overlay": False}
-    short = predicted(film, run, tmp_path, height=900.0, **settings)
+    short = predicted(video, run, tmp_path, height=900.0, **settings)
     np.testing.assert_allclose(stature(torch.from_numpy(short.joints3d)).numpy(), 900, rtol=1e-4)
     assert np.isnan(short.energy).all()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["poses.npz", "results.json"]
@@ -134,7 +134,7 @@ def shown(poses, size):
     return focal * joints[..., :2] / joints[..., 2:] + np.reshape(size, (-1, 1, 2)) / 2
 
 
-def test_the_camera_would_show_the_people_where_the_picture_does(both):
+def test_the_camera_would_show_the_people_where_the_image_does(both):
     _, poses = both
     np.testing.assert_allclose(poses.focal, np.hypot(WIDTH, HEIGHT), rtol=1e-6)
     missed = np.linalg.norm(shown(poses, [WIDTH, HEIGHT]) - poses.joints2d, axis=-1)
@@ -144,18 +144,18 @@ def test_the_camera_would_show_the_people_where_the_picture_does(both):
     assert walker[-1, 0] > walker[0, 0] + 200  # the one who walks to the right
 
 
-def test_a_longer_lens_puts_people_farther_away(both, film, run, boxes, tmp_path):
+def test_a_longer_lens_puts_people_farther_away(both, video, run, boxes, tmp_path):
     _, poses = both
     settings = {"energy": False, "overlay": False, "formats": ("csv", "trc")}
     people = PeopleConfig(detector="file", boxes=boxes)
-    far = predicted(film, run, tmp_path, focal=1600.0, people=people, **settings)
+    far = predicted(video, run, tmp_path, focal=1600.0, people=people, **settings)
     assert (far.focal == 1600).all()
     np.testing.assert_allclose(far.root[:, 2] / poses.root[:, 2], 10, rtol=0.1)
     names = ["poses.csv", "poses.npz", "results.json", "track_3.trc", "track_8.trc"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-def test_pictures_have_a_focal_length_each(run, tmp_path):
+def test_images_have_a_focal_length_each(run, tmp_path):
     for name, size in (("a.png", (96, 128)), ("b.png", (300, 400))):
         cv2.imwrite(str(tmp_path / name), cv2.resize(frame_image(5), size))
     people = PeopleConfig(detector="none")
@@ -165,15 +165,15 @@ def test_pictures_have_a_focal_length_each(run, tmp_path):
     assert (missed.mean(-1) < [3, 9]).all()
 
 
-def test_poses_do_not_depend_on_the_size_of_a_batch(both, film, run, boxes, tmp_path):
+def test_poses_do_not_depend_on_the_size_of_a_batch(both, video, run, boxes, tmp_path):
     _, poses = both
     people = PeopleConfig(detector="file", boxes=boxes)
-    again = predicted(film, run, tmp_path, people=people, batch_size=64, overlay=False)
+    again = predicted(video, run, tmp_path, people=people, batch_size=64, overlay=False)
     np.testing.assert_allclose(again.joints3d, poses.joints3d, atol=0.1)
     np.testing.assert_allclose(again.energy, poses.energy, rtol=1e-3)
 
 
-def test_a_film_is_steadied_unless_told_otherwise(both, film, run, boxes, tmp_path):
+def test_a_video_is_steadied_unless_told_otherwise(both, video, run, boxes, tmp_path):
     _, poses = both
     settings = {
         "people": PeopleConfig(detector="file", boxes=boxes),
@@ -181,54 +181,54 @@ def test_a_film_is_steadied_unless_told_otherwise(both, film, run, boxes, tmp_pa
         "overlay": False,
     }
     alone = {"pose_smoothing": 0.0, "lift_window": 0.0, "repair_sides": False}
-    raw = predicted(film, run, tmp_path, batch_size=4, **alone, **settings)
+    raw = predicted(video, run, tmp_path, batch_size=4, **alone, **settings)
     lifted = lift_over_time(load_model(run), raw, 0.16, 1700.0, (96, 128))
     again = smooth_poses(repair_sides(lifted), PredictConfig.pose_smoothing)
     np.testing.assert_allclose(again.joints3d, poses.joints3d, atol=0.01)
     np.testing.assert_allclose(again.joints2d, poses.joints2d, atol=0.01)
     with pytest.raises(BadInputError, match="--pose-smoothing"):
-        predicted(film, run, tmp_path, pose_smoothing=-1.0, **settings)
+        predicted(video, run, tmp_path, pose_smoothing=-1.0, **settings)
 
 
-def test_the_overlay_shows_the_film_and_the_skeletons_beside_it(both):
+def test_the_overlay_shows_the_video_and_the_skeletons_beside_it(both):
     output, _ = both
-    info = film_info(output / "overlay.mp4")
+    info = video_info(output / "overlay.mp4")
     assert (info.frames, info.fps) == (FRAMES, FPS)
     assert (info.width, info.height) == (360 + 240, 480)  # 96 x 128 enlarged, two views of 240
     first = next(read_frames(output / "overlay.mp4")).image
-    film = cv2.resize(frame_image(0), (360, 480), interpolation=cv2.INTER_CUBIC)
+    video = cv2.resize(frame_image(0), (360, 480), interpolation=cv2.INTER_CUBIC)
     far_from_the_person = np.s_[:, 330:360]
-    changed = first[far_from_the_person].astype(int) - film[far_from_the_person]
+    changed = first[far_from_the_person].astype(int) - video[far_from_the_person]
     assert np.abs(changed).mean() < 6
-    assert np.abs(first[:, :330].astype(int) - film[:, :330]).mean() > 3
+    assert np.abs(first[:, :330].astype(int) - video[:, :330]).mean() > 3
     for view in (first[:240, 360:], first[240:, 360:]):
         assert (np.ptp(view.reshape(-1, 3).astype(int), axis=0) > 80).all()
 
 
-def test_another_film_does_not_mix_with_what_is_there(both, run, tmp_path):
+def test_another_video_does_not_mix_with_what_is_there(both, run, tmp_path):
     output, poses = both
-    picture = tmp_path / "one.png"
-    cv2.imwrite(str(picture), frame_image(3))
+    image = tmp_path / "one.png"
+    cv2.imwrite(str(image), frame_image(3))
     only_poses = {"overlay": False, "viewer": False}
-    config = PredictConfig(picture, output, run, PeopleConfig("none"), device="cpu", **only_poses)
-    with pytest.raises(BadInputError, match=r"another film \(two\.mp4\)"):
+    config = PredictConfig(image, output, run, PeopleConfig("none"), device="cpu", **only_poses)
+    with pytest.raises(BadInputError, match=r"another video \(two\.mp4\)"):
         predict(config)
     assert len(read_poses(output).frame) == len(poses.frame)
     copied = tmp_path / "copied"
     shutil.copytree(output, copied)
     predict(replace(config, output=copied, overwrite=True))
     assert sorted(path.name for path in copied.iterdir()) == ["poses.npz", "results.json"]
-    assert read_poses(copied).film == "one.png"
+    assert read_poses(copied).video == "one.png"
 
 
-def test_pictures_stand_alone(run, tmp_path):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+def test_images_stand_alone(run, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
     for i, name in enumerate(["b.png", "a.png", "c.png"]):
-        cv2.imwrite(str(pictures / name), frame_image(8 * i))
+        cv2.imwrite(str(images / name), frame_image(8 * i))
     people = PeopleConfig(detector="none")
-    folder = predicted(pictures, run, tmp_path / "folder", people=people)
-    alone = predicted(pictures / "b.png", run, tmp_path / "one", people=people)
+    folder = predicted(images, run, tmp_path / "folder", people=people)
+    alone = predicted(images / "b.png", run, tmp_path / "one", people=people)
     assert folder.frame.tolist() == [0, 1, 2] and folder.fps == 0
     np.testing.assert_allclose(alone.joints3d[0], folder.joints3d[1], atol=0.1)
     np.testing.assert_allclose(alone.energy[0], folder.energy[1], rtol=1e-3)
@@ -239,16 +239,16 @@ def test_pictures_stand_alone(run, tmp_path):
 
 def test_nothing_stays_when_it_fails(run, boxes, tmp_path):
     text = tmp_path / "text.mp4"
-    text.write_text("I am no film.\n" * 50)
+    text.write_text("I am no video.\n" * 50)
     output = tmp_path / "deep" / "poses"
-    for film, folder in [(text, run), (tmp_path / "none.mp4", run), (text, tmp_path)]:
+    for video, folder in [(text, run), (tmp_path / "none.mp4", run), (text, tmp_path)]:
         with pytest.raises(BadInputError) as caught:
-            predict(PredictConfig(film, output, folder, PeopleConfig("none"), device="cpu"))
+            predict(PredictConfig(video, output, folder, PeopleConfig("none"), device="cpu"))
         assert "\n" not in str(caught.value)
     assert not output.parent.exists()
 
 
-def test_earlier_results_stay_when_the_overlay_fails(both, film, run, tmp_path, monkeypatch):
+def test_earlier_results_stay_when_the_overlay_fails(both, video, run, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     shutil.copytree(both[0], folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -257,17 +257,17 @@ def test_earlier_results_stay_when_the_overlay_fails(both, film, run, tmp_path, 
         raise BadInputError("is the disk full?")
 
     monkeypatch.setattr("kinepose.inference.predict.write_timed_video", full)
-    config = PredictConfig(film, folder, run, PeopleConfig("none"), device="cpu", energy=False)
+    config = PredictConfig(video, folder, run, PeopleConfig("none"), device="cpu", energy=False)
     with pytest.raises(BadInputError, match="full"):
         predict(replace(config, overwrite=True))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_nobody_is_one_clear_line(run, tmp_path):
-    film = tmp_path / "empty.mp4"
-    write_video(film, (frame_image(0) for _ in range(20)), FPS)
+    video = tmp_path / "empty.mp4"
+    write_video(video, (frame_image(0) for _ in range(20)), FPS)
     with pytest.raises(BadInputError, match="no"):
-        predict(PredictConfig(film, tmp_path / "out", run, PeopleConfig("motion"), device="cpu"))
+        predict(PredictConfig(video, tmp_path / "out", run, PeopleConfig("motion"), device="cpu"))
     assert not (tmp_path / "out").exists()
 
 
@@ -281,12 +281,12 @@ def test_nobody_is_one_clear_line(run, tmp_path):
         ({"onnx": Path("none.onnx")}, r"no such file: none\.onnx"),
     ],
 )
-def test_settings_are_refused_before_the_film_is_read(settings, says, run, tmp_path):
+def test_settings_are_refused_before_the_video_is_read(settings, says, run, tmp_path):
     settings = dict(settings)
     with pytest.raises(BadInputError, match=says):
         people = PeopleConfig(**settings.pop("people", {}))
-        film, output = tmp_path / "none.mp4", tmp_path / "out"
-        predict(PredictConfig(film, output, run, people, **settings))
+        video, output = tmp_path / "none.mp4", tmp_path / "out"
+        predict(PredictConfig(video, output, run, people, **settings))
     assert not (tmp_path / "out").exists()
 
 

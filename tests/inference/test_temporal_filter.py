@@ -18,7 +18,7 @@ from kinepose.inference.temporal_filter import (
     stretches,
 )
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.pose_files import FilmPoses
+from kinepose.pose_files import VideoPoses
 
 FPS, FRAMES = 30.0, 90
 ONCE_ROUND = np.linspace(0, 2 * np.pi, FRAMES)
@@ -38,11 +38,11 @@ def moving(seed=0, noise=0.0, turn=ONCE_ROUND, track=3, start=0):
     joints3d = canonical @ (FROM_FRONT @ about).swapaxes(-1, -2)
     root = np.concatenate([900 * time - 1000, 100 * time, 5000 - 300 * time], axis=-1)
     root += noise * 100 * rng.standard_normal(root.shape)
-    in_film = joints3d + root[:, None]
-    joints2d = 800 * in_film[..., :2] / in_film[..., 2:] + [320, 240]
+    in_video = joints3d + root[:, None]
+    joints2d = 800 * in_video[..., :2] / in_video[..., 2:] + [320, 240]
     count = len(turn)
-    return FilmPoses(
-        film=np.array("film.mp4"),
+    return VideoPoses(
+        video=np.array("video.mp4"),
         frame=start + np.arange(count),
         time=(start + np.arange(count)) / FPS,
         image=np.full(count, ""),
@@ -59,13 +59,13 @@ def moving(seed=0, noise=0.0, turn=ONCE_ROUND, track=3, start=0):
 
 
 def rows_of(poses, rows):
-    return FilmPoses(**{n: v[rows] if v.ndim else v for n, v in vars(poses).items()})
+    return VideoPoses(**{n: v[rows] if v.ndim else v for n, v in vars(poses).items()})
 
 
 def together(*people):
     first = vars(people[0])
     rows = {n: np.concatenate([vars(p)[n] for p in people]) for n, v in first.items() if v.ndim}
-    return FilmPoses(**(first | rows))
+    return VideoPoses(**(first | rows))
 
 
 def assert_same(poses, others, atol=1e-3):
@@ -116,7 +116,7 @@ def test_what_is_steady_or_even_passes_unchanged():
 
 
 def test_nothing_lags():
-    """A film that runs backward gives the same poses backward."""
+    """A video that runs backward gives the same poses backward."""
     noisy = moving(noise=0.1)
     backward = replace(rows_of(noisy, np.arange(FRAMES)[::-1]), frame=noisy.frame, time=noisy.time)
     again = rows_of(smooth_poses(backward, 0.3), np.arange(FRAMES)[::-1])
@@ -207,8 +207,8 @@ def test_of_uneven_times_a_parabola_passes_and_noise_does_not():
         assert (inside < 0.4).all() and weights.sum() == pytest.approx(1)
 
 
-def test_a_film_of_uneven_frames_is_smoothed_by_its_times():
-    """Poses of an even film, every third frame of its middle alone, come out where they were."""
+def test_a_video_of_uneven_frames_is_smoothed_by_its_times():
+    """Poses of an even video, every third frame of its middle alone, come out where they were."""
     truth, noisy = moving(), moving(noise=0.05)
     kept = np.sort(np.concatenate([np.arange(30), np.arange(30, 60, 3), np.arange(60, FRAMES)]))
     few = replace(rows_of(noisy, kept), frame=np.arange(len(kept)))

@@ -9,7 +9,7 @@ import torch
 from tests.inference.test_temporal_filter import moving
 
 from kinepose.inference.bones import lengths_and_directions
-from kinepose.inference.placement import in_film, joints_in_camera
+from kinepose.inference.placement import in_video, joints_in_camera
 from kinepose.inference.temporal_lifting import agreeing, lift_over_time
 from kinepose.model_files import new_model
 
@@ -112,7 +112,7 @@ def test_each_frame_is_what_a_fit_of_its_own_says():
 
 @pytest.mark.parametrize("confidence", [0.1, 0.4, 0.9])
 def test_who_stands_still_is_lifted_to_what_the_model_says_of_the_places(tiny_model, confidence):
-    """By what is certain, its picture says the rest: half of the way at 0.4."""
+    """By what is certain, its image says the rest: half of the way at 0.4."""
     still = moving()
     count = len(still.frame)
     once = {name: np.repeat(vars(still)[name][:1], count, 0) for name in ("joints2d", "joints3d")}
@@ -127,7 +127,7 @@ def test_who_stands_still_is_lifted_to_what_the_model_says_of_the_places(tiny_mo
         poses = tiny_model.lift(torch.from_numpy(local).float(), torch.from_numpy(sure[:1]).sqrt())
         seen = torch.from_numpy(still.joints2d[:1])
         middle, focal = torch.tensor([[320.0, 240.0]]), torch.tensor([800.0])
-        lifted, _ = in_film(seen, joints_in_camera(poses, 1700.0), focal, middle)
+        lifted, _ = in_video(seen, joints_in_camera(poses, 1700.0), focal, middle)
     angle = angles(found.joints3d[:1], lifted.numpy())
     whole = angles(still.joints3d[:1], lifted.numpy())
     left = {0.1: 1.0, 0.4: 0.5, 0.9: 0.0}[confidence]

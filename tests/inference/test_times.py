@@ -9,7 +9,7 @@ import ezc3d
 import numpy as np
 import pytest
 from tests.inference.test_export import read_trc
-from tests.inference.test_predict import FRAMES, boxes, film, frame_image, predicted, run
+from tests.inference.test_predict import FRAMES, boxes, frame_image, predicted, run, video
 from tests.inference.test_trajectories import read_bvhio
 
 from kinepose.pose_files import read_poses
@@ -18,7 +18,7 @@ from kinepose.video.reading import read_frames
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.viewer import write_viewer
 
-__all__ = ["boxes", "film", "run"]
+__all__ = ["boxes", "run", "video"]
 TIMES = np.cumsum([0, *([1 / 30] * 9), *([0.1] * 8), *([1 / 30] * 7)])
 """30, 10 and 30 frames a second [s]."""
 RIGHT = 1e-3
@@ -54,8 +54,8 @@ def test_tables_have_the_times_of_the_frames(output):
 
 def test_videos_show_their_frames_then(output, tmp_path):
     page = (output / "viewer.html").read_text()
-    held = {name: re.search(rf'"{name}": ?"([^"]+)"', page)[1] for name in ("film", "time")}
-    (tmp_path / "page.mp4").write_bytes(base64.b64decode(held["film"]))
+    held = {name: re.search(rf'"{name}": ?"([^"]+)"', page)[1] for name in ("video", "time")}
+    (tmp_path / "page.mp4").write_bytes(base64.b64decode(held["video"]))
     np.testing.assert_allclose(
         np.frombuffer(base64.b64decode(held["time"]), "<f4"), TIMES, atol=RIGHT
     )

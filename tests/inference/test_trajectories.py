@@ -1,4 +1,4 @@
-"""Motions of films whose frames come unevenly, read back by readers of other people."""
+"""Motions of videos whose frames come unevenly, read back by readers of other people."""
 
 from dataclasses import replace
 
@@ -11,8 +11,8 @@ from tests.inference.test_export import people, read_trc
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
 from kinepose.inference.bones import joints_of, lengths_and_directions, turned_between
 from kinepose.inference.export import export_poses
-from kinepose.inference.trajectories import film_motions
-from kinepose.pose_files import FilmPoses
+from kinepose.inference.trajectories import video_motions
+from kinepose.pose_files import VideoPoses
 
 AT = {name: joint for joint, name in enumerate(JOINT_NAMES)}
 TIMES = np.concatenate([np.arange(0, 1, 1 / 30), np.arange(1, 2, 0.1), np.arange(2, 3, 1 / 30)])
@@ -35,8 +35,8 @@ def truth(times):
 def uneven(times=TIMES, track=0):
     world = truth(times) * [1.0, -1.0, -1.0]
     count = len(times)
-    return FilmPoses(
-        film=np.array("film.mp4"),
+    return VideoPoses(
+        video=np.array("video.mp4"),
         frame=np.arange(count),
         time=times,
         image=np.full(count, ""),
@@ -85,13 +85,13 @@ def read_bvhio(path):
     return joints, held.FrameTime
 
 
-def test_an_even_film_is_taken_as_it_is(tmp_path, capsys):
+def test_an_even_video_is_taken_as_it_is(tmp_path, capsys):
     poses = uneven(np.arange(40) / 25)
-    (motion,) = film_motions(poses)
+    (motion,) = video_motions(poses)
     np.testing.assert_allclose(motion.joints, truth(poses.time), atol=1e-2)
     assert motion.frame.tolist() == list(range(40)) and motion.found.all()
     rounded = replace(poses, time=poses.time.round(3))  # as Matroska writes them
-    np.testing.assert_array_equal(film_motions(rounded)[0].joints, motion.joints)
+    np.testing.assert_array_equal(video_motions(rounded)[0].joints, motion.joints)
     export_poses(poses, ("trc",), tmp_path)
     assert capsys.readouterr().out == ""
 
@@ -99,8 +99,8 @@ def test_an_even_film_is_taken_as_it_is(tmp_path, capsys):
 def test_where_nobody_was_found_there_is_nobody_between_the_frames_either():
     poses = uneven()
     away = (poses.time > 0.5) & (poses.time < 1.25)
-    rest = FilmPoses(**{n: v[~away] if v.ndim else v for n, v in vars(poses).items()})
-    (motion,) = film_motions(rest, 50.0)
+    rest = VideoPoses(**{n: v[~away] if v.ndim else v for n, v in vars(poses).items()})
+    (motion,) = video_motions(rest, 50.0)
     times = motion.frame / 50
     last, comes = poses.time[~away & (poses.time < 1)][-1], poses.time[poses.time >= 1.25][0]
     missing = (times > last + 2e-3) & (times < comes - 2e-3)
@@ -114,8 +114,8 @@ def test_where_nobody_was_found_there_is_nobody_between_the_frames_either():
 
 def test_a_single_frame_is_a_motion():
     poses = uneven()
-    one = FilmPoses(**{n: v[7:8] if v.ndim else v for n, v in vars(poses).items()})
-    (motion,) = film_motions(one)
+    one = VideoPoses(**{n: v[7:8] if v.ndim else v for n, v in vars(poses).items()})
+    (motion,) = video_motions(one)
     assert len(motion.frame) == 1 and motion.found.all()
     np.testing.assert_allclose(motion.joints, truth(poses.time[7:8]), atol=0.01)
 

@@ -75,7 +75,7 @@ def slow_lite(images: Tensor, weights: dict[str, Tensor]) -> list[Tensor]:
 
 @torch.no_grad()
 def test_efficientnet_lite_is_the_published_network(lite: EfficientNetLite, lite_file: Path):
-    """A picture of smooth spots, higher than wide: what is turned by mistake shows."""
+    """An image of smooth spots, higher than wide: what is turned by mistake shows."""
     torch.manual_seed(0)
     coarse = torch.rand(2, 3, 6, 4)
     images = functional.interpolate(coarse, (96, 64), mode="bicubic").clamp(0, 1)
@@ -89,7 +89,7 @@ def test_efficientnet_lite_is_the_published_network(lite: EfficientNetLite, lite
         assert other.std() > 0.5
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
     mean = images.mean(dim=(-2, -1), keepdim=True).expand_as(images).contiguous()
-    assert (lite(mean)[-1] - found[-1]).abs().max() > 1, "it sees the picture"
+    assert (lite(mean)[-1] - found[-1]).abs().max() > 1, "it sees the image"
 
 
 @pytest.mark.parametrize(("variant", "parameters"), [("0", 2.94), ("1", 3.69), ("2", 4.33)])
@@ -196,7 +196,7 @@ def test_pretrained_weights_come_from_a_folder_and_their_statistics_never_move(r
         assert torch.equal(encoder.backbone.network.state_dict()[name], tensor)
 
 
-def test_pictures_come_to_a_backbone_of_transformers_as_those_of_imagenet(resnet_folder):
+def test_images_come_to_a_backbone_of_transformers_as_those_of_imagenet(resnet_folder):
     folder, original = resnet_folder
     backbone = new_model(pretrained(folder)).pose_encoder.backbone.eval()
     images = torch.rand(2, 3, 64, 64)

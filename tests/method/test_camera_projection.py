@@ -26,7 +26,7 @@ ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-12}
 HEAD_TOP, NOSE = JOINT_NAMES.index("head_top"), JOINT_NAMES.index("nose")
 LEFT_HIP, RIGHT_HIP = JOINT_NAMES.index("left_hip"), JOINT_NAMES.index("right_hip")
 FRONT = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
-"""R_0: the person's left to the right of the picture, up to its top, forward to the viewer."""
+"""R_0: the person's left to the right of the image, up to its top, forward to the viewer."""
 
 
 def random(*shape, seed=0, dtype=torch.float64):
@@ -60,7 +60,7 @@ def test_upright_person_from_the_front_by_hand():
     np.testing.assert_allclose(joints2d[NOSE], [0, -0.4 * (3 / 0.7) / 2.9], atol=1e-9)
 
 
-def test_azimuth_90_shows_the_person_facing_the_right_of_the_picture():
+def test_azimuth_90_shows_the_person_facing_the_right_of_the_image():
     joints2d = project(standing_person(), camera_of(azimuth=90))
     np.testing.assert_allclose(joints2d[NOSE], [0.1 / 0.7, -0.4 / 0.7], atol=1e-9)
     # The left hip is on the far side: it lies in the middle, as the right one does.
@@ -72,7 +72,7 @@ def test_azimuth_90_shows_the_person_facing_the_right_of_the_picture():
 def test_elevation_90_looks_down_on_the_head():
     joints2d = project(standing_person(), camera_of(elevation=90))
     np.testing.assert_allclose(joints2d[HEAD_TOP], [0, 0], atol=1e-9)
-    # Facing the viewer from above means facing the bottom of the picture; 0.4 nearer.
+    # Facing the viewer from above means facing the bottom of the image; 0.4 nearer.
     np.testing.assert_allclose(joints2d[NOSE], [0, 0.1 * (3 / 0.7) / 2.6], atol=1e-9)
 
 
@@ -239,7 +239,7 @@ def test_camera_from_rotation_by_hand():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3), (0,)])
-def test_fit_camera_finds_the_camera_that_made_the_picture(batch, dtype):
+def test_fit_camera_finds_the_camera_that_made_the_image(batch, dtype):
     joints = 0.3 * random(*batch, 17, 3, seed=7, dtype=dtype)
     camera = random(*batch, 9, seed=8, dtype=dtype)
     camera[..., 6:] *= 0.3

@@ -28,7 +28,7 @@ def test_heatmaps_by_hand(tiny_model):
 
 
 @torch.no_grad()
-def test_without_heatmaps_a_picture_and_its_mirror_image_are_asked(tiny_config):
+def test_without_heatmaps_an_image_and_its_mirror_image_are_asked(tiny_config):
     torch.manual_seed(0)
     model = new_model(replace(tiny_config, heatmaps=0)).eval()
     images = torch.rand(3, 3, 32, 32)

@@ -50,7 +50,7 @@ def test_gradients_of_places_and_certainty_reach_the_maps():
 
 
 def test_features_under_places():
-    """Of a picture that says where it is; beyond the border it goes on."""
+    """Of an image that says where it is; beyond the border it goes on."""
     x = (torch.arange(10) + 0.5) / 5 - 1
     y = (torch.arange(6) + 0.5) / 3 - 1
     features = torch.stack([x.expand(6, 10), y[:, None].expand(6, 10)])[None]
@@ -59,7 +59,7 @@ def test_features_under_places():
     torch.testing.assert_close(at_peaks(features, places), expected)
 
 
-def test_maps_are_probabilities_at_a_quarter_of_the_picture():
+def test_maps_are_probabilities_at_a_quarter_of_the_image():
     head = HeatmapHead((4, 8, 8, 16, 32), width=8).eval()
     sizes = [(48, 32), (24, 16), (12, 8), (6, 4), (3, 2)]
     features = [torch.rand(2, c, *s) for c, s in zip((4, 8, 8, 16, 32), sizes, strict=True)]

@@ -31,7 +31,7 @@ TRAINED = {loss.name: loss.trained for loss in LOSSES}
 IDENTITY = ImageTransform(torch.zeros(4, dtype=torch.bool), torch.zeros(4))
 
 
-def pictures(seed: int) -> torch.Tensor:
+def random_images(seed: int) -> torch.Tensor:
     return torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
 
 
@@ -39,18 +39,18 @@ def pictures(seed: int) -> torch.Tensor:
 def pairs() -> PairBatch:
     valid = torch.ones(4, 1, SIZE, SIZE)
     valid[:, :, :8] = 0
-    return PairBatch(pictures(0), pictures(1), pictures(2), valid, torch.arange(4))
+    return PairBatch(random_images(0), random_images(1), random_images(2), valid, torch.arange(4))
 
 
 @pytest.fixture
 def labelled() -> LabelledBatch:
     generator = torch.Generator().manual_seed(3)
     return LabelledBatch(
-        pictures(4),
+        random_images(4),
         torch.rand(4, 17, 2, generator=generator),
         torch.rand(4, 17, 3, generator=generator),
         torch.rand(4, 9, generator=generator),
-        pictures(9)[:, :1],
+        random_images(9)[:, :1],
     )
 
 
@@ -63,7 +63,7 @@ def poses() -> PoseBatch:
 
 def elsewhere(pairs: PairBatch) -> PairBatch:
     """The pairs before other backgrounds, B_r."""
-    return replace(pairs, background=pictures(5))
+    return replace(pairs, background=random_images(5))
 
 
 def all_terms(model, pairs, labelled, poses):
@@ -131,7 +131,7 @@ def test_pixels_without_a_known_background_do_not_count(tiny_model, pairs):
     assert paired_loss(tiny_model, nothing, Weights())["pixels"] == 0
 
 
-def test_transform_is_undone_for_what_was_seen_in_the_transformed_picture():
+def test_transform_is_undone_for_what_was_seen_in_the_transformed_image():
     # A bright dot at each wrist; 'seeing' is finding the brightest pixel.
     images = torch.zeros(2, 3, 64, 64)
     left, right = (20, 40), (50, 12)  # column, row
@@ -144,7 +144,7 @@ def test_transform_is_undone_for_what_was_seen_in_the_transformed_picture():
         return (torch.stack([flat % 64, flat // 64], dim=-1) + 0.5) / 64 * 2 - 1
 
     seen = torch.zeros(2, 17, 2)
-    # In a flipped picture the left wrist is seen as the right one.
+    # In a flipped image the left wrist is seen as the right one.
     seen[0, 16], seen[0, 13] = see(0)[0], see(1)[0]
     seen[1, 13], seen[1, 16] = see(0)[1], see(1)[1]
     back = transform.undo(seen)
@@ -176,8 +176,8 @@ def test_gradients_of_unpaired_loss_pass_through_the_frozen_decoder(tiny_model, 
     assert all(p.grad is not None for p in tiny_model.appearance_encoder.parameters())
 
 
-def test_energy_is_the_unpaired_loss_of_one_picture_before_grey(tiny_model):
-    images, sources = pictures(6), pictures(7)
+def test_energy_is_the_unpaired_loss_of_one_image_before_grey(tiny_model):
+    images, sources = random_images(6), random_images(7)
     each = energy(tiny_model, images, sources)
     for i in range(4):
         grey = torch.full((1, 3, SIZE, SIZE), 0.5)
@@ -189,7 +189,7 @@ def test_energy_is_the_unpaired_loss_of_one_picture_before_grey(tiny_model):
 
 def test_a_flip_alone_is_its_own_inverse():
     flip = ImageTransform(torch.ones(4, dtype=torch.bool), torch.zeros(4))
-    images = pictures(8)
+    images = random_images(8)
     assert torch.allclose(flip.apply(images), flip_image(images), atol=1e-5)
 
 
@@ -222,9 +222,9 @@ def test_heatmaps_are_told_where_joints_are_and_forgiven_those_outside(tiny_mode
     terms = joints2d_loss(tiny_model, replace(labelled, joints2d=joints2d))
     maps, total, inside = poses.keypoints.maps.joints, 0.0, 0
     size = maps.shape[-1]
-    for picture in range(4):
+    for image in range(4):
         for joint in range(17):
-            x, y = joints2d[picture, joint].tolist()
+            x, y = joints2d[image, joint].tolist()
             if max(abs(x), abs(y)) > 1:
                 continue
             inside, weights = inside + 1, {}
@@ -234,7 +234,7 @@ def test_heatmaps_are_told_where_joints_are_and_forgiven_those_outside(tiny_mode
                     exponent = -(dx**2 + dy**2) / (2 * HEATMAP_SIGMA**2)
                     weights[row, column] = math.exp(exponent)
             for cell, weight in weights.items():
-                total -= weight / sum(weights.values()) * maps[picture, joint][cell].item()
+                total -= weight / sum(weights.values()) * maps[image, joint][cell].item()
     assert inside == 4 * 17 - 6
     assert terms["heatmaps"].item() == pytest.approx(total / inside, rel=1e-4)
     outside = replace(labelled, joints2d=labelled.joints2d + 5)
@@ -244,11 +244,11 @@ def test_heatmaps_are_told_where_joints_are_and_forgiven_those_outside(tiny_mode
 def test_the_mask_is_told_what_share_of_each_cell_shows_the_person(tiny_model, labelled):
     said = tiny_model.predict(labelled.images).keypoints.maps.mask
     total = 0.0
-    for picture in range(4):
+    for image in range(4):
         for row in range(8):
             for column in range(8):
-                cell = labelled.mask[picture, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
-                share, logit = cell.mean().item(), said[picture, row, column].item()
+                cell = labelled.mask[image, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+                share, logit = cell.mean().item(), said[image, row, column].item()
                 total -= share * -math.log1p(math.exp(-logit))
                 total -= (1 - share) * -math.log1p(math.exp(logit))
     terms = joints2d_loss(tiny_model, labelled)

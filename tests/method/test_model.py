@@ -21,7 +21,7 @@ def test_prediction_is_the_three_transforms_of_what_the_encoder_says(tiny_model)
     assert torch.equal(tiny_model.maps(poses.joints2d), spatial_maps(poses.joints2d, 8))
 
 
-def test_a_painted_picture_depends_on_pose_appearance_and_background(tiny_model):
+def test_a_painted_image_depends_on_pose_appearance_and_background(tiny_model):
     poses, appearance = tiny_model.predict(IMAGES), tiny_model.appearance(IMAGES)
     painted = tiny_model.paint(poses.joints2d, appearance, IMAGES)
     for changed in (
@@ -62,7 +62,7 @@ def edit(path, change):
     ("change", "says"),
     [
         (lambda d: d.update(format_version=99), "format_version 99: must be at most 1"),
-        (lambda d: d["model"].update(surprise=1), "surprise"),
+        (lambda d: d["model"].update(unknown=1), "unknown"),
         (lambda d: d["model"].update(pose_feature_width=16), r"does not fit config\.json: .*, not"),
         (lambda d: d.pop("model"), "model"),
     ],
@@ -92,6 +92,6 @@ def test_weights_are_never_unpickled(tiny_model, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_widths_that_do_not_lead_to_the_picture_are_refused(tiny_config):
+def test_widths_that_do_not_lead_to_the_image_are_refused(tiny_config):
     with pytest.raises(BadInputError, match="64 px, not 32"):
         new_model(replace(tiny_config, decoder_widths=(8, 8, 8, 8)))

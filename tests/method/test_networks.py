@@ -67,5 +67,5 @@ def test_decoder_reads_128_maps_and_640_channels_and_fuses_the_background_at_ful
     difference = decoder.background(changed) - decoder.background(background)
     far = torch.ones(224, 224, dtype=torch.bool)
     far[98:103, 98:103] = False
-    # Group norm spreads a trace of it over the whole picture; convolutions reach two pixels.
+    # Group norm spreads a trace of it over the whole image; convolutions reach two pixels.
     assert difference[..., far].abs().max() < 0.02 * difference[..., ~far].abs().max()

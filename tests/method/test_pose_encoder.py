@@ -54,8 +54,8 @@ def test_where_a_joint_of_no_certainty_lies_changes_nothing(lifter, seen):
     assert all(each.isfinite().all() for each in nothing)
 
 
-def test_pictures_and_the_joints_in_them_are_lifted_alike_at_first(tiny_model):
-    """The features of the picture come in with weights of nothing."""
+def test_images_and_the_joints_in_them_are_lifted_alike_at_first(tiny_model):
+    """The features of the image come in with weights of nothing."""
     poses = tiny_model.predict(torch.rand(3, 3, 32, 32))
     lifted = tiny_model.lift(poses.keypoints.joints2d, poses.keypoints.certainty)
     torch.testing.assert_close(lifted.joints2d, poses.joints2d)

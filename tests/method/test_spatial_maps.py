@@ -51,10 +51,10 @@ def test_maps_are_the_papers(dtype, settings_):
 
 
 def test_pixel_centres_by_hand():
-    centres = pixel_centres(2, 4, torch.zeros(0).double())
-    assert centres.shape == (2, 4, 2)
-    np.testing.assert_array_equal(centres[0, :, 0], [-0.75, -0.25, 0.25, 0.75])
-    np.testing.assert_array_equal(centres[:, 0, 1], [-0.5, 0.5])
+    middles = pixel_centres(2, 4, torch.zeros(0).double())
+    assert middles.shape == (2, 4, 2)
+    np.testing.assert_array_equal(middles[0, :, 0], [-0.75, -0.25, 0.25, 0.75])
+    np.testing.assert_array_equal(middles[:, 0, 1], [-0.5, 0.5])
 
 
 def test_a_joint_at_the_centre_of_a_pixel_is_the_peak_of_its_map():

@@ -29,7 +29,7 @@ FRAMES = 10
 def scored() -> ScoredRun:
     """Two splits of ten frames; in the first one energy ranks the errors, in the second backwards.
 
-    The picture of example i is grey, of value 20 i.
+    The image of example i is grey, of value 20 i.
     """
     count, shown = len(SPLITS) * FRAMES, len(SPLITS) * len(QUANTILES)
     errors = 100.0 + np.arange(count)
@@ -39,7 +39,7 @@ def scored() -> ScoredRun:
     return ScoredRun(
         ScoredFrames(
             split=np.repeat(SPLITS, FRAMES),
-            film=np.full(count, "film.mp4"),
+            video=np.full(count, "video.mp4"),
             frame=np.arange(count),
             motion=np.full(count, "getup_faceup"),
             p_mpjpe=errors,
@@ -85,8 +85,8 @@ def test_poses_page_has_a_row_a_split_and_frames_the_failures(scored):
     rows = first + np.arange(2) * (2 * strip + block + image_grids.GAP)
     columns = image_grids.GAP + np.arange(3) * (block + image_grids.GAP)
     inside = image_grids.GAP + image_grids.CELL // 4
-    pictures = page[np.ix_(rows + inside, columns + inside)][..., 0]
-    assert pictures.tolist() == [[0, 20, 40], [60, 80, 100]]
+    images = page[np.ix_(rows + inside, columns + inside)][..., 0]
+    assert images.tolist() == [[0, 20, 40], [60, 80, 100]]
     framed = (page[np.ix_(rows + 2, columns + block // 2)] == image_grids.FAILURE).all(-1)
     assert framed.tolist() == [[False, False, True]] * 2
     assert page.shape == (rows[1] + block + text, columns[2] + block + text, 3)

@@ -1,4 +1,4 @@
-"""Miniatures of the paper's tables, on benchmarks of a few pictures."""
+"""Miniatures of the paper's tables, on benchmarks of a few images."""
 
 import csv
 import json
@@ -73,8 +73,8 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     for other in ({"iterations": 12}, {"preset": "paper"}, {"size": "small"}, {"more": (runs,)}):
         with pytest.raises(BadInputError, match=f"holds rows with {next(iter(other))} "):
             reproduce(replace(config, **other))
-    claim = tmp_path / "reproduction.json"
-    claim.write_text(claim.read_text().replace("content ", "content 0"))
+    record = tmp_path / "reproduction.json"
+    record.write_text(record.read_text().replace("content ", "content 0"))
     with pytest.raises(BadInputError, match="holds rows of synthworld 2 tiny, content 0"):
         reproduce(config)
     assert (tmp_path / "tables.md").read_text() == tables

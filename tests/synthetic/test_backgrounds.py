@@ -29,7 +29,7 @@ def test_the_same_seed_paints_the_same_and_scenes_differ():
     )
     assert np.array_equal(scenes, again)
     apart = np.abs(scenes[:, None].astype(float) - scenes[None]).mean((2, 3, 4))
-    assert apart[np.triu_indices(24, 1)].min() > 8, "levels of 255, on average over the picture"
+    assert apart[np.triu_indices(24, 1)].min() > 8, "levels of 255, on average over the image"
 
 
 def test_scenes_have_contents_and_are_neither_black_nor_white():
@@ -44,15 +44,15 @@ def photographs(folder, *sizes):
     generator = np.random.default_rng(0)
     folder.mkdir(exist_ok=True)
     for index, (height, width) in enumerate(sizes):
-        picture = generator.integers(0, 255, (height, width, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f"{index}.png"), picture)
+        rendered = generator.integers(0, 255, (height, width, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{index}.png"), rendered)
     return folder
 
 
 def test_photographs_are_read_in_name_order_and_shrunk(tmp_path):
     folder = photographs(tmp_path, (20, 30), (1500, 600), (5, 5))
-    (tmp_path / "notes.txt").write_text("not a picture")
-    shapes = [picture.shape for picture in read_photographs(folder)]
+    (tmp_path / "notes.txt").write_text("not an image")
+    shapes = [rendered.shape for rendered in read_photographs(folder)]
     assert shapes == [(20, 30, 3), (1024, 410, 3), (5, 5, 3)]
 
 
@@ -76,7 +76,7 @@ def test_crops_of_photographs_of_any_size(tmp_path, size):
 def test_a_broken_photograph_is_named(tmp_path):
     photographs(tmp_path, (8, 8))
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff not a JPEG")
-    with pytest.raises(BadInputError, match=r"broken\.jpg: not a picture") as caught:
+    with pytest.raises(BadInputError, match=r"broken\.jpg: not an image") as caught:
         read_photographs(tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -86,7 +86,7 @@ def test_a_photograph_too_large_to_read_is_named(tmp_path):
     header = struct.pack(">4sIIBBBBB", b"IHDR", 200_000, 200_000, 8, 2, 0, 0, 0)
     checked = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     (tmp_path / "vast.png").write_bytes(b"\x89PNG\r\n\x1a\n" + checked)
-    with pytest.raises(BadInputError, match=r"vast\.png: not a picture"):
+    with pytest.raises(BadInputError, match=r"vast\.png: not an image"):
         read_photographs(tmp_path)
 
 

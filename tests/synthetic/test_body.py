@@ -24,15 +24,15 @@ def bent(bone: str, angles: tuple[float, float, float]) -> torch.Tensor:
 
 def test_upright_stance():
     vertices, joints = pose_body(load_body(), ADULT, REST)
-    at = dict(zip(JOINT_NAMES, joints[0], strict=True))
+    by_name = dict(zip(JOINT_NAMES, joints[0], strict=True))
     height = float(vertices[0, :, 2].max() - vertices[0, :, 2].min())
     assert 1.5 < height < 1.9
     assert joints[0, :, 2].argmax() == joint("head_top")
-    assert at["nose"][1] < at["head_top"][1] - 0.05, "people look along -y"
+    assert by_name["nose"][1] < by_name["head_top"][1] - 0.05, "people look along -y"
     for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"):
-        assert at[f"left_{name}"][0] > 0.03 > -0.03 > at[f"right_{name}"][0]
+        assert by_name[f"left_{name}"][0] > 0.03 > -0.03 > by_name[f"right_{name}"][0]
     for upper, lower in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow")):
-        limb = at[f"left_{lower}"] - at[f"left_{upper}"]
+        limb = by_name[f"left_{lower}"] - by_name[f"left_{upper}"]
         assert limb[2] / limb.norm() < -0.999, "limbs hang straight down"
 
 

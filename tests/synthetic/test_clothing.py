@@ -6,14 +6,14 @@ import torch
 
 from kinepose.synthetic.body import load_body
 from kinepose.synthetic.clothing import Covering, Pattern, random_outfit
-from kinepose.synthetic.clothing_mesh import make_garb
+from kinepose.synthetic.clothing_mesh import make_clothed_mesh
 from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.lighting import Light, random_light
 
 
 def test_places_run_along_the_arms_from_shoulder_to_wrist():
-    body, garb = load_body(), make_garb(load_body())
-    along = garb.places[:, 3]
+    body, clothed_mesh = load_body(), make_clothed_mesh(load_body())
+    along = clothed_mesh.places[:, 3]
     for bone, (low, high) in {"upperarm02.L": (0.15, 1.1), "lowerarm02.R": (1.3, 2.1)}.items():
         on_bone = along[body.dominant_bone == body.bones.index(bone)]
         assert low < on_bone.min() and on_bone.max() < high
@@ -22,10 +22,12 @@ def test_places_run_along_the_arms_from_shoulder_to_wrist():
 
 
 def test_faces_around_a_vertex_are_those_that_touch_it():
-    garb = make_garb(load_body())
-    for vertex in (0, 17, len(garb.places) - 1):
-        around = garb.faces_of_vertices[garb.starts[vertex] : garb.starts[vertex + 1]]
-        touching = torch.nonzero((garb.faces == vertex).any(1)).squeeze(1)
+    clothed_mesh = make_clothed_mesh(load_body())
+    for vertex in (0, 17, len(clothed_mesh.places) - 1):
+        around = clothed_mesh.faces_of_vertices[
+            clothed_mesh.starts[vertex] : clothed_mesh.starts[vertex + 1]
+        ]
+        touching = torch.nonzero((clothed_mesh.faces == vertex).any(1)).squeeze(1)
         assert sorted(around.tolist()) == touching.tolist()
 
 
@@ -34,8 +36,8 @@ def test_outfits_and_lights_differ_and_come_back_with_their_seed():
         generator = np.random.default_rng(seed)
         return [
             (
-                random_outfit(generator, "film", SceneConfig()),
-                random_light(generator, "film", SceneConfig()),
+                random_outfit(generator, "video", SceneConfig()),
+                random_light(generator, "video", SceneConfig()),
             )
             for _ in "abc"
         ]
@@ -44,26 +46,26 @@ def test_outfits_and_lights_differ_and_come_back_with_their_seed():
     assert len(set(draw(0) + draw(1))) == 6
 
 
-def test_renders_look_unlike_films():
+def test_renders_look_unlike_videos():
     generator = np.random.default_rng(0)
     renders = [random_outfit(generator, "render", SceneConfig()) for _ in range(20)]
-    films = [random_outfit(generator, "film", SceneConfig()) for _ in range(20)]
+    videos = [random_outfit(generator, "video", SceneConfig()) for _ in range(20)]
     for outfit in renders:
         assert all(material.pattern == Pattern.PLAIN for material in outfit.materials)
         assert outfit.materials[Covering.TOP].wrinkles == 0
-    patterns = {outfit.materials[Covering.TOP].pattern for outfit in films}
+    patterns = {outfit.materials[Covering.TOP].pattern for outfit in videos}
     assert patterns == set(Pattern)
     assert (
         random_light(generator, "render", SceneConfig()).shadow
         == 0
-        < random_light(generator, "film", SceneConfig()).shadow
+        < random_light(generator, "video", SceneConfig()).shadow
     )
 
 
 def test_light_is_as_the_settings_say():
     def light(**settings: object) -> Light:
         plain = SceneConfig(sun=(30.0, 30.0), softness=(0.0, 0.0), warmth=0.0, exposure=(1.0, 1.0))
-        return random_light(np.random.default_rng(0), "film", replace(plain, **settings))
+        return random_light(np.random.default_rng(0), "video", replace(plain, **settings))
 
     plain, high = light(), light(sun=(90.0, 90.0))
     assert plain.direction[2] == pytest.approx(0.5) and high.direction[2] == pytest.approx(1.0)
@@ -80,6 +82,6 @@ def test_light_is_as_the_settings_say():
 def test_colours_are_colours():
     generator = np.random.default_rng(0)
     for _ in range(200):
-        for material in random_outfit(generator, "film", SceneConfig()).materials:
+        for material in random_outfit(generator, "video", SceneConfig()).materials:
             for colour in (material.colour, material.second_colour):
                 assert min(colour) >= 0 and max(colour) <= 1.05

@@ -10,11 +10,17 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import MotionConfig, SceneConfig
 from kinepose.synthetic.lighting import Light, random_light
-from kinepose.synthetic.mannequin import Doll, _faces, doll_vertices, random_doll, render_doll
+from kinepose.synthetic.mannequin import (
+    Mannequin,
+    _faces,
+    mannequin_vertices,
+    random_mannequin,
+    render_mannequin,
+)
 from kinepose.synthetic.motion import roam
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import Camera, Picture, to_camera, to_picture
-from kinepose.synthetic.stage import Actor, film_camera, place
+from kinepose.synthetic.renderer import Camera, Rendered, to_camera, to_image
+from kinepose.synthetic.scene import Actor, place, random_camera
 
 AROUND, RINGS, FACES = 9, 9, 144
 """Of a limb: vertices a ring, rings, and faces."""
@@ -39,7 +45,7 @@ def actor() -> Actor:
 
 
 def camera_of(actor: Actor, moving: bool) -> Camera:
-    return film_camera(np.random.default_rng(1), actor, SIZE, 5.0, moving, SceneConfig())
+    return random_camera(np.random.default_rng(1), actor, SIZE, 5.0, moving, SceneConfig())
 
 
 def limbs_of(vertices: torch.Tensor) -> torch.Tensor:
@@ -49,7 +55,7 @@ def limbs_of(vertices: torch.Tensor) -> torch.Tensor:
 
 def limb_between(actor: Actor, start: str, end: str) -> int:
     """The limb whose first and last full rings have these joints as their middles."""
-    middles = limbs_of(doll_vertices(actor, 1.0)).mean(3)
+    middles = limbs_of(mannequin_vertices(actor, 1.0)).mean(3)
     away = [
         (middles[:, :, ring] - actor.joints[:, None, JOINT_NAMES.index(name)]).norm(dim=-1)
         for ring, name in ((2, start), (6, end))
@@ -64,13 +70,13 @@ def sun(*direction: float) -> Light:
     return replace(light, direction=direction)
 
 
-def painted(actor: Actor, camera: Camera, white: list[int]) -> Picture:
+def painted(actor: Actor, camera: Camera, white: list[int]) -> Rendered:
     """Some limbs in white, the others in black, in the same light from all sides."""
-    vertices = doll_vertices(actor, 1.0)
+    vertices = mannequin_vertices(actor, 1.0)
     facets = torch.zeros(limbs_of(vertices).shape[1], FACES, 3)
     facets[white] = 1.0
-    doll = Doll(1.0, facets.flatten(0, 1), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
-    return render_doll(vertices, doll, sun(0.0, 0.0, 1.0), camera)
+    mannequin = Mannequin(1.0, facets.flatten(0, 1), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    return render_mannequin(vertices, mannequin, sun(0.0, 0.0, 1.0), camera)
 
 
 @pytest.mark.parametrize(("start", "end"), LIMBS)
@@ -80,7 +86,7 @@ def test_limbs_run_from_joint_to_joint(actor, start, end):
 
 def test_limbs_are_closed_and_their_faces_look_outwards(actor):
     """By Gauss' theorem: the volume within the faces is that of a frustum and two round ends."""
-    faces, vertices = _faces().long(), doll_vertices(actor, 1.3)[0].double()
+    faces, vertices = _faces().long(), mannequin_vertices(actor, 1.3)[0].double()
     corners = vertices[faces].unflatten(0, (-1, FACES))
     volumes = torch.linalg.det(corners).sum(1) / 6
     rings = limbs_of(vertices[None])[0]
@@ -103,7 +109,7 @@ def test_limbs_are_closed_and_their_faces_look_outwards(actor):
 @pytest.mark.parametrize("moving", [False, True])
 def test_joints_lie_on_the_mask(actor, moving):
     camera = camera_of(actor, moving)
-    pixels = to_picture(camera, to_camera(camera, actor.joints)).floor().long().numpy()
+    pixels = to_image(camera, to_camera(camera, actor.joints)).floor().long().numpy()
     inside = []
     for mask, joints in zip(painted(actor, camera, []).mask.numpy(), pixels, strict=True):
         x, y = joints[((joints >= 0) & (joints < SIZE)).all(1)].T
@@ -116,12 +122,12 @@ def test_joints_lie_on_the_mask(actor, moving):
 def test_the_forearm_of_a_side_is_painted_where_the_joints_of_that_side_are(actor, side):
     camera = camera_of(actor, moving=True)
     ends = [f"{side}_elbow", f"{side}_wrist"]
-    picture = painted(actor, camera, [limb_between(actor, *ends)])
-    seen = to_picture(camera, to_camera(camera, actor.joints))
+    rendered = painted(actor, camera, [limb_between(actor, *ends)])
+    seen = to_image(camera, to_camera(camera, actor.joints))
     seen = seen[:, [JOINT_NAMES.index(end) for end in ends]]
     pixels = torch.stack(torch.meshgrid(*2 * [torch.arange(SIZE)], indexing="xy"), -1) + 0.5
     found = 0
-    for colour, joints in zip(picture.colour, seen, strict=True):
+    for colour, joints in zip(rendered.colour, seen, strict=True):
         arm = pixels[colour[..., 0] > 0.9]
         if len(arm) > 8:
             found += 1
@@ -133,11 +139,11 @@ def test_the_forearm_of_a_side_is_painted_where_the_joints_of_that_side_are(acto
 
 def test_a_colour_is_lit_in_three_bands_from_cool_below_to_warm_above(actor):
     camera = camera_of(actor, moving=False)
-    vertices = doll_vertices(actor, 1.0)
+    vertices = mannequin_vertices(actor, 1.0)
     cool, warm, own = (0.2, 0.3, 0.6), (1.0, 0.9, 0.7), torch.tensor([0.2, 0.6, 0.4])
-    doll = Doll(1.0, own.repeat(len(limbs_of(vertices)[0]) * FACES, 1), cool, warm)
-    picture = render_doll(vertices, doll, sun(0.0, 0.0, 1.0), camera)
-    inside = picture.colour[picture.mask == 1]
+    mannequin = Mannequin(1.0, own.repeat(len(limbs_of(vertices)[0]) * FACES, 1), cool, warm)
+    rendered = render_mannequin(vertices, mannequin, sun(0.0, 0.0, 1.0), camera)
+    inside = rendered.colour[rendered.mask == 1]
     tones = torch.lerp(torch.tensor(cool), torch.tensor(warm), torch.tensor([[0.0], [0.5], [1.0]]))
     bands = (0.25 + 0.75 * own) * tones
     apart = (inside[:, None] - bands).abs().amax(-1)
@@ -147,25 +153,28 @@ def test_a_colour_is_lit_in_three_bands_from_cool_below_to_warm_above(actor):
     torch.testing.assert_close(
         inside, torch.lerp(bands[0], bands[2], blend[:, None]), atol=1e-5, rtol=0
     )
-    rows = torch.nonzero(picture.mask == 1)[:, 1].float()
+    rows = torch.nonzero(rendered.mask == 1)[:, 1].float()
     lit, dark = (rows[apart[:, band] < 1e-5].mean() for band in (2, 0))
     assert lit < dark, "who is lit from above is lit above"
 
 
 def test_the_shadow_lies_where_the_sun_throws_it(actor):
-    camera, doll = camera_of(actor, moving=False), random_doll(np.random.default_rng(0))
-    vertices, columns = doll_vertices(actor, doll.girth), []
+    camera, mannequin = camera_of(actor, moving=False), random_mannequin(np.random.default_rng(0))
+    vertices, columns = mannequin_vertices(actor, mannequin.girth), []
     right_x, right_y, _ = camera.rotation[0, 0].tolist()
     for sign in (-0.8, 0.8):
         light = sun(sign * right_x, sign * right_y, 0.6)
-        shadow = render_doll(vertices, doll, light, camera).shadow
+        shadow = render_mannequin(vertices, mannequin, light, camera).shadow
         columns.append(torch.nonzero(shadow)[:, 2].float().mean())
     assert columns[0] > columns[1] + 10, "away from the sun [px]"
 
 
-def test_dolls_differ_and_come_back_with_their_seed():
-    dolls = [random_doll(np.random.default_rng(seed)) for seed in (0, 0, 1)]
-    assert torch.equal(dolls[0].facets, dolls[1].facets) and dolls[0].girth == dolls[1].girth
-    assert (dolls[0].facets - dolls[2].facets).abs().mean() > 0.05
-    for doll in dolls:
-        assert doll.facets.min() >= 0 and doll.facets.max() <= 1
+def test_mannequins_differ_and_come_back_with_their_seed():
+    mannequins = [random_mannequin(np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert (
+        torch.equal(mannequins[0].facets, mannequins[1].facets)
+        and mannequins[0].girth == mannequins[1].girth
+    )
+    assert (mannequins[0].facets - mannequins[2].facets).abs().mean() > 0.05
+    for mannequin in mannequins:
+        assert mannequin.facets.min() >= 0 and mannequin.facets.max() <= 1

@@ -17,7 +17,7 @@ from kinepose.synthetic.mocap_clips import captured_clips
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.synthetic.motion import STEP_LEG, Motion, mirror, part_of, resample
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.stage import place
+from kinepose.synthetic.scene import place
 
 CHILDREN = [2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 15, 16]
 PARENTS_OF_THEM = [1, 2, 4, 5, 0, 8, 8, 11, 12, 8, 14, 15]

@@ -147,8 +147,8 @@ def test_what_is_no_panorama_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff not a JPEG")
     cv2.imwrite(str(tmp_path / "square.png"), np.zeros((8, 8, 3), np.uint8))
     cases = {
-        "broken.jpg": "broken.jpg: not a picture that can be read",
-        "missing.jpg": "missing.jpg: not a picture that can be read",
+        "broken.jpg": "broken.jpg: not an image that can be read",
+        "missing.jpg": "missing.jpg: not an image that can be read",
         "square.png": "square.png: no panorama: 8 x 8 px",
     }
     for name, message in cases.items():

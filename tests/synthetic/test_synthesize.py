@@ -24,11 +24,11 @@ from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfi
 from kinepose.synthetic.single_images import Renders, render_prior
 from kinepose.synthetic.synthesize import synthesize
 from kinepose.video.box_tables import read_boxes
-from kinepose.video.reading import film_info, read_frames
+from kinepose.video.reading import read_frames, video_info
 
 FRAMES, SIZE = 8, 48
 TINY = SynthesizeConfig(
-    output=Path("films"),
+    output=Path("videos"),
     videos=2,
     seconds=0.8,
     size=SIZE,
@@ -40,18 +40,18 @@ TINY = SynthesizeConfig(
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory) -> Path:
-    """One film by a static camera, one by a moving one."""
+def videos(tmp_path_factory) -> Path:
+    """One video by a static camera, one by a moving one."""
     folder = tmp_path_factory.mktemp("world") / "tiny"
     synthesize(replace(TINY, output=folder))
     return folder
 
 
 @pytest.fixture(scope="module")
-def dolls(tmp_path_factory) -> Path:
+def mannequins(tmp_path_factory) -> Path:
     """The same of people who look foreign."""
     folder = tmp_path_factory.mktemp("world") / "foreign"
-    synthesize(replace(TINY, output=folder, look="foreign"))
+    synthesize(replace(TINY, output=folder, appearance="foreign"))
     return folder
 
 
@@ -65,20 +65,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def frames_of(folder: Path, film: int) -> np.ndarray:
-    frames = read_frames(folder / "films" / f"film_{film:04d}.mp4")
+def frames_of(folder: Path, video: int) -> np.ndarray:
+    frames = read_frames(folder / "films" / f"film_{video:04d}.mp4")
     return np.stack([frame.image for frame in frames]).astype(float)
 
 
-def test_films_labels_and_boxes_are_written_and_nothing_else(films):
-    assert sorted(contents(films)) == [
+def test_videos_labels_and_boxes_are_written_and_nothing_else(videos):
+    assert sorted(contents(videos)) == [
         "boxes.csv",
         "films/film_0000.mp4",
         "films/film_0001.mp4",
         "labels/film_0000.npz",
         "labels/film_0001.npz",
     ]
-    info = film_info(films / "films/film_0001.mp4")
+    info = video_info(videos / "films/film_0001.mp4")
     assert (info.width, info.height, info.fps, info.frames) == (SIZE, SIZE, 10.0, FRAMES)
 
 
@@ -96,22 +96,22 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
-@pytest.mark.parametrize("look", ["film", "foreign"])
-def test_another_seed_gives_other_films_and_a_film_does_not_depend_on_those_before_it(
-    films, dolls, look, tmp_path
+@pytest.mark.parametrize("appearance", ["video", "foreign"])
+def test_another_seed_gives_other_videos_and_a_video_does_not_depend_on_those_before_it(
+    videos, mannequins, appearance, tmp_path
 ):
-    films = dolls if look == "foreign" else films
-    synthesize(replace(TINY, output=tmp_path / "one", videos=1, look=look))
-    synthesize(replace(TINY, output=tmp_path / "other", videos=1, seed=1, look=look))
+    videos = mannequins if appearance == "foreign" else videos
+    synthesize(replace(TINY, output=tmp_path / "one", videos=1, appearance=appearance))
+    synthesize(replace(TINY, output=tmp_path / "other", videos=1, seed=1, appearance=appearance))
     name = "films/film_0000.mp4"
-    assert contents(tmp_path / "one")[name] == contents(films)[name]
-    assert contents(tmp_path / "other")[name] != contents(films)[name]
-    assert np.abs(frames_of(films, 0) - frames_of(tmp_path / "other", 0)).mean() > 5
-    assert np.abs(frames_of(films, 0)[0] - frames_of(films, 1)[0]).mean() > 5
+    assert contents(tmp_path / "one")[name] == contents(videos)[name]
+    assert contents(tmp_path / "other")[name] != contents(videos)[name]
+    assert np.abs(frames_of(videos, 0) - frames_of(tmp_path / "other", 0)).mean() > 5
+    assert np.abs(frames_of(videos, 0)[0] - frames_of(videos, 1)[0]).mean() > 5
 
 
-def test_labels_are_what_the_readers_expect(films):
-    with np.load(films / "labels/film_0000.npz", allow_pickle=False) as arrays:
+def test_labels_are_what_the_readers_expect(videos):
+    with np.load(videos / "labels/film_0000.npz", allow_pickle=False) as arrays:
         kinds = {name: (arrays[name].dtype, arrays[name].shape) for name in arrays.files}
         assert tuple(arrays["joint_names"].tolist()) == JOINT_NAMES
         assert arrays["format_version"] == 1
@@ -119,19 +119,19 @@ def test_labels_are_what_the_readers_expect(films):
     assert kinds["joints2d"] == (np.float32, (FRAMES, 17, 2))
     assert kinds["joints3d"] == (np.float32, (FRAMES, 17, 3))
     assert kinds["focal"] == kinds["fps"] == (np.float32, ())
-    labels = read_labels(films / "labels/film_0000.npz")
+    labels = read_labels(videos / "labels/film_0000.npz")
     assert labels.frame.tolist() == list(range(FRAMES)) and set(labels.track) == {0}
     assert labels.fps == 10
 
 
-@pytest.mark.parametrize("film", [0, 1])
-@pytest.mark.parametrize("look", ["film", "foreign"])
-def test_labels_in_2d_are_opencvs_projection_of_those_in_3d(films, dolls, look, film):
+@pytest.mark.parametrize("video", [0, 1])
+@pytest.mark.parametrize("appearance", ["video", "foreign"])
+def test_labels_in_2d_are_opencvs_projection_of_those_in_3d(videos, mannequins, appearance, video):
     """Static camera or moving; OpenCV's pixels have their centres at whole numbers."""
-    path = (dolls if look == "foreign" else films) / f"labels/film_{film:04d}.npz"
+    path = (mannequins if appearance == "foreign" else videos) / f"labels/film_{video:04d}.npz"
     labels = read_labels(path)
     lengths = np.load(path)["focal_by_frame"].astype(float)
-    assert (np.ptp(lengths) > 0) == (film == 1), "moving cameras zoom"
+    assert (np.ptp(lengths) > 0) == (video == 1), "moving cameras zoom"
     centre = SIZE / 2 - 0.5
     for frame, focal in enumerate(lengths):
         matrix = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
@@ -143,9 +143,9 @@ def test_labels_in_2d_are_opencvs_projection_of_those_in_3d(films, dolls, look, 
     assert 400 < heights.mean() < 1000, "from the pelvis to the top of the head [mm]"
 
 
-def test_left_is_left_in_the_camera_too(films, dolls):
+def test_left_is_left_in_the_camera_too(videos, mannequins):
     """No label is of a mirror image: noses are before the neck, and knees bend backward."""
-    paths = [path for folder in (films, dolls) for path in (folder / "labels").iterdir()]
+    paths = [path for folder in (videos, mannequins) for path in (folder / "labels").iterdir()]
     joints3d = np.concatenate([read_labels(path).joints3d for path in paths])
     joints, _ = canonical_joints(torch.from_numpy(joints3d).double())
     assert (joints[:, 9, 0] > joints[:, 8, 0]).all()
@@ -159,7 +159,7 @@ def test_left_is_left_in_the_camera_too(films, dolls):
     assert bent.sum() > 5 and (leftward[bent] > 0).all()
 
 
-def test_compression_and_photographs_are_seen_in_films(tmp_path):
+def test_compression_and_photographs_are_seen_in_videos(tmp_path):
     """Before a green wall, coarse and fine."""
     (tmp_path / "wall").mkdir()
     cv2.imwrite(str(tmp_path / "wall" / "green.png"), np.full((64, 64, 3), (30, 220, 30), np.uint8))
@@ -170,15 +170,15 @@ def test_compression_and_photographs_are_seen_in_films(tmp_path):
         (tmp_path / name / "films/film_0000.mp4").stat().st_size for name in ("fine", "coarse")
     ]
     assert sizes[0] > 2 * sizes[1]
-    for film in (0, 1):
-        red, green, blue = np.moveaxis(frames_of(tmp_path / "fine", film)[:, :4], -1, 0)
+    for video in (0, 1):
+        red, green, blue = np.moveaxis(frames_of(tmp_path / "fine", video)[:, :4], -1, 0)
         assert np.median(green - np.maximum(red, blue)) > 60
 
 
-@pytest.mark.parametrize("film", [0, 1])
-def test_boxes_hold_the_joints(films, film):
-    boxes = read_boxes(films / "boxes.csv")[f"film_{film:04d}.mp4"][0]
-    labels = read_labels(films / f"labels/film_{film:04d}.npz")
+@pytest.mark.parametrize("video", [0, 1])
+def test_boxes_hold_the_joints(videos, video):
+    boxes = read_boxes(videos / "boxes.csv")[f"film_{video:04d}.mp4"][0]
+    labels = read_labels(videos / f"labels/film_{video:04d}.npz")
     assert set(boxes) <= set(range(FRAMES)) and len(boxes) >= FRAMES - 2
     for frame, (x0, y0, x1, y1) in boxes.items():
         low, high = labels.joints2d[frame].min(0), labels.joints2d[frame].max(0)
@@ -188,24 +188,24 @@ def test_boxes_hold_the_joints(films, film):
         assert x1 - x0 < (high - low)[0] + 2 * slack and y1 - y0 < (high - low)[1] + 3 * slack
 
 
-def test_boxes_are_rows_of_a_csv(films):
-    with (films / "boxes.csv").open(newline="") as file:
+def test_boxes_are_rows_of_a_csv(videos):
+    with (videos / "boxes.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["film", "frame", "track", "x0", "y0", "x1", "y1"]
     assert {row[0] for row in rows[1:]} == {"film_0000.mp4", "film_0001.mp4"}
 
 
-def test_the_background_stands_still_or_moves_as_its_camera_does(films):
+def test_the_background_stands_still_or_moves_as_its_camera_does(videos):
     """Along the upper border, where there are no people; means of many pixels tame the noise."""
     changes = []
-    for film in (0, 1):
-        blocks = frames_of(films, film)[:, :6].reshape(2, FRAMES // 2, 6, SIZE // 6, 6, 3)
+    for video in (0, 1):
+        blocks = frames_of(videos, video)[:, :6].reshape(2, FRAMES // 2, 6, SIZE // 6, 6, 3)
         before, after = blocks.mean((1, 2, 4))
         changes.append(np.abs(after - before).mean())
     assert changes[0] < 1 and changes[1] > 2 * changes[0]
 
 
-def test_people_walk_about_before_static_cameras_but_for_a_share_of_films(tmp_path):
+def test_people_walk_about_before_static_cameras_but_for_a_share_of_videos(tmp_path):
     def ways(folder: Path, standing: float) -> list[float]:
         motion = MotionConfig(standing=standing)
         config = replace(TINY, output=folder, videos=4, seconds=5.0, fps=4, size=32)
@@ -301,7 +301,7 @@ def test_bad_photographs_are_named_and_nothing_is_left(tmp_path, folder):
     if folder != "missing":
         photographs.mkdir()
     if folder == "broken":
-        (photographs / "broken.png").write_bytes(b"no picture")
+        (photographs / "broken.png").write_bytes(b"no image")
     with pytest.raises(BadInputError, match=folder):
         synthesize(replace(TINY, output=output, scene=SceneConfig(backgrounds=photographs)))
     assert not output.exists()
@@ -314,7 +314,7 @@ def test_an_output_that_is_a_file(tmp_path):
     assert contents(tmp_path) == {"taken": b"mine"}
 
 
-def test_a_film_that_cannot_be_written_leaves_nothing_half_done(tmp_path):
+def test_a_video_that_cannot_be_written_leaves_nothing_half_done(tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/film_0000.npz").mkdir()
     with pytest.raises(BadInputError, match="cannot write"):

@@ -7,12 +7,12 @@ import torch
 
 from kinepose.synthetic.body import Person, load_body, random_person
 from kinepose.synthetic.clothing import Covering, Dye, Material
-from kinepose.synthetic.clothing_mesh import garb_of
+from kinepose.synthetic.clothing_mesh import clothed_mesh_of
 from kinepose.synthetic.config import MotionConfig, SceneConfig, SingleImagesConfig
 from kinepose.synthetic.garments import load_wardrobe
 from kinepose.synthetic.lighting import Light
 from kinepose.synthetic.renderer import Camera
-from kinepose.synthetic.single_images import render_take
+from kinepose.synthetic.single_images import render_sequence
 from kinepose.synthetic.styles import Style, random_style
 from kinepose.synthetic.textured_renderer import Dressed, dress, pose_mesh, render_dressed
 from kinepose.synthetic.textures import TEXTURE, pyramid
@@ -35,7 +35,7 @@ def plain_style() -> Style:
     )
 
 
-def quad(picture: np.ndarray, cutout: bool = False) -> Dressed:
+def quad(rendered: np.ndarray, cutout: bool = False) -> Dressed:
     """A square of 2 m a side before the camera, its texture as one sees it."""
     corners = torch.tensor([[-1.0, 0, 1], [1, 0, 1], [1, 0, -1], [-1, 0, -1]])
     texture = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1]])
@@ -43,12 +43,12 @@ def quad(picture: np.ndarray, cutout: bool = False) -> Dressed:
     return Dressed(
         rest=corners,
         bone_weights=torch.ones(4, 1),
-        garb=garb_of(faces, torch.zeros(4, 4)),
+        clothed_mesh=clothed_mesh_of(faces, torch.zeros(4, 4)),
         lifts=torch.zeros(4),
         texture=texture[faces.long()],
         layers=torch.zeros(2, dtype=torch.int32),
         surfaces=torch.full((2,), len(Covering), dtype=torch.int32),
-        texels=torch.from_numpy(pyramid(picture))[None],
+        texels=torch.from_numpy(pyramid(rendered))[None],
         cutout=torch.tensor([int(cutout)], dtype=torch.int32),
         skin=0,
         hair=4,
@@ -56,7 +56,7 @@ def quad(picture: np.ndarray, cutout: bool = False) -> Dressed:
 
 
 def photograph(mesh: Dressed, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """From 4 m before it, so that the square fills the middle half of the picture."""
+    """From 4 m before it, so that the square fills the middle half of the image."""
     rotation = torch.tensor([[[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]])
     position = torch.tensor([[0.0, -4.0, 0.0]])
     camera = Camera(rotation, position, torch.tensor([float(size)]), size, size)
@@ -67,12 +67,14 @@ def photograph(mesh: Dressed, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_texel_lands_where_it_should():
-    """The picture of a textured square is its texture, reduced by area; nothing is mirrored."""
+    """The image of a textured square is its texture, reduced by area; nothing is mirrored."""
     generator = np.random.default_rng(0)
     small = generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    picture = cv2.resize(small, (TEXTURE, TEXTURE), interpolation=cv2.INTER_CUBIC)
-    colour, mask = photograph(quad(np.dstack([picture, np.full_like(picture[..., :1], 255)])), 128)
-    expected = cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA) / 255
+    rendered = cv2.resize(small, (TEXTURE, TEXTURE), interpolation=cv2.INTER_CUBIC)
+    colour, mask = photograph(
+        quad(np.dstack([rendered, np.full_like(rendered[..., :1], 255)])), 128
+    )
+    expected = cv2.resize(rendered, (64, 64), interpolation=cv2.INTER_AREA) / 255
     np.testing.assert_array_equal(mask[34:94, 34:94], 1.0)
     assert mask.sum() == pytest.approx(64 * 64, rel=0.02)
     off = np.abs(colour[32:96, 32:96] - expected)[2:-2, 2:-2]
@@ -84,21 +86,21 @@ def test_a_texel_lands_where_it_should():
 def test_fine_patterns_do_not_flicker():
     """A chequerboard finer than the pixels is grey."""
     board = (np.indices((TEXTURE, TEXTURE)).sum(0) // 2 % 2 * 255).astype(np.uint8)
-    picture = np.dstack([board, board, board, np.full_like(board, 255)])
-    colour, _ = photograph(quad(picture), 64)
+    rendered = np.dstack([board, board, board, np.full_like(board, 255)])
+    colour, _ = photograph(quad(rendered), 64)
     np.testing.assert_allclose(colour[18:46, 18:46], 0.5, atol=0.02)
 
 
 def test_transparent_texels_are_holes():
-    picture = np.full((TEXTURE, TEXTURE, 4), 255, np.uint8)
-    picture[:, TEXTURE // 2 :, 3] = 0
-    _, mask = photograph(quad(picture, cutout=True), 64)
+    rendered = np.full((TEXTURE, TEXTURE, 4), 255, np.uint8)
+    rendered[:, TEXTURE // 2 :, 3] = 0
+    _, mask = photograph(quad(rendered, cutout=True), 64)
     assert mask[17:47, 17:31].min() == 1 and mask[17:47, 34:47].max() == 0
 
 
 def test_joints_lie_on_the_dressed_person():
     for number in range(2):
-        renders = render_take(STREAM, 3, number)
+        renders = render_sequence(STREAM, 3, number)
         seen = 0
         for mask, joints in zip(renders.mask, renders.joints2d, strict=True):
             near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
@@ -110,10 +112,10 @@ def test_joints_lie_on_the_dressed_person():
 
 
 def test_the_seed_and_number_decide_what_is_seen():
-    first, again = render_take(STREAM, 5, 1), render_take(STREAM, 5, 1)
+    first, again = render_sequence(STREAM, 5, 1), render_sequence(STREAM, 5, 1)
     for name, value in vars(first).items():
         np.testing.assert_array_equal(value, getattr(again, name))
-    assert (render_take(STREAM, 5, 2).image != first.image).any()
+    assert (render_sequence(STREAM, 5, 2).image != first.image).any()
 
 
 def test_posed_vertices_are_the_weighted_mean_of_what_bones_do():

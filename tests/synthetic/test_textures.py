@@ -16,19 +16,19 @@ def levels_of(texels: np.ndarray) -> list[np.ndarray]:
 
 
 def test_each_level_is_the_mean_of_the_one_before():
-    picture = np.random.default_rng(0).integers(0, 256, (TEXTURE, TEXTURE, 4), dtype=np.uint8)
-    picture[..., 3] = 255
-    levels = levels_of(pyramid(picture))
-    np.testing.assert_array_equal(levels[0], picture)
+    rendered = np.random.default_rng(0).integers(0, 256, (TEXTURE, TEXTURE, 4), dtype=np.uint8)
+    rendered[..., 3] = 255
+    levels = levels_of(pyramid(rendered))
+    np.testing.assert_array_equal(levels[0], rendered)
     for fine, coarse in pairwise(levels):
         mean = fine.reshape(len(coarse), 2, len(coarse), 2, 4).mean((1, 3))
         assert np.abs(mean - coarse).max() <= 1
 
 
 def test_what_is_transparent_takes_the_colour_beside_it():
-    picture = np.zeros((TEXTURE, TEXTURE, 4), np.uint8)
-    picture[:, : TEXTURE // 2] = (200, 100, 50, 255)
-    for level in levels_of(pyramid(picture)):
+    rendered = np.zeros((TEXTURE, TEXTURE, 4), np.uint8)
+    rendered[:, : TEXTURE // 2] = (200, 100, 50, 255)
+    for level in levels_of(pyramid(rendered)):
         side = len(level)
         near = level[:, side // 4 : side // 2 + side // 4, :3].astype(int)
         assert np.abs(near - (200, 100, 50)).max() <= 3

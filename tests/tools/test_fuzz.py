@@ -28,26 +28,26 @@ def test_the_tables_are_of_commands_that_there_are(tmp_path):
 @pytest.mark.parametrize(
     ("left", "status", "said", "fault"),
     [
-        ({}, 2, "kinepose: out: no such film", None),
+        ({}, 2, "kinepose: out: no such video", None),
         ({}, 2, "kinepose: something is wrong", "unclear"),
-        ({}, 2, "kinepose: film.mp4 'utf-8' codec can't decode", "jargon"),
+        ({}, 2, "kinepose: video.mp4 'utf-8' codec can't decode", "jargon"),
         ({}, 1, "Traceback (most recent call last):\n  ...\nValueError: x", "traceback"),
         ({}, -9, "", "killed"),
         ({}, 0, "", "accepted"),
-        ({"film.mp4": None}, 2, "kinepose: film.mp4", "destroyed"),
-        ({"film.mp4": "other"}, 2, "kinepose: film.mp4", "destroyed"),
-        ({"out.json": "{}"}, 2, "kinepose: film.mp4", None),
-        ({"out.json": "{"}, 2, "kinepose: film.mp4", "half-written"),
+        ({"video.mp4": None}, 2, "kinepose: video.mp4", "destroyed"),
+        ({"video.mp4": "other"}, 2, "kinepose: video.mp4", "destroyed"),
+        ({"out.json": "{}"}, 2, "kinepose: video.mp4", None),
+        ({"out.json": "{"}, 2, "kinepose: video.mp4", "half-written"),
         ({"out.json": '{"a": NaN}'}, 0, "", "nonsense"),
-        ({".out.part.json": "{}"}, 2, "kinepose: film.mp4", "temporary files"),
-        ({"pwned": ""}, 2, "kinepose: film.mp4", "code ran"),
+        ({".out.part.json": "{}"}, 2, "kinepose: video.mp4", "temporary files"),
+        ({"pwned": ""}, 2, "kinepose: video.mp4", "code ran"),
     ],
 )
 def test_the_judge_sees_what_is_wrong(left, status, said, fault, tmp_path):
-    tried = case(tmp_path, "x", "y", ["info"], expect="fail", names=("film", "out"))
+    tried = case(tmp_path, "x", "y", ["info"], expect="fail", names=("video", "out"))
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "film.mp4").write_text("film")
+    (folder / "video.mp4").write_text("video")
     before = manifest(folder)
     for name, text in left.items():
         path = folder / name
@@ -61,8 +61,8 @@ def test_the_judge_sees_what_is_wrong(left, status, said, fault, tmp_path):
 def test_what_stands_in_place_of_a_file_and_what_becomes_of_its_bytes(tmp_path):
     kinds = {}
     for place in PLACES:
-        path = tmp_path / "film.mp4"
-        path.write_text("film")
+        path = tmp_path / "video.mp4"
+        path.write_text("video")
         put_in_place(path, place)
         kinds[place] = kind_of(path)
         put_in_place(path, "missing")

@@ -113,14 +113,14 @@ def test_labels_that_were_used_are_on_the_card(shipped):
     figures = json.loads((shipped / "figures.json").read_text())
     figures["stages"][0]["variant"] = "weakly"
     card = model_card(figures)
-    assert "Labels of films were used" in card and "No human annotation" not in card
+    assert "Labels of videos were used" in card and "No human annotation" not in card
 
 
-def test_the_name_shipped_stands_for_it(shipped, settings, films, monkeypatch, tmp_path):
+def test_the_name_shipped_stands_for_it(shipped, settings, videos, monkeypatch, tmp_path):
     monkeypatch.setattr("kinepose.run_folder.WEIGHTS", shipped)
-    film = next((films / "films").glob("*.mp4"))
-    people = PeopleConfig(detector="file", boxes=films / "boxes.csv")
-    predict(PredictConfig(film, tmp_path, people=people, overlay=False, viewer=False))
+    video = next((videos / "films").glob("*.mp4"))
+    people = PeopleConfig(detector="file", boxes=videos / "boxes.csv")
+    predict(PredictConfig(video, tmp_path, people=people, overlay=False, viewer=False))
     poses, digest = (
         read_poses(tmp_path),
         hashlib.sha256((shipped / "model.safetensors").read_bytes()),
@@ -206,7 +206,7 @@ def test_the_shipped_model_is_the_one_of_its_card():
 @pytest.mark.parametrize("version", [1, 2])
 def test_the_shipped_model_has_the_figures_of_its_card(version, synthworlds, tmp_path):
     """On the benchmark that is made in seconds; codecs, float16 and processors change a little:
-    a film of unseen_look came out 1.5 mm easier on Intel's than on AMD's."""
+    a video of unseen_look came out 1.5 mm easier on Intel's than on AMD's."""
     (held,) = (
         held
         for held in json.loads((WEIGHTS / "figures.json").read_text())["scores"]

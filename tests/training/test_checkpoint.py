@@ -14,17 +14,17 @@ from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.render_stream import poses_ahead, render_ahead
 from kinepose.model_files import load_model
 from kinepose.run_folder import read_log
-from kinepose.synthetic.single_images import TAKE
+from kinepose.synthetic.single_images import SEQUENCE
 from kinepose.training.checkpoint import Run, follow
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train
 
-STREAM = StreamConfig(renders=TAKE, size=48, poses=TAKE, pose_batch=8, loaders=0, workers=1)
+STREAM = StreamConfig(renders=SEQUENCE, size=48, poses=SEQUENCE, pose_batch=8, loaders=0, workers=1)
 
 
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory) -> StreamConfig:
-    """One take of renders and one of poses, made here in place of other processes."""
+    """One sequence of renders and one of poses, made here in place of other processes."""
     folder = tmp_path_factory.mktemp("ahead")
 
     def make(paths, make_one, workers, what):
@@ -124,7 +124,7 @@ def test_what_is_kept_is_the_average_and_says_how_it_came(config):
     assert not all(torch.equal(t, held[n.replace("kept.", "model.")]) for n, t in kept.items())
 
 
-def test_lifting_leaves_the_networks_that_see_pictures_alone(config):
+def test_lifting_leaves_the_networks_that_see_images_alone(config):
     """Even what batch norm counts."""
     train(replace(config, iterations=1))
     before = load_file(config.output / "state.safetensors")

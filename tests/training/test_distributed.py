@@ -24,7 +24,7 @@ def words(clips: Path, output: Path, batch_size: int) -> list[str]:
         "batch-size": batch_size,
         "prior-images": 4,
         "smallest-spread": 0,
-        "picture-every": 5,
+        "image-every": 5,
         "device": "cpu",
         "model.heatmaps": 0,
     }
@@ -43,7 +43,7 @@ def torchrun(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_processes_train_as_one_does(clips, tmp_path):
-    """But for heatmaps, whose batch norm sees the pictures of one process alone."""
+    """But for heatmaps, whose batch norm sees the images of one process alone."""
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     for output, start in ((alone, python), (shared, torchrun)):
         done = start(*words(clips, output, batch_size=4))

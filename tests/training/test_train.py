@@ -21,7 +21,7 @@ from kinepose.dataset.config import StreamConfig
 from kinepose.errors import BadInputError, TrainingError
 from kinepose.evaluation.evaluate import score_overfit
 from kinepose.model_files import load_model
-from kinepose.run_folder import read_last_pictures, read_log
+from kinepose.run_folder import read_last_images, read_log
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.losses import LOSSES
 from kinepose.training.schedule import learning_rate
@@ -55,8 +55,8 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_full_labels_follow_the_warm_up(config, films):
-    train(replace(config, variant="full", labels=(films / "labels",)))
+def test_full_labels_follow_the_warm_up(config, videos):
+    train(replace(config, variant="full", labels=(videos / "labels",)))
     log = read_log(config.output)
     assert [line["loss"] for line in log] == ["prior"] * 2 + ["joints3d"] * 6
 
@@ -110,13 +110,13 @@ def test_losses_take_turns_after_the_warm_up(config):
         ({"variant": "full"}, {"joints3d"}),
     ],
 )
-def test_variants_train_by_their_supervision(config, films, settings, losses):
-    labels = settings.get("variant") in ("weakly", "semi", "full") and (films / "labels",)
+def test_variants_train_by_their_supervision(config, videos, settings, losses):
+    labels = settings.get("variant") in ("weakly", "semi", "full") and (videos / "labels",)
     train(replace(config, labels=labels or (), warm_up=0, **settings))
     assert {line["loss"] for line in read_log(config.output)} == losses
 
 
-def test_consistency_and_unpaired_films_wait_until_people_are_painted(config):
+def test_consistency_and_unpaired_videos_wait_until_people_are_painted(config):
     train(replace(config, consistency_from=6))
     for line in read_log(config.output):
         assert line["loss"] != "unpaired" or line["step"] > 6
@@ -182,7 +182,7 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
     command = (
         "import sys; from pathlib import Path; from dataclasses import replace;"
         "from kinepose.training.config import PRESETS; from kinepose.training.train import train;"
-        "from kinepose.dataset import backgrounds; backgrounds.PICTURES = 24;"
+        "from kinepose.dataset import backgrounds; backgrounds.IMAGES = 24;"
         "from tests.conftest import TINY_MODEL;"
         "train(replace(PRESETS['cpu'], output=Path(sys.argv[1]), clips=(Path(sys.argv[2]),),"
         "iterations=4000, warm_up=2, consistency_from=2, batch_size=3, prior_images=4, threads=1,"
@@ -249,7 +249,7 @@ from kinepose.training.config import *
 from kinepose.errors import BadInputError
 from kinepose.training.train import train
 from kinepose.dataset import backgrounds
-backgrounds.PICTURES = 24
+backgrounds.IMAGES = 24
 settings, compiler = eval(sys.stdin.read()), config.cpp.cxx
 config.cpp.cxx = ("nothing",)
 try:
@@ -290,21 +290,21 @@ def test_minutes_end_a_run_cleanly(config):
     load_model(config.output)
 
 
-def test_pictures_hold_what_the_report_draws(config):
-    train(replace(config, picture_every=4, warm_up=8))
-    assert len(list((config.output / "pictures").glob("*.npz"))) == 2
-    step, arrays = read_last_pictures(config.output)
-    pictures = vars(arrays)
+def test_images_hold_what_the_report_draws(config):
+    train(replace(config, image_every=4, warm_up=8))
+    assert len(list((config.output / "images").glob("*.npz"))) == 2
+    step, arrays = read_last_images(config.output)
+    images = vars(arrays)
     assert step == 8
-    count = len(pictures["target"])
+    count = len(images["target"])
     for name in ("source", "target", "background", "reconstruction"):
-        assert pictures[name].shape == (count, 32, 32, 3)
-        assert pictures[name].dtype == np.uint8
-    assert pictures["maps"].shape == (count, 33, 8, 8)
-    assert pictures["transfers"].shape[:3] == (
-        len(pictures["pose_images"]),
-        len(pictures["appearance_images"]),
-        len(pictures["background_images"]),
+        assert images[name].shape == (count, 32, 32, 3)
+        assert images[name].dtype == np.uint8
+    assert images["maps"].shape == (count, 33, 8, 8)
+    assert images["transfers"].shape[:3] == (
+        len(images["pose_images"]),
+        len(images["appearance_images"]),
+        len(images["background_images"]),
     )
 
 
@@ -317,7 +317,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_in_one_line(config):
 
 def test_poses_that_become_one_stop_the_run(config):
     with pytest.raises(TrainingError, match="become one"):
-        train(replace(config, learning_rate=0.0, picture_every=4))
+        train(replace(config, learning_rate=0.0, image_every=4))
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"variant": "full", "labels": (Path("nowhere"),)}, "nowhere"),
         ({"crop_jitter": 0.1, "model": replace(TINY_MODEL, extended_camera=False)}, "extended"),
         ({"batch_size": 0}, "--batch-size"),
-        ({"picture_every": 0}, "--picture-every"),
+        ({"image_every": 0}, "--image-every"),
         ({"threads": -1}, "--threads"),
         ({"smallest_gap": 60.0}, "--smallest-gap"),
         ({"seed": -1}, "--seed"),
@@ -356,7 +356,7 @@ def test_settings_that_cannot_be_met_are_one_line(config, settings, says):
 
 
 def test_a_batch_of_one_trains(config, tmp_path):
-    """Of pictures in which more than one cell is left where batch norm takes their mean."""
+    """Of images in which more than one cell is left where batch norm takes their mean."""
     model = replace(TINY_MODEL, image_size=64, map_size=16)
     config = replace(config, output=tmp_path / "large", batch_size=1, model=model)
     train(config)

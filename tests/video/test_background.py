@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.tiny_films import walker_frames
+from tests.tiny_videos import walker_frames
 
 from kinepose.video.background import (
     STILL_CAMERA,
@@ -22,7 +22,7 @@ def test_motion_tells_a_still_camera_from_a_moving_one() -> None:
 
 def test_motion_by_hand() -> None:
     frames = np.zeros((2, 10, 10, 3), np.uint8)
-    frames[1, :, 5:] = 30  # the half that changes most; a fifth of the picture does not count
+    frames[1, :, 5:] = 30  # the half that changes most; a fifth of the image does not count
     assert background_motion(frames) == pytest.approx(30 * np.sqrt((50 - 20) / 80))
     assert background_motion(frames[:1]) == 0
 
@@ -47,14 +47,14 @@ def test_the_median_is_numpys_over_the_frames_without_people() -> None:
     free = np.sort(np.stack(samples[5:]), axis=0)
     expected = stack[5]  # the lower of the two middle ones
     expected[1:4, 2:5] = free[3, 1:4, 2:5]
-    np.testing.assert_array_equal(found.picture, expected)
+    np.testing.assert_array_equal(found.image, expected)
     assert found.known.all()
 
 
 def test_the_scene_behind_a_walker_is_found_and_known() -> None:
     frames, boxes, scene = walker_frames()
     found = estimate_background(frames, [box[None] for box in boxes])
-    assert np.abs(found.picture.astype(int) - scene).max() == 0
+    assert np.abs(found.image.astype(int) - scene).max() == 0
     assert found.known.all()
 
 
@@ -62,12 +62,12 @@ def test_where_a_person_never_leaves_the_background_is_unknown() -> None:
     frames, boxes, scene = walker_frames(walks=False)
     found = estimate_background(frames, [box[None] for box in boxes])
     assert unknown_share(found.known, boxes[0]) > 0.9
-    assert (found.picture[found.known] == scene[found.known]).all()
+    assert (found.image[found.known] == scene[found.known]).all()
     middle_x = int(boxes[:, [0, 2]].mean())
-    assert (found.picture[70, middle_x] != scene[70, middle_x]).any()  # his trunk
+    assert (found.image[70, middle_x] != scene[70, middle_x]).any()  # his trunk
 
 
-def test_shares_count_the_part_of_a_box_in_the_picture() -> None:
+def test_shares_count_the_part_of_a_box_in_the_image() -> None:
     known = np.ones((10, 10), bool)
     known[:, :2] = False
     assert unknown_share(known, np.array([-4.0, 0.0, 4.0, 10.0])) == pytest.approx(0.5)
@@ -100,4 +100,4 @@ def test_windows_hold_no_more_frames_than_they_sample() -> None:
     for window, estimate in zip(windows, estimates, strict=True):
         sampled = [frames[sample] for sample in window.samples]
         naive = estimate_background(sampled, [NOBODY] * len(sampled))
-        np.testing.assert_array_equal(estimate.picture, naive.picture)
+        np.testing.assert_array_equal(estimate.image, naive.image)

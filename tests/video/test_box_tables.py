@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kinepose.errors import BadInputError, FilmWarning
+from kinepose.errors import BadInputError, VideoWarning
 from kinepose.video.box_tables import read_boxes
 
 
-def test_boxes_are_read_by_film_track_and_frame(tmp_path: Path) -> None:
+def test_boxes_are_read_by_video_track_and_frame(tmp_path: Path) -> None:
     path = tmp_path / "boxes.csv"
     path.write_text("film, frame, track, x0,y0,x1,y1\na.mp4,3,1,0,1,2.5,3\n\nb.mp4,0,0,1,1,2,2\n")
     boxes = read_boxes(path)
@@ -74,7 +74,7 @@ def test_spaces_and_empty_lines_do_no_harm_and_scores_are_heeded(tmp_path: Path)
     path = tmp_path / "boxes.csv"
     rows = "0 , 0 , 1 , 1 , 2 , 2 , 0.9\n , , , , , , \n1,0,1,1,2,2,0.4\n2,0,1,1,2,2,\n"
     path.write_text("frame , track , x0 , y0 , x1 , y1 , score\n" + rows)
-    with pytest.warns(FilmWarning, match=r"boxes\.csv: 1 boxes with a score below 0\.5"):
+    with pytest.warns(VideoWarning, match=r"boxes\.csv: 1 boxes with a score below 0\.5"):
         boxes = read_boxes(path, least_score=0.5)
     assert sorted(boxes[""][0]) == [0, 2]
 
@@ -86,5 +86,5 @@ def test_a_table_of_a_larger_video_whose_boxes_reach_over_the_edge_is_said(tmp_p
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_boxes(path, size=(640, 360))
-    with pytest.warns(FilmWarning, match="9 of 9 boxes reach far over the edge"):
+    with pytest.warns(VideoWarning, match="9 of 9 boxes reach far over the edge"):
         read_boxes(path, size=(320, 180))

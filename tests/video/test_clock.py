@@ -1,4 +1,4 @@
-"""clock.py: when frames are shown, in films whose own clock does not say it plainly."""
+"""clock.py: when frames are shown, in videos whose own clock does not say it plainly."""
 
 import warnings
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import av
 import numpy as np
 import pytest
 
-from kinepose.errors import BrokenFilmWarning, FilmWarning
-from kinepose.video.reading import film_info, read_frames
+from kinepose.errors import BrokenVideoWarning, VideoWarning
+from kinepose.video.reading import read_frames, video_info
 
 COUNT, RATE = 12, 25
 
 
-def film(
+def video(
     path: Path, codec: str, times: Sequence[float] | None = None, form: str | None = None
 ) -> Path:
     """Frames that brighten, at these times [s] or evenly, with B-frames where the codec has any."""
@@ -49,7 +49,7 @@ BRIGHT = 20 * np.arange(COUNT)
 def test_frames_of_avi_come_evenly_though_it_numbers_them_as_decoded(
     tmp_path: Path, codec: str
 ) -> None:
-    times, bright = shown(film(tmp_path / "film.avi", codec))
+    times, bright = shown(video(tmp_path / "video.avi", codec))
     np.testing.assert_allclose(times, EVEN, atol=1e-6)
     np.testing.assert_allclose(bright, BRIGHT, atol=4)
 
@@ -59,8 +59,10 @@ def test_frames_of_avi_come_evenly_though_it_numbers_them_as_decoded(
 def test_time_goes_on_where_streams_are_joined(
     tmp_path: Path, suffix: str, codec: str, leap: float
 ) -> None:
-    first = film(tmp_path / f"a{suffix}", codec, EVEN + 5.0 if codec == "libx264" else None)
-    second = film(tmp_path / f"b{suffix}", codec, EVEN + 5.0 + leap if codec == "libx264" else None)
+    first = video(tmp_path / f"a{suffix}", codec, EVEN + 5.0 if codec == "libx264" else None)
+    second = video(
+        tmp_path / f"b{suffix}", codec, EVEN + 5.0 + leap if codec == "libx264" else None
+    )
     joined = tmp_path / f"joined{suffix}"
     joined.write_bytes(first.read_bytes() + second.read_bytes())
     with warnings.catch_warnings(record=True) as said:
@@ -77,12 +79,12 @@ def test_a_pause_is_no_leap(tmp_path: Path) -> None:
     times = np.where(np.arange(COUNT) < 5, EVEN, EVEN + 8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read, _ = shown(film(tmp_path / "film.ts", "libx264", times.tolist()))
+        read, _ = shown(video(tmp_path / "video.ts", "libx264", times.tolist()))
     np.testing.assert_allclose(read, times, atol=1e-3)
 
 
 def test_a_bare_stream_has_the_rate_that_its_codec_states(tmp_path: Path) -> None:
-    path = tmp_path / "film.h264"
+    path = tmp_path / "video.h264"
     with av.open(str(path), "w", format="h264") as container:
         stream = container.add_stream("libx264", rate=50, options={"bf": "2"})
         stream.height, stream.width = 32, 48
@@ -94,18 +96,18 @@ def test_a_bare_stream_has_the_rate_that_its_codec_states(tmp_path: Path) -> Non
         warnings.simplefilter("error")
         times, _ = shown(path)
     np.testing.assert_allclose(times, np.arange(COUNT) / 50, atol=1e-9)
-    assert film_info(path).fps == 50
+    assert video_info(path).fps == 50
 
 
 def test_where_nothing_states_a_rate_one_is_assumed_aloud(tmp_path: Path) -> None:
-    path = film(tmp_path / "film.mjpeg", "mjpeg", form="mjpeg")
-    with pytest.warns(FilmWarning, match=r"film\.mjpeg states no frame rate: 25 frames"):
+    path = video(tmp_path / "video.mjpeg", "mjpeg", form="mjpeg")
+    with pytest.warns(VideoWarning, match=r"video\.mjpeg states no frame rate: 25 frames"):
         times, _ = shown(path)
     np.testing.assert_allclose(times, EVEN, atol=1e-9)
 
 
 def test_the_rate_of_a_bare_dv_stream_is_not_that_of_its_clock(tmp_path: Path) -> None:
-    path = tmp_path / "film.dv"
+    path = tmp_path / "video.dv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("dvvideo", rate=25)
         stream.height, stream.width, stream.pix_fmt = 576, 720, "yuv420p"
@@ -113,12 +115,12 @@ def test_the_rate_of_a_bare_dv_stream_is_not_that_of_its_clock(tmp_path: Path) -
             frame = av.VideoFrame.from_ndarray(np.zeros((576, 720, 3), np.uint8))
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    assert film_info(path).fps == 25
+    assert video_info(path).fps == 25
 
 
-def test_a_cut_group_of_pictures_begins_with_its_first_whole_one(tmp_path: Path) -> None:
+def test_a_cut_group_of_images_begins_with_its_first_whole_one(tmp_path: Path) -> None:
     """As recorders cut: what refers to frames before the cut is left out, not painted grey."""
-    path = tmp_path / "film.ts"
+    path = tmp_path / "video.ts"
     with av.open(str(path), "w") as container:
         options = {"bf": "3", "g": "12", "x264-params": "open-gop=1"}
         stream = container.add_stream("libx264", rate=RATE, options=options)
@@ -131,7 +133,7 @@ def test_a_cut_group_of_pictures_begins_with_its_first_whole_one(tmp_path: Path)
     whole = path.read_bytes()
     path.write_bytes(whole[len(whole) // 3 // 188 * 188 :])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BrokenFilmWarning)
+        warnings.simplefilter("ignore", BrokenVideoWarning)
         times, _ = shown(path)
         images = [frame.image for frame in read_frames(path)]
     assert 8 < len(times) < 34

@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.tiny_films import FPS, overlap, texture, walker_frames
+from tests.tiny_videos import FPS, overlap, texture, walker_frames
 from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
 from kinepose.errors import BadInputError
 from kinepose.video.background import background_motion
-from kinepose.video.detectors import moving_people, network_detector, whole_picture
+from kinepose.video.detectors import moving_people, network_detector, whole_image
 
 
 def moving(frames: np.ndarray) -> list:
@@ -42,8 +42,8 @@ def test_other_light_for_a_moment_is_nobody() -> None:
     assert max(areas) < 0.4 * frames[0].shape[0] * frames[0].shape[1]
 
 
-def test_the_whole_picture() -> None:
-    assert whole_picture(np.zeros((5, 7, 3), np.uint8)).tolist() == [[0, 0, 7, 5]]
+def test_the_whole_image() -> None:
+    assert whole_image(np.zeros((5, 7, 3), np.uint8)).tolist() == [[0, 0, 7, 5]]
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +90,9 @@ def test_a_detector_of_transformers_finds_people_in_pixels_of_the_frame(
     network = RTDetrForObjectDetection.from_pretrained(detector_folder).eval()
     pixels = RTDetrImageProcessorPil.from_pretrained(detector_folder)(image, return_tensors="pt")
     with torch.inference_mode():
-        centres = network(**pixels).pred_boxes[0].numpy()
+        middles = network(**pixels).pred_boxes[0].numpy()
     expected = np.concatenate(
-        [centres[:, :2] - centres[:, 2:] / 2, centres[:, :2] + centres[:, 2:] / 2], axis=-1
+        [middles[:, :2] - middles[:, 2:] / 2, middles[:, :2] + middles[:, 2:] / 2], axis=-1
     ) * np.tile([image.shape[1], image.shape[0]], 2)
     assert boxes.shape == (10, 4)
     assert np.allclose(np.sort(boxes, axis=0), np.sort(expected, axis=0), atol=1e-3)

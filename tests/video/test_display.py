@@ -1,4 +1,4 @@
-"""display.py, fields.py and containers.py on tiny films of every kind, each made here."""
+"""display.py, fields.py and containers.py on tiny videos of every kind, each made here."""
 
 import itertools
 import struct
@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 from av.stream import Disposition
-from tests.tiny_films import texture, walker_frames, write_film
+from tests.tiny_videos import save_video, texture, walker_frames
 
-from kinepose.errors import BadInputError, FilmWarning
+from kinepose.errors import BadInputError, VideoWarning
 from kinepose.video.display import PLAIN
-from kinepose.video.reading import film_info, read_frames
+from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video
 
 ORIENTATIONS = [
@@ -31,17 +31,17 @@ def first(path: Path) -> np.ndarray:
         return next(read_frames(path)).image.astype(int)
 
 
-def ask_to_be_shown(film: Path, a: float, b: float, c: float, d: float) -> None:
+def ask_to_be_shown(video: Path, a: float, b: float, c: float, d: float) -> None:
     """Write the display matrix of an MP4 anew."""
-    data = bytearray(film.read_bytes())
+    data = bytearray(video.read_bytes())
     matrix = data.index(b"tkhd") + 44
     numbers = [round(65536 * number) for number in (a, b, 0, c, d, 0, 0, 0)]
     data[matrix : matrix + 36] = struct.pack(">9i", *numbers, 1 << 30)
-    film.write_bytes(data)
+    video.write_bytes(data)
 
 
 def lossless(path: Path, planes: list[np.ndarray], pix_fmt: str, **tags: int) -> Path:
-    """A film of these frames, as they are, with tags of colour; 4 frames of each array."""
+    """A video of these frames, as they are, with tags of colour; 4 frames of each array."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=10)
         stream.height, stream.width = planes[0].shape[-2:]
@@ -67,39 +67,39 @@ def flat(*levels: int, size: tuple[int, int] = (16, 32), kind: type = np.uint8) 
 
 
 @pytest.mark.parametrize(("a", "b", "c", "d"), ORIENTATIONS)
-def test_films_are_turned_and_mirrored_as_they_ask(
+def test_videos_are_turned_and_mirrored_as_they_ask(
     tmp_path: Path, a: int, b: int, c: int, d: int
 ) -> None:
     image = texture(0, 24, 32)
-    film = write_film(tmp_path / "film.mp4", [image] * 3)
-    ask_to_be_shown(film, a, b, c, d)
+    video = save_video(tmp_path / "video.mp4", [image] * 3)
+    ask_to_be_shown(video, a, b, c, d)
     x, y = np.meshgrid(np.arange(32), np.arange(24))
     across, down = a * x + c * y, b * x + d * y
     shown = np.empty((np.ptp(down) + 1, np.ptp(across) + 1, 3), int)
     shown[down - down.min(), across - across.min()] = image
-    assert np.abs(first(film) - shown).mean() < 5
-    assert (film_info(film).height, film_info(film).width) == shown.shape[:2]
+    assert np.abs(first(video) - shown).mean() < 5
+    assert (video_info(video).height, video_info(video).width) == shown.shape[:2]
 
 
-def test_a_film_that_is_to_be_shown_askew_says_so(tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mp4", [texture(0, 24, 32)] * 3)
-    ask_to_be_shown(film, 0.9, 0.4, -0.4, 0.9)
-    with pytest.warns(FilmWarning, match="askew"):
-        next(read_frames(film))
+def test_a_video_that_is_to_be_shown_askew_says_so(tmp_path: Path) -> None:
+    video = save_video(tmp_path / "video.mp4", [texture(0, 24, 32)] * 3)
+    ask_to_be_shown(video, 0.9, 0.4, -0.4, 0.9)
+    with pytest.warns(VideoWarning, match="askew"):
+        next(read_frames(video))
 
 
 @pytest.mark.parametrize(("aspect", "size"), [((4, 3), (96, 128)), ((1, 2), (192, 96))])
 def test_pixels_are_square(tmp_path: Path, aspect: tuple[int, int], size: tuple[int, int]) -> None:
     image = texture(1, 96, 96)
-    film = tmp_path / "film.mp4"
-    with av.open(str(film), "w") as container:
+    video = tmp_path / "video.mp4"
+    with av.open(str(video), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"crf": "8"})
         stream.height, stream.width, stream.pix_fmt = 96, 96, "yuv444p"
         stream.codec_context.sample_aspect_ratio = Fraction(*aspect)
         for _ in range(3):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         container.mux(stream.encode())
-    shown = first(film)
+    shown = first(video)
     assert shown.shape[:2] == size
     assert np.abs(shown - cv2.resize(image, size[::-1])).mean() < 6
 
@@ -112,8 +112,8 @@ def test_fields_become_frames_of_one_moment_each(tmp_path: Path) -> None:
         image[:, 8 + 4 * field : 20 + 4 * field] = 200
         return image
 
-    film = tmp_path / "film.mkv"
-    with av.open(str(film), "w") as container:
+    video = tmp_path / "video.mkv"
+    with av.open(str(video), "w") as container:
         flags = {"flags": "+ildct+ilme", "qmin": "1", "qmax": "1"}
         stream = container.add_stream("mpeg2video", rate=10, options=flags)
         stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
@@ -122,7 +122,7 @@ def test_fields_become_frames_of_one_moment_each(tmp_path: Path) -> None:
             woven[1::2] = moment(2 * i + 1)[1::2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(woven)))
         container.mux(stream.encode())
-    frames = list(read_frames(film))
+    frames = list(read_frames(video))
     assert [frame.index for frame in frames] == list(range(8))
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(8) / 10, atol=1e-3)
     for i, frame in enumerate(frames):
@@ -136,10 +136,10 @@ def test_fields_become_frames_of_one_moment_each(tmp_path: Path) -> None:
     ("color_range", "level", "shown"), [(1, 16, 0), (1, 235, 255), (2, 16, 16), (2, 235, 235)]
 )
 def test_limited_and_full_range(tmp_path: Path, color_range: int, level: int, shown: int) -> None:
-    film = lossless(
-        tmp_path / "film.mkv", flat(level, 128, 128), "yuv444p", color_range=color_range
+    video = lossless(
+        tmp_path / "video.mkv", flat(level, 128, 128), "yuv444p", color_range=color_range
     )
-    assert np.abs(first(film) - shown).max() <= 1
+    assert np.abs(first(video) - shown).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -151,59 +151,61 @@ def test_limited_and_full_range(tmp_path: Path, color_range: int, level: int, sh
         (720, 5, (81, 90, 240)),
     ],
 )
-def test_the_matrix_is_the_films_own_or_that_of_its_size(
+def test_the_matrix_is_the_videos_own_or_that_of_its_size(
     tmp_path: Path, rows: int, colorspace: int, red: tuple[int, int, int]
 ) -> None:
     """Y'CbCr of red: by BT.601 81, 90, 240, by BT.709 63, 102, 240."""
     planes = flat(*red, size=(rows, 32))
-    film = lossless(tmp_path / "film.mkv", planes, "yuv444p", color_range=1, colorspace=colorspace)
-    assert np.abs(first(film)[8, 16] - [254, 0, 0]).max() <= 2
+    video = lossless(
+        tmp_path / "video.mkv", planes, "yuv444p", color_range=1, colorspace=colorspace
+    )
+    assert np.abs(first(video)[8, 16] - [254, 0, 0]).max() <= 2
 
 
 @pytest.mark.parametrize(("trc", "signal"), [(16, 520), (18, 512)])
-def test_high_dynamic_range_becomes_an_ordinary_picture(
+def test_high_dynamic_range_becomes_an_ordinary_image(
     tmp_path: Path, trc: int, signal: int
 ) -> None:
     """Grey: PQ's 100 cd/m2 becomes 69 of 100, and HLG's middle, 51 on a display of 1000, 46."""
     level = round(64 + 876 * signal / 1023)
     planes = flat(level, 512, 512, kind=np.uint16)
     tags = {"color_trc": trc, "color_primaries": 9, "colorspace": 9, "color_range": 1}
-    image = first(lossless(tmp_path / "film.mkv", planes, "yuv444p10le", **tags))
+    image = first(lossless(tmp_path / "video.mkv", planes, "yuv444p10le", **tags))
     assert np.ptp(image) <= 2
     assert abs(image.mean() - 255 * (0.69 if trc == 16 else 0.46) ** (1 / 2.4)) < 4
 
 
 def test_what_is_transparent_lies_over_a_plain_colour(tmp_path: Path) -> None:
-    film = tmp_path / "film.mov"
-    picture = np.zeros((16, 16, 4), np.uint8)
-    picture[:, :8] = (250, 0, 0, 255)
-    picture[:, 8:12] = (0, 250, 0, 128)
-    picture[:, 12:] = (0, 0, 250, 0)
-    with av.open(str(film), "w") as container:
+    video = tmp_path / "video.mov"
+    image = np.zeros((16, 16, 4), np.uint8)
+    image[:, :8] = (250, 0, 0, 255)
+    image[:, 8:12] = (0, 250, 0, 128)
+    image[:, 12:] = (0, 0, 250, 0)
+    with av.open(str(video), "w") as container:
         stream = container.add_stream("png", rate=10)
         stream.height, stream.width, stream.pix_fmt = 16, 16, "rgba"
         for _ in range(3):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgba")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgba")))
         container.mux(stream.encode())
-    shown = first(film)
+    shown = first(video)
     assert np.abs(shown[:, :8] - [250, 0, 0]).max() <= 1
     assert np.abs(shown[:, 8:12] - [PLAIN // 2, 189, PLAIN // 2]).max() <= 2
     assert np.abs(shown[:, 12:] - PLAIN).max() <= 1
 
 
-def with_a_still_first(path: Path, of_still: Disposition, film: bool = True) -> Path:
+def with_a_still_first(path: Path, of_still: Disposition, video: bool = True) -> Path:
     with av.open(str(path), "w") as container:
         still = container.add_stream("mjpeg", rate=10)
         still.height, still.width, still.pix_fmt = 64, 64, "yuvj420p"
         still.disposition = of_still
-        if film:
+        if video:
             stream = container.add_stream("libx264", rate=10)
             stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
             stream.disposition = Disposition.default
         grey = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8))
         container.mux(still.encode(grey))
         container.mux(still.encode())
-        if film:
+        if video:
             for _ in range(6):
                 image = np.full((32, 48, 3), 200, np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
@@ -211,40 +213,40 @@ def with_a_still_first(path: Path, of_still: Disposition, film: bool = True) -> 
     return path
 
 
-def test_the_film_is_the_stream_that_players_show(tmp_path: Path) -> None:
-    for name, of_still in (("film.mkv", Disposition(0)), ("film.mp4", Disposition.attached_pic)):
-        film = with_a_still_first(tmp_path / name, of_still)
-        info = film_info(film)
+def test_the_video_is_the_stream_that_players_show(tmp_path: Path) -> None:
+    for name, of_still in (("video.mkv", Disposition(0)), ("video.mp4", Disposition.attached_pic)):
+        video = with_a_still_first(tmp_path / name, of_still)
+        info = video_info(video)
         assert (info.width, info.height, info.frames) == (48, 32, 6)
-        assert len(list(read_frames(film))) == 6 and abs(first(film).mean() - 200) < 3
+        assert len(list(read_frames(video))) == 6 and abs(first(video).mean() - 200) < 3
 
 
-def test_a_cover_alone_is_no_film(tmp_path: Path) -> None:
-    cover = with_a_still_first(tmp_path / "cover.mp4", Disposition.attached_pic, film=False)
-    with pytest.raises(BadInputError, match="no film"):
-        film_info(cover)
+def test_a_cover_alone_is_no_video(tmp_path: Path) -> None:
+    cover = with_a_still_first(tmp_path / "cover.mp4", Disposition.attached_pic, video=False)
+    with pytest.raises(BadInputError, match="no video"):
+        video_info(cover)
 
 
 def test_a_name_with_colons_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_video(Path("12:30:05.mp4"), walker_frames(0.5)[0], 12.0)
-    assert film_info(Path("12:30:05.mp4")).frames == 6
+    assert video_info(Path("12:30:05.mp4")).frames == 6
 
 
-def test_a_trimmed_film_is_whole(tmp_path: Path) -> None:
+def test_a_trimmed_video_is_whole(tmp_path: Path) -> None:
     """As phones trim: all frames stay in the file, its edit list names those to show."""
-    film = tmp_path / "film.mp4"
+    video = tmp_path / "video.mp4"
     images = [np.full((32, 32, 3), 20 * i, np.uint8) for i in range(12)]
-    write_video(film, images, 10.0, {"bf": "2", "crf": "1"})
-    data = bytearray(film.read_bytes())
+    write_video(video, images, 10.0, {"bf": "2", "crf": "1"})
+    data = bytearray(video.read_bytes())
     entry = data.index(b"elst") + 12
     lasts, start = struct.unpack(">Ii", data[entry : entry + 8])
     ticks = lasts * 90_000 // (1000 * 12)
     data[entry : entry + 8] = struct.pack(">Ii", lasts // 2, start + 4 * ticks)
-    film.write_bytes(data)
+    video.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        frames = list(read_frames(film))
+        frames = list(read_frames(video))
     assert len(frames) == 6
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(6) / 10, atol=1e-3)
     levels = [frame.image.mean() for frame in frames]
@@ -253,16 +255,16 @@ def test_a_trimmed_film_is_whole(tmp_path: Path) -> None:
 
 def test_a_late_start_and_less_than_a_frame_a_second(tmp_path: Path) -> None:
     times = [7.0, 9.5, 13.0, 13.5, 20.0]
-    film = write_film(tmp_path / "film.mkv", walker_frames(1.0)[0][:5], times)
-    read = [frame.time for frame in read_frames(film)]
+    video = save_video(tmp_path / "video.mkv", walker_frames(1.0)[0][:5], times)
+    read = [frame.time for frame in read_frames(video)]
     np.testing.assert_allclose(read, np.array(times) - 7, atol=1e-3)
 
 
 def test_colours_that_the_container_alone_names(tmp_path: Path) -> None:
     """ProRes whose frames say nothing, in a MOV that says HLG: its grey is not 126 but 183."""
-    film = tmp_path / "film.mov"
+    video = tmp_path / "video.mov"
     tags = {"color_trc": 18, "color_primaries": 9, "colorspace": 9, "color_range": 1}
-    with av.open(str(film), "w") as container:
+    with av.open(str(video), "w") as container:
         stream = container.add_stream("prores_ks", rate=10)
         stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv422p10le"
         for name, value in tags.items():
@@ -274,27 +276,27 @@ def test_colours_that_the_container_alone_names(tmp_path: Path) -> None:
                 plane.update(row.tobytes())
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    image = first(film)
+    image = first(video)
     assert np.ptp(image) <= 2 and abs(image.mean() - 255 * 0.46 ** (1 / 2.4)) < 4
 
 
 @pytest.mark.parametrize("matrix", [8, 10, 14])
 def test_colours_that_are_not_read_are_one_line(tmp_path: Path, matrix: int) -> None:
-    film = lossless(tmp_path / "film.mkv", flat(90, 128, 128), "yuv444p", colorspace=matrix)
-    with pytest.raises(BadInputError, match=r"film\.mkv has colours that are not read"):
-        film_info(film)
+    video = lossless(tmp_path / "video.mkv", flat(90, 128, 128), "yuv444p", colorspace=matrix)
+    with pytest.raises(BadInputError, match=r"video\.mkv has colours that are not read"):
+        video_info(video)
 
 
 def test_absurd_pixels_are_square(tmp_path: Path) -> None:
-    film = tmp_path / "film.mkv"
-    with av.open(str(film), "w") as container:
+    video = tmp_path / "video.mkv"
+    with av.open(str(video), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.height, stream.width = 32, 256
         stream.codec_context.sample_aspect_ratio = Fraction(1, 255)
         container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 256, 3), np.uint8))))
         container.mux(stream.encode())
-    with pytest.warns(FilmWarning, match="taken for square"):
-        assert next(read_frames(film)).image.shape == (32, 256, 3)
+    with pytest.warns(VideoWarning, match="taken for square"):
+        assert next(read_frames(video)).image.shape == (32, 256, 3)
 
 
 def test_frames_of_another_shape_are_not_squeezed(tmp_path: Path) -> None:
@@ -312,10 +314,10 @@ def test_frames_of_another_shape_are_not_squeezed(tmp_path: Path) -> None:
             container.mux(stream.encode())
         return path.read_bytes()
 
-    film = tmp_path / "film.h264"
-    film.write_bytes(part(96, 128) + part(128, 96) + part(48, 64))
-    with pytest.warns(FilmWarning, match="changes its shape in frame 3"):
-        frames = [frame.image.astype(int) for frame in read_frames(film)]
+    video = tmp_path / "video.h264"
+    video.write_bytes(part(96, 128) + part(128, 96) + part(48, 64))
+    with pytest.warns(VideoWarning, match="changes its shape in frame 3"):
+        frames = [frame.image.astype(int) for frame in read_frames(video)]
     assert {frame.shape for frame in frames} == {(96, 128, 3)} and len(frames) == 9
     bright = [(frame[..., 0] > 180) for frame in frames]
     sides = [(np.ptp(np.where(b)[0]) + 1, np.ptp(np.where(b)[1]) + 1) for b in bright]
@@ -324,9 +326,9 @@ def test_frames_of_another_shape_are_not_squeezed(tmp_path: Path) -> None:
     assert np.abs(frames[4][:, :20] - PLAIN).max() <= 1
 
 
-def test_of_two_films_in_one_file_one_is_named(tmp_path: Path) -> None:
-    film = tmp_path / "film.mkv"
-    with av.open(str(film), "w") as container:
+def test_of_two_videos_in_one_file_one_is_named(tmp_path: Path) -> None:
+    video = tmp_path / "video.mkv"
+    with av.open(str(video), "w") as container:
         streams = [container.add_stream("libx264", rate=10) for _ in range(2)]
         for stream, side in zip(streams, (32, 64), strict=True):
             stream.height = stream.width = side
@@ -336,14 +338,16 @@ def test_of_two_films_in_one_file_one_is_named(tmp_path: Path) -> None:
             for _ in range(5):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
             container.mux(stream.encode())
-    with pytest.warns(FilmWarning, match=r"film\.mkv holds 2 films: that of \d+ x \d+ px is taken"):
-        film_info(film)
+    with pytest.warns(
+        VideoWarning, match=r"video\.mkv holds 2 videos: that of \d+ x \d+ px is taken"
+    ):
+        video_info(video)
 
 
-def test_a_still_beside_a_film_is_none(tmp_path: Path) -> None:
+def test_a_still_beside_a_video_is_none(tmp_path: Path) -> None:
     """In MOV, whose tracks say how many frames they have, even if the still comes by default."""
-    film = with_a_still_first(tmp_path / "film.mov", Disposition.default)
-    info = film_info(film)
+    video = with_a_still_first(tmp_path / "video.mov", Disposition.default)
+    info = video_info(video)
     assert (info.width, info.height, info.frames) == (48, 32, 6) and abs(
-        first(film).mean() - 200
+        first(video).mean() - 200
     ) < 3

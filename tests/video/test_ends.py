@@ -3,9 +3,9 @@
 import struct
 
 import pytest
-from tests.tiny_films import walker_frames, write_film
+from tests.tiny_videos import save_video, walker_frames
 
-from kinepose.errors import BadInputError, BrokenFilmWarning
+from kinepose.errors import BadInputError, BrokenVideoWarning
 from kinepose.video.ends import is_cut_off
 from kinepose.video.reading import read_frames
 
@@ -15,23 +15,23 @@ FRAMES = walker_frames(1.0)[0]
 @pytest.mark.parametrize("kind", ["avi", "mkv", "mov", "mp4"])
 def test_whole_files_are_whole_and_one_byte_less_is_said(tmp_path, kind):
     codec = "mjpeg" if kind == "avi" else "libx264"
-    film = write_film(tmp_path / f"film.{kind}", FRAMES, codec=codec)
-    assert not is_cut_off(film)
-    assert len(list(read_frames(film))) == len(FRAMES)
-    film.write_bytes(film.read_bytes()[:-1])
-    assert is_cut_off(film)
+    video = save_video(tmp_path / f"video.{kind}", FRAMES, codec=codec)
+    assert not is_cut_off(video)
+    assert len(list(read_frames(video))) == len(FRAMES)
+    video.write_bytes(video.read_bytes()[:-1])
+    assert is_cut_off(video)
 
 
 def test_a_video_that_lacks_a_frame_says_so(tmp_path):
-    film = write_film(tmp_path / "film.mkv", FRAMES)
-    data = film.read_bytes()
-    film.write_bytes(data[: data.rindex(b"\xa3") - 30])  # the last of its blocks
-    with pytest.warns(BrokenFilmWarning, match="its end is missing"):
-        assert len(list(read_frames(film))) in (len(FRAMES) - 1, len(FRAMES) - 2)
+    video = save_video(tmp_path / "video.mkv", FRAMES)
+    data = video.read_bytes()
+    video.write_bytes(data[: data.rindex(b"\xa3") - 30])  # the last of its blocks
+    with pytest.warns(BrokenVideoWarning, match="its end is missing"):
+        assert len(list(read_frames(video))) in (len(FRAMES) - 1, len(FRAMES) - 2)
 
 
 def test_what_says_no_length_or_is_none_of_these_is_not_cut_off(tmp_path):
-    film = tmp_path / "film"
+    video = tmp_path / "video"
     segment = b"\x1a\x45\xdf\xa3\x80" + b"\x18\x53\x80\x67"
     box = struct.pack(">I4s", 16, b"ftyp") + bytes(8)
     for data, cut in [
@@ -48,32 +48,32 @@ def test_what_says_no_length_or_is_none_of_these_is_not_cut_off(tmp_path):
         (box + struct.pack(">I4sQ", 1, b"mdat", 2**40) + bytes(50), True),
         (box + bytes(range(200, 255)), False),  # no box
     ]:
-        film.write_bytes(data)
-        assert is_cut_off(film) == cut, data[:20]
+        video.write_bytes(data)
+        assert is_cut_off(video) == cut, data[:20]
 
 
-def patched(film, old, new):
-    data = film.read_bytes()
+def patched(video, old, new):
+    data = video.read_bytes()
     assert old in data
-    film.write_bytes(data.replace(old, new))
+    video.write_bytes(data.replace(old, new))
 
 
 def test_a_codec_that_nobody_knows_is_one_line(tmp_path):
-    film = write_film(tmp_path / "film.mp4", FRAMES)
-    patched(film, b"avc1", b"qqq1")
+    video = save_video(tmp_path / "video.mp4", FRAMES)
+    patched(video, b"avc1", b"qqq1")
     with pytest.raises(BadInputError, match="of a codec that FFmpeg does not know"):
-        next(read_frames(film))
+        next(read_frames(video))
 
 
 def test_words_of_a_video_that_are_not_utf8_are_no_matter(tmp_path):
-    film = write_film(tmp_path / "film.mp4", FRAMES)
-    patched(film, b"VideoHandler", b"Vid\xff\xfeHandler")
-    assert len(list(read_frames(film))) == len(FRAMES)
+    video = save_video(tmp_path / "video.mp4", FRAMES)
+    patched(video, b"VideoHandler", b"Vid\xff\xfeHandler")
+    assert len(list(read_frames(video))) == len(FRAMES)
 
 
-def test_a_picture_in_a_videos_place_is_a_video_of_one_frame(tmp_path):
+def test_an_image_in_a_videos_place_is_a_video_of_one_frame(tmp_path):
     from PIL import Image
 
-    film = tmp_path / "film.mp4"
-    Image.fromarray(FRAMES[0]).save(film, "tiff")  # FFmpeg gives its EXIF, PyAV does not know it
-    assert len(list(read_frames(film))) == 1
+    video = tmp_path / "video.mp4"
+    Image.fromarray(FRAMES[0]).save(video, "tiff")  # FFmpeg gives its EXIF, PyAV does not know it
+    assert len(list(read_frames(video))) == 1

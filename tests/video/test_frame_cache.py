@@ -7,33 +7,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.tiny_films import walker_frames, write_boxes, write_film
+from tests.tiny_videos import save_video, walker_frames, write_boxes
 
 from kinepose.method.config import ModelConfig
 from kinepose.video import frame_cache
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image
-from kinepose.video.display import Picture
+from kinepose.video.display import ImageArray
 from kinepose.video.frame_cache import KeptFrames, Shrinking
-from kinepose.video.people import Shot, Survey, cropped_as, people_in_film
-from kinepose.video.reading import film_info, read_frames
+from kinepose.video.people import Shot, Survey, cropped_as, people_in_video
+from kinepose.video.reading import read_frames, video_info
 
 LARGER = 8
-"""Times as wide as the other tests' films are these."""
+"""Times as wide as the other tests' videos are these."""
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two shots of one second each."""
     frames = [*walker_frames(1.0)[0], *walker_frames(1.0, seed=7)[0]]
     large = [cv2.resize(frame, None, fx=LARGER, fy=LARGER) for frame in frames]
-    return write_film(tmp_path_factory.mktemp("large") / "large.mp4", large)
+    return save_video(tmp_path_factory.mktemp("large") / "large.mp4", large)
 
 
 @pytest.fixture(scope="module")
-def people(film: Path) -> dict[str, PeopleConfig]:
+def people(video: Path) -> dict[str, PeopleConfig]:
     boxes = LARGER * np.tile(walker_frames(1.0)[1], (2, 1))
-    path = write_boxes(film.with_suffix(".csv"), boxes, film.name, track=0)
+    path = write_boxes(video.with_suffix(".csv"), boxes, video.name, track=0)
     told = {"file": PeopleConfig("file", path), "motion": PeopleConfig("motion")}
     return {name: cropped_as(config, ModelConfig()) for name, config in told.items()}
 
@@ -52,14 +52,14 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Shot]:
 
 
 def read(
-    film: Path, people: PeopleConfig, folder: Path, crop_size: int, guess: bool = True
-) -> tuple[Survey, list[tuple[Shrinking, list[Picture]]]]:
-    kept = KeptFrames(folder, film_info(film), crop_size, people, guess)
-    survey = people_in_film(film, people, keep=kept.keep)
-    frames, shots = enumerate(read_frames(film)), []
+    video: Path, people: PeopleConfig, folder: Path, crop_size: int, guess: bool = True
+) -> tuple[Survey, list[tuple[Shrinking, list[ImageArray]]]]:
+    kept = KeptFrames(folder, video_info(video), crop_size, people, guess)
+    survey = people_in_video(video, people, keep=kept.keep)
+    frames, shots = enumerate(read_frames(video)), []
     for shot in survey.shots:
-        small, pictures = kept.of_shot(shot, [track.crops for track in survey.tracks], frames)
-        places, given = zip(*pictures, strict=True)
+        small, images = kept.of_shot(shot, [track.crops for track in survey.tracks], frames)
+        places, given = zip(*images, strict=True)
         assert places == tuple(range(shot.end - shot.first))
         shots.append((small, list(given)))
     kept.close()
@@ -67,46 +67,46 @@ def read(
 
 
 @pytest.mark.parametrize("detector", ["file", "motion"])
-def test_crops_of_small_frames_are_those_of_whole_frames(film, people, tmp_path, detector):
-    survey, shots = read(film, people[detector], tmp_path, 64)
-    pictures = [(small, picture) for small, given in shots for picture in given]
-    whole = [frame.image for frame in read_frames(film)]
-    assert len(pictures) == len(whole) == 24
+def test_crops_of_small_frames_are_those_of_whole_frames(video, people, tmp_path, detector):
+    survey, shots = read(video, people[detector], tmp_path, 64)
+    images = [(small, image) for small, given in shots for image in given]
+    whole = [frame.image for frame in read_frames(video)]
+    assert len(images) == len(whole) == 24
     for track in survey.tracks:
         for frame, crop in zip(track.frames, track.crops, strict=True):
-            small, picture = pictures[frame]
-            assert picture.shape[1::-1] == small.size < (1024, 768)
+            small, image = images[frame]
+            assert image.shape[1::-1] == small.size < (1024, 768)
             expected = crop_image(whole[frame], crop, 64).astype(float)
-            given = crop_image(picture, crop, 64, small.scale)
+            given = crop_image(image, crop, 64, small.scale)
             assert np.abs(given - expected).mean() < 2
 
 
 def test_frames_are_kept_and_what_does_not_fit_is_decoded(
-    film, people, tmp_path, monkeypatch, decoded
+    video, people, tmp_path, monkeypatch, decoded
 ):
-    _, expected = read(film, people["file"], tmp_path, 64)
+    _, expected = read(video, people["file"], tmp_path, 64)
     (size, _), (_, _) = ((small.size, given) for small, given in expected)
-    read(film, people["file"], tmp_path, 64)
+    read(video, people["file"], tmp_path, 64)
     assert not decoded
     monkeypatch.setattr(frame_cache, "_KEPT_BYTES", 3 * size[0] * size[1] * 15)
-    _, again = read(film, people["file"], tmp_path, 64)
+    _, again = read(video, people["file"], tmp_path, 64)
     assert [shot.first for shot in decoded] == [12], "the second shot only fits in part"
-    for (one, pictures), (other, more) in zip(expected, again, strict=True):
-        assert one == other and np.array_equal(pictures, more)
+    for (one, images), (other, more) in zip(expected, again, strict=True):
+        assert one == other and np.array_equal(images, more)
 
 
 def test_people_smaller_than_was_guessed_are_cut_from_larger_frames(
-    film, people, tmp_path, decoded
+    video, people, tmp_path, decoded
 ):
     """For 160 px crops of 768 / 2 px may be halved, but not those of 0.8 x 352 px."""
     small = replace(people["motion"], margin=0.8)
-    _, shots = read(film, small, tmp_path, 160)
+    _, shots = read(video, small, tmp_path, 160)
     assert [shot.first for shot in decoded] == [0, 12]
     assert all(small.size == (1024, 768) == given[0].shape[1::-1] for small, given in shots)
 
 
-def test_a_full_disk_is_no_room(film, people, tmp_path, decoded, monkeypatch):
-    _, expected = read(film, people["file"], tmp_path, 64)
+def test_a_full_disk_is_no_room(video, people, tmp_path, decoded, monkeypatch):
+    _, expected = read(video, people["file"], tmp_path, 64)
 
     class Full(io.BytesIO):
         """Of half a MB: then part of a frame is written, and then nothing."""
@@ -119,12 +119,12 @@ def test_a_full_disk_is_no_room(film, people, tmp_path, decoded, monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(frame_cache.tempfile, "TemporaryFile", lambda **_: Full())
-    _, again = read(film, people["file"], tmp_path, 64)
+    _, again = read(video, people["file"], tmp_path, 64)
     assert len(decoded) == 2
-    for (one, pictures), (other, more) in zip(expected, again, strict=True):
-        assert one == other and np.array_equal(pictures, more)
+    for (one, images), (other, more) in zip(expected, again, strict=True):
+        assert one == other and np.array_equal(images, more)
 
 
-def test_without_boxes_and_guesses_nothing_is_kept(film, people, tmp_path, decoded):
-    read(film, people["motion"], tmp_path, 64, guess=False)
+def test_without_boxes_and_guesses_nothing_is_kept(video, people, tmp_path, decoded):
+    read(video, people["motion"], tmp_path, 64, guess=False)
     assert [shot.first for shot in decoded] == [0, 12]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from kinepose.video.appearance import appearance_of, likeness
 from kinepose.video.linking import link
-from kinepose.video.looks import likeness, looks_of
 from kinepose.video.shots import Sight
 
 RED, BLUE = np.eye(64)[0], np.eye(64)[1]
@@ -12,7 +12,7 @@ def box(x: float, size: float = 10.0) -> np.ndarray:
     return np.array([x, 0.0, x + size, 2 * size])
 
 
-def looks(*colours: np.ndarray) -> np.ndarray:
+def appearance(*colours: np.ndarray) -> np.ndarray:
     return np.stack([np.tile(colour, 3) for colour in colours]).reshape(len(colours), -1)
 
 
@@ -20,7 +20,7 @@ def sight(*people: tuple[float, np.ndarray] | tuple[float, np.ndarray, float]) -
     """People at some x, in some colour, found with some score."""
     boxes = np.array([box(person[0]) for person in people]).reshape(-1, 4)
     scores = np.array([person[2] if len(person) > 2 else 0.9 for person in people])
-    return Sight(boxes, scores, looks(*(person[1] for person in people)) if people else EMPTY)
+    return Sight(boxes, scores, appearance(*(person[1] for person in people)) if people else EMPTY)
 
 
 EMPTY = np.zeros((0, 192))
@@ -83,22 +83,22 @@ def test_nobody_goes_on_behind_a_cut() -> None:
     assert len(followed([sight((5.0, RED))] * 8, cuts=(0, 4))) == 2
 
 
-def test_a_film_slower_than_the_longest_gap_is_followed() -> None:
+def test_a_video_slower_than_the_longest_gap_is_followed() -> None:
     (person,) = followed([sight((i, RED)) for i in range(5)], step=3.0)
     assert len(person) == 5
 
 
-def test_looks_are_the_colours_of_three_bands() -> None:
-    picture = np.zeros((60, 40, 3), np.uint8)
-    picture[:20, 20:] = [255, 0, 0]
-    picture[20:40, 20:] = [0, 255, 0]
+def test_appearance_is_the_colours_of_three_bands() -> None:
+    image = np.zeros((60, 40, 3), np.uint8)
+    image[:20, 20:] = [255, 0, 0]
+    image[20:40, 20:] = [0, 255, 0]
     boxes = np.array([[20.0, 0.0, 40.0, 60.0], [0.0, 0.0, 20.0, 60.0], [20.0, 0.0, 40.0, 59.0]])
-    seen = looks_of(picture, boxes)
+    seen = appearance_of(image, boxes)
     alike = likeness(seen, seen)
     assert np.diag(alike) == pytest.approx(1)
     assert alike[0, 1] == pytest.approx(1 / 3)
     assert alike[0, 2] > 0.95
-    assert looks_of(picture, np.zeros((0, 4))).shape[0] == 0
+    assert appearance_of(image, np.zeros((0, 4))).shape[0] == 0
 
 
 def test_frames_that_are_shown_at_one_time_link_too() -> None:

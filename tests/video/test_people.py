@@ -7,15 +7,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tiny_films import (
+from tests.tiny_videos import (
     FPS,
     HEIGHT,
     WIDTH,
     overlap,
+    save_video,
     texture,
     walker_frames,
     write_boxes,
-    write_film,
 )
 
 from kinepose.errors import BadInputError
@@ -24,7 +24,7 @@ from kinepose.method.config import ModelConfig
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image
 from kinepose.video.fades import unfaded
-from kinepose.video.people import cropped_as, crops_around, people_in_film
+from kinepose.video.people import cropped_as, crops_around, people_in_video
 
 
 @settings(max_examples=25, deadline=None)
@@ -47,8 +47,8 @@ def test_a_painted_dot_lands_where_the_formula_says(
     distance = (columns - dot[0]) ** 2 + (rows - dot[1]) ** 2
     image = np.round(250 * np.exp(-distance / (2 * width**2))).astype(np.uint8)
     seen = crop_image(np.stack([image] * 3, axis=-1), crop, size)[..., 1].astype(float)
-    centres = (np.arange(size) + 0.5) / size * 2 - 1
-    landed = np.array([(seen.sum(0) * centres).sum(), (seen.sum(1) * centres).sum()]) / seen.sum()
+    middles = (np.arange(size) + 0.5) / size * 2 - 1
+    landed = np.array([(seen.sum(0) * middles).sum(), (seen.sum(1) * middles).sum()]) / seen.sum()
     assert np.abs(landed - where).max() * size / 2 < 0.12  # [px of the crop]
 
 
@@ -114,9 +114,9 @@ def test_the_side_rule() -> None:
 
 
 @pytest.mark.parametrize("pan", [0.0, 1.5])
-def test_motion_follows_one_person_through_a_film(tmp_path: Path, pan: float) -> None:
+def test_motion_follows_one_person_through_a_video(tmp_path: Path, pan: float) -> None:
     frames, boxes, _ = walker_frames(3.0, pan=pan)
-    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), people_config("motion"))
+    survey = people_in_video(save_video(tmp_path / "video.mp4", frames), people_config("motion"))
     (track,) = survey.tracks
     assert len(track.frames) >= 0.9 * len(frames)
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
@@ -127,7 +127,7 @@ def test_motion_follows_one_person_through_a_film(tmp_path: Path, pan: float) ->
 
 def test_a_person_who_stays_in_place_is_found_by_what_he_moves(tmp_path: Path) -> None:
     frames, boxes, _ = walker_frames(3.0, walks=False)
-    survey = people_in_film(write_film(tmp_path / "film.mp4", frames), people_config("motion"))
+    survey = people_in_video(save_video(tmp_path / "video.mp4", frames), people_config("motion"))
     assert len(survey.tracks[0].frames) >= 0.9 * len(frames)
     middles = survey.tracks[0].crops[:, 0]
     assert np.abs(middles - boxes[:, [0, 2]].mean()).max() < 10
@@ -135,83 +135,83 @@ def test_a_person_who_stays_in_place_is_found_by_what_he_moves(tmp_path: Path) -
 
 def test_boxes_of_a_file_keep_their_numbers_and_gaps_are_filled(tmp_path: Path) -> None:
     frames, boxes, _ = walker_frames(2.0)
-    film = write_film(tmp_path / "film.mp4", frames)
-    csv = write_boxes(tmp_path / "boxes.csv", boxes, "film.mp4", track=7)
+    video = save_video(tmp_path / "video.mp4", frames)
+    csv = write_boxes(tmp_path / "boxes.csv", boxes, "video.mp4", track=7)
     lines = csv.read_text().splitlines()
     csv.write_text("\n".join([*lines[:5], *lines[8:]]) + "\n")
     config = people_config(detector="file", boxes=csv, smoothing=0.0)
-    (track,) = people_in_film(film, config).tracks
+    (track,) = people_in_video(video, config).tracks
     assert track.number == 7
     assert track.frames.tolist() == list(range(len(frames)))
     assert np.abs(track.boxes - boxes).max() <= 3
-    thinned = people_in_film(film, config, fps=4.0)
+    thinned = people_in_video(video, config, fps=4.0)
     assert thinned.tracks[0].frames.tolist() == list(range(0, 24, 3))
     assert thinned.fps == pytest.approx(4)
 
 
 def test_a_track_of_a_file_that_leaps_is_two_people(tmp_path: Path) -> None:
     frames, _, _ = walker_frames(2.0)
-    film = write_film(tmp_path / "film.mp4", frames)
+    video = save_video(tmp_path / "video.mp4", frames)
     boxes = np.array([[5.0, 5.0, 25.0, 45.0]] * 12 + [[85.0, 30.0, 105.0, 70.0]] * 12)
     config = people_config(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
-    survey = people_in_film(film, config)
+    survey = people_in_video(video, config)
     assert [track.number for track in survey.tracks] == [0, 1]
     assert [len(track.frames) for track in survey.tracks] == [12, 12]
 
 
-def test_none_takes_the_whole_picture(tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mp4", walker_frames(1.0)[0])
-    (track,) = people_in_film(film, people_config(detector="none", margin=1.0)).tracks
+def test_none_takes_the_whole_image(tmp_path: Path) -> None:
+    video = save_video(tmp_path / "video.mp4", walker_frames(1.0)[0])
+    (track,) = people_in_video(video, people_config(detector="none", margin=1.0)).tracks
     np.testing.assert_allclose(track.crops, [[WIDTH / 2, HEIGHT / 2, WIDTH]] * 12)
 
 
 @pytest.mark.parametrize("detector", ["motion", "none"])
-def test_whoever_is_in_most_of_a_short_film_is_a_person(tmp_path: Path, detector: str) -> None:
+def test_whoever_is_in_most_of_a_short_video_is_a_person(tmp_path: Path, detector: str) -> None:
     frames, boxes, _ = walker_frames(2.5)
-    film = write_film(tmp_path / "film.mp4", frames[:15:3])
-    (track,) = people_in_film(film, people_config(detector)).tracks
+    video = save_video(tmp_path / "video.mp4", frames[:15:3])
+    (track,) = people_in_video(video, people_config(detector)).tracks
     assert track.frames.tolist() == list(range(5))
     if detector == "motion":
         found = [overlap(*pair) for pair in zip(track.boxes, boxes[:15:3], strict=True)]
         assert np.mean(found) > 0.6
 
 
-def test_pictures_are_independent(tmp_path: Path) -> None:
-    folder = tmp_path / "pictures"
+def test_images_are_independent(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
     folder.mkdir()
     for i in range(2):
         cv2.imwrite(str(folder / f"{i}.png"), texture(i))
     boxes = np.array([[0.0, 0.0, 10.0, 20.0], [60.0, 50.0, 110.0, 90.0]])
     config = people_config(detector="file", boxes=write_boxes(tmp_path / "boxes.csv", boxes))
-    (track,) = people_in_film(folder, config).tracks
+    (track,) = people_in_video(folder, config).tracks
     np.testing.assert_array_equal(track.boxes, boxes)
     np.testing.assert_allclose(track.crops[:, 2], [28, 70])
-    assert len(people_in_film(folder, people_config(detector="none")).tracks[0].frames) == 2
-    with pytest.raises(BadInputError, match="needs a film"):
-        people_in_film(folder, people_config("motion"))
+    assert len(people_in_video(folder, people_config(detector="none")).tracks[0].frames) == 2
+    with pytest.raises(BadInputError, match="needs a video"):
+        people_in_video(folder, people_config("motion"))
 
 
 def test_nobody_and_missing_boxes_are_one_clear_line(tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mp4", [texture(0)] * 12)
+    video = save_video(tmp_path / "video.mp4", [texture(0)] * 12)
     with pytest.raises(BadInputError, match="no person found"):
-        people_in_film(film, people_config("motion"))
+        people_in_video(video, people_config("motion"))
     config = people_config(detector="file")
     with pytest.raises(BadInputError, match="--boxes"):
-        people_in_film(film, config)
+        people_in_video(video, config)
     boxes = write_boxes(tmp_path / "boxes.csv", np.array([[0.0, 0.0, 9.0, 9.0]]), "other.mp4")
-    with pytest.raises(BadInputError, match=r"no boxes for the film film\.mp4"):
-        people_in_film(film, replace(config, boxes=boxes))
+    with pytest.raises(BadInputError, match=r"no boxes for the video video\.mp4"):
+        people_in_video(video, replace(config, boxes=boxes))
 
 
 def test_who_is_there_before_and_after_a_fade_is_one_person(tmp_path: Path) -> None:
-    """A film that comes up from black and goes down to white: nobody but the walker is in it."""
+    """A video that comes up from black and goes down to white: nobody but the walker is in it."""
     frames, boxes, _ = walker_frames(4.0)
     shares = np.interp(np.arange(48), [0, 9, 38, 47], [0, 1, 1, 0])
     faded = [
         (share * frame + (1 - share) * (0 if i < 24 else 255)).astype(np.uint8)
         for i, (frame, share) in enumerate(zip(frames, shares, strict=True))
     ]
-    survey = people_in_film(write_film(tmp_path / "film.mp4", faded), people_config("motion"))
+    survey = people_in_video(save_video(tmp_path / "video.mp4", faded), people_config("motion"))
     (track,) = survey.tracks
     assert len(track.frames) >= 26
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
@@ -228,27 +228,27 @@ def test_what_only_looks_like_a_fade_is_none() -> None:
     assert unfaded(scene) == slice(0, 20)
 
 
-def test_boxes_that_cannot_be_of_this_film_are_refused(tmp_path: Path) -> None:
+def test_boxes_that_cannot_be_of_this_video_are_refused(tmp_path: Path) -> None:
     frames, boxes, _ = walker_frames(1.0)
-    film = write_film(tmp_path / "film.mp4", frames)
+    video = save_video(tmp_path / "video.mp4", frames)
     config = people_config(detector="file", boxes=tmp_path / "boxes.csv")
     write_boxes(config.boxes, 4 * boxes)
     with pytest.raises(BadInputError, match=r"line [0-9]+: .* 128 x 96 px.*another size"):
-        people_in_film(film, config)
+        people_in_video(video, config)
     write_boxes(config.boxes, np.concatenate([boxes, boxes[-1:]]))
     with pytest.raises(BadInputError, match=r"frame 12, .* 0 to 11.*from 1"):
-        people_in_film(film, config)
-    folder = tmp_path / "pictures"
+        people_in_video(video, config)
+    folder = tmp_path / "images"
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), texture(0))
     write_boxes(config.boxes, 4 * boxes[-1:])
-    with pytest.raises(BadInputError, match=r"picture 0: .* outside"):
-        people_in_film(folder, config)
+    with pytest.raises(BadInputError, match=r"image 0: .* outside"):
+        people_in_video(folder, config)
 
 
-def test_less_than_a_frame_a_second_is_a_film_too(tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mkv", walker_frames(1.0)[0][:6], [0.0, 2, 4, 6, 9, 11])
-    survey = people_in_film(film, people_config(detector="none"))
+def test_less_than_a_frame_a_second_is_a_video_too(tmp_path: Path) -> None:
+    video = save_video(tmp_path / "video.mkv", walker_frames(1.0)[0][:6], [0.0, 2, 4, 6, 9, 11])
+    survey = people_in_video(video, people_config(detector="none"))
     (track,) = survey.tracks
     assert track.frames.tolist() == list(range(6)) and survey.fps == pytest.approx(5 / 11)
     np.testing.assert_allclose(survey.times, [0, 2, 4, 6, 9, 11])

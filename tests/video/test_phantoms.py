@@ -38,6 +38,6 @@ def test_without_scores_only_the_time_counts() -> None:
     assert believed([], SIGHTS, TIMES, by_score=True) == []
 
 
-def test_most_of_a_short_film_is_long_enough() -> None:
+def test_most_of_a_short_video_is_long_enough() -> None:
     brief = person(1.0, range(0, 4, 2))
     assert believed([brief], SIGHTS[:3], TIMES[:3], by_score=True) == [brief]

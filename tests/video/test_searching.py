@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kinepose.video.searching import search_film
+from kinepose.video.searching import search_video
 
 FPS = 25.0
 
@@ -25,7 +25,7 @@ def find(people):
 
 def test_a_fifth_of_a_second_apart_and_the_last_frame() -> None:
     search, seen = find(lambda frame: [[frame, 0, frame + 50, 80, 0.9]])
-    found = search_film(thumbnails(23), FPS, 0.3, search)
+    found = search_video(thumbnails(23), FPS, 0.3, search)
     assert seen == [0, 5, 10, 15, 20, 22]
     assert [i for i, finds in enumerate(found) if finds is not None] == seen
     assert found[15][0, 0] == 15
@@ -33,18 +33,18 @@ def test_a_fifth_of_a_second_apart_and_the_last_frame() -> None:
 
 def test_where_people_come_or_go_the_middle_is_looked_at_as_well() -> None:
     search, seen = find(lambda frame: [[0, 0, 50, 80, 0.9]] * (frame > 6))
-    search_film(thumbnails(16), FPS, 0.3, search)
+    search_video(thumbnails(16), FPS, 0.3, search)
     assert seen == [0, 5, 10, 15, 7]
 
 
 @pytest.mark.parametrize(("score", "more"), [(0.9, [2]), (0.2, [])])
 def test_unsure_finds_are_no_reason_to_look_again(score: float, more: list[int]) -> None:
     search, seen = find(lambda frame: [[0, 0, 50, 80, score]] if frame else [])
-    search_film(thumbnails(6), FPS, 0.3, search)
+    search_video(thumbnails(6), FPS, 0.3, search)
     assert seen == [0, 5, *more]
 
 
-def test_every_frame_of_a_slow_film_is_looked_at() -> None:
+def test_every_frame_of_a_slow_video_is_looked_at() -> None:
     search, seen = find(lambda frame: [])
-    assert search_film(thumbnails(4), 2.0, 0.3, search) is not None
+    assert search_video(thumbnails(4), 2.0, 0.3, search) is not None
     assert seen == [0, 1, 2, 3]

@@ -47,7 +47,7 @@ def test_white_stays_white_and_bt709_red_comes_back() -> None:
 
 
 def test_the_table_is_the_formula() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (40, 30, 3)).astype(np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (40, 30, 3)).astype(np.uint8)
     for transfer in ("pq", "hlg", "sdr"):
-        exact = 255 * sdr_signal(picture / 255, transfer)
-        assert np.abs(to_sdr(picture, transfer) - exact).mean() < 2
+        exact = 255 * sdr_signal(image / 255, transfer)
+        assert np.abs(to_sdr(image, transfer) - exact).mean() < 2

@@ -33,18 +33,18 @@ def standing():
     return joints
 
 
-def pixel(picture, point):
-    return picture[int(point[1]), int(point[0])].tolist()
+def pixel(overlay, point):
+    return overlay[int(point[1]), int(point[0])].tolist()
 
 
 def test_a_skeleton_has_its_sides_colours_where_its_joints_are():
-    picture = np.full((200, 200, 3), 90, np.uint8)
+    overlay = np.full((200, 200, 3), 90, np.uint8)
     joints2d = standing()[:, :2] / 10 + 100
-    draw_skeleton(picture, joints2d, person=1)
-    assert pixel(picture, joints2d[LEFT_WRIST]) == list(LEFT)
-    assert pixel(picture, joints2d[RIGHT_WRIST]) == list(RIGHT)
-    assert pixel(picture, joints2d[HEAD]) == list(MIDLINES[1])
-    assert pixel(picture, (5, 5)) == [90, 90, 90]
+    draw_skeleton(overlay, joints2d, person=1)
+    assert pixel(overlay, joints2d[LEFT_WRIST]) == list(LEFT)
+    assert pixel(overlay, joints2d[RIGHT_WRIST]) == list(RIGHT)
+    assert pixel(overlay, joints2d[HEAD]) == list(MIDLINES[1])
+    assert pixel(overlay, (5, 5)) == [90, 90, 90]
 
 
 def test_the_truth_is_green_behind_what_is_predicted():
@@ -57,14 +57,14 @@ def test_the_truth_is_green_behind_what_is_predicted():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
 def test_wild_joints_do_no_harm(value):
-    picture = np.zeros((50, 50, 3), np.uint8)
+    overlay = np.zeros((50, 50, 3), np.uint8)
     joints2d = np.full((17, 2), 25.0)
     joints2d[LEFT_WRIST] = value
-    draw_skeleton(picture, joints2d)
+    draw_skeleton(overlay, joints2d)
 
 
 def test_views_turn_about_the_vertical():
-    """The left arm is to the right as filmed, points away from the viewer at the side, and is
+    """The left arm is to the right as recorded, points away from the viewer at the side, and is
     to the left from behind."""
     for turn, side in [(0.0, 1), (180.0, -1)]:
         view = skeleton_view([(0, standing())], 200, turn, half_extent=1000.0)
@@ -87,12 +87,12 @@ def test_several_people_stand_side_by_side():
 )
 def test_an_overlay_is_of_a_size_that_can_be_looked_at(size, shown):
     image = np.zeros((*size, 3), np.uint8)
-    picture = overlay_frame(
+    overlay = overlay_frame(
         image, [], np.zeros((0, 4)), np.zeros((0, 17, 2)), np.zeros((0, 17, 3)), 1700.0
     )
     if shown:
-        assert picture.shape == (shown[0], shown[1] + shown[0] // 2, 3)
-    assert max(picture.shape) <= 3 * 720
+        assert overlay.shape == (shown[0], shown[1] + shown[0] // 2, 3)
+    assert max(overlay.shape) <= 3 * 720
 
 
 def svg(figure):

@@ -1,4 +1,4 @@
-"""image_grids.py: every picture is in its place."""
+"""image_grids.py: every image is in its place."""
 
 import numpy as np
 from tests.visualization.test_charts import LEFT_WRIST, RIGHT_WRIST, pixel, standing
@@ -10,7 +10,7 @@ STEP = image_grids.CELL + image_grids.GAP
 HEADING = 2 * image_grids.TEXT + 2
 
 
-def test_reconstruction_rows_lay_pictures_out_in_order():
+def test_reconstruction_rows_lay_images_out_in_order():
     count = 3
     plain = [np.full((count, 16, 16, 3), 40 * i, np.uint8) for i in range(1, 5)]
     maps = np.zeros((count, 33, 4, 4), np.uint8)
@@ -47,11 +47,11 @@ def test_maps_glow_in_the_colour_of_their_side():
     maps = np.zeros((33, 7, 7), np.uint8)
     maps[LEFT_WRIST, :3, :3] = 255
     maps[RIGHT_WRIST, 4:, 4:] = 255
-    picture = image_grids.maps_on_image(np.zeros((14, 14, 3), np.uint8), maps).astype(int)
+    drawing = image_grids.maps_on_image(np.zeros((14, 14, 3), np.uint8), maps).astype(int)
     cell = image_grids.CELL // 7
     left, right = (
-        picture[cell + cell // 2][cell + cell // 2],
-        picture[-2 * cell + cell // 2][-2 * cell + cell // 2],
+        drawing[cell + cell // 2][cell + cell // 2],
+        drawing[-2 * cell + cell // 2][-2 * cell + cell // 2],
     )
     np.testing.assert_allclose(left, 0.85 * np.array(LEFT), atol=2)
     np.testing.assert_allclose(right, 0.85 * np.array(RIGHT), atol=2)
@@ -71,12 +71,12 @@ def test_joints_on_images_and_two_views():
     assert views.shape == (image_grids.GAP + 2 * STEP, image_grids.GAP + 3 * STEP, 3)
 
 
-def test_maps_of_a_picture_go_from_the_picture_to_each_of_the_33():
+def test_maps_of_an_image_go_from_the_image_to_each_of_the_33():
     maps = np.zeros((33, 7, 7), np.uint8)
     maps[LEFT_WRIST, :3, :3] = 255
     maps[17 + RIGHT_WRIST - 1, 4:, 4:] = 255  # limbs are in the order of the joints they end at
     image = np.full((14, 14, 3), 100, np.uint8)
-    page = image_grids.maps_of_a_picture(image, np.full((17, 2), 0.9, np.float32), maps)
+    page = image_grids.maps_of_an_image(image, np.full((17, 2), 0.9, np.float32), maps)
     inset = image_grids.CELL // 7
     y, x = image_grids.GAP + HEADING + inset, image_grids.GAP + inset + STEP * np.arange(5)
     far = image_grids.CELL - 2 * inset
@@ -97,7 +97,7 @@ def test_maps_of_a_picture_go_from_the_picture_to_each_of_the_33():
         assert lit.nonzero()[0].tolist() == [number % 9]
 
 
-def test_a_pose_and_its_truth_lie_on_the_picture():
+def test_a_pose_and_its_truth_lie_on_the_image():
     predicted = (standing()[:, :2] / 1000).astype(np.float32)
     truth = predicted + np.float32([0, 0.2])
     cell = image_grids.joints_on_image(np.zeros((32, 32, 3), np.uint8), predicted, truth)
@@ -105,7 +105,7 @@ def test_a_pose_and_its_truth_lie_on_the_picture():
     assert pixel(cell, (truth[LEFT_WRIST] + 1) / 2 * image_grids.CELL) == list(TRUTH)
 
 
-def test_pictures_of_different_sizes_are_in_line_on_white():
+def test_images_of_different_sizes_are_in_line_on_white():
     small, large = (np.full((size, size, 3), size, np.uint8) for size in (10, 30))
     row = image_grids.beside([small, large], gap=5)
     assert row.shape == (30, 45, 3)

@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.pose_files import FilmPoses, describe_poses, write_poses
-from kinepose.run_folder import FORMAT_VERSION, count_parameters, read_last_pictures, read_log
+from kinepose.pose_files import VideoPoses, describe_poses, write_poses
+from kinepose.run_folder import FORMAT_VERSION, count_parameters, read_last_images, read_log
 from kinepose.video.writing import write_video
 from kinepose.visualization.config import ReportConfig
 from kinepose.visualization.report import describe_run, write_report
@@ -22,7 +22,7 @@ SCORES = {
     "mpjpe": 111.1,
     "n_mpjpe": 99.9,
     "p_mpjpe": 77.7,
-    "labels": "film.npz",
+    "labels": "video.npz",
     "frames": {"matched": 9, "labelled": 10},
     "joints2d": {"error_px": 4.4, "error_share_of_box": 0.033},
     "per_joint": {"p_mpjpe": {name: 10.0 + i for i, name in enumerate(JOINT_NAMES)}},
@@ -30,7 +30,7 @@ SCORES = {
 }
 
 
-def write_run(folder, pictures=True, **changes):
+def write_run(folder, images=True, **changes):
     folder.mkdir(parents=True)
     config = {
         "format_version": FORMAT_VERSION,
@@ -51,13 +51,13 @@ def write_run(folder, pictures=True, **changes):
     ]
     log = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "log.jsonl").write_text(log + '{"step": 13, "lo')
-    if pictures:
-        write_pictures(folder / "pictures" / "step_00000005.npz")
-        write_pictures(folder / "pictures" / "step_00000010.npz")
+    if images:
+        write_images(folder / "images" / "step_00000005.npz")
+        write_images(folder / "images" / "step_00000010.npz")
     return folder
 
 
-def write_pictures(path):
+def write_images(path):
     rng = np.random.default_rng(0)
 
     def images(*shape):
@@ -83,8 +83,8 @@ def write_prediction(folder, frames=12, fps=25.0):
     rng = np.random.default_rng(0)
     write_poses(
         folder / "poses.npz",
-        FilmPoses(
-            film=np.array("film.mp4"),
+        VideoPoses(
+            video=np.array("video.mp4"),
             frame=np.arange(frames),
             time=np.arange(frames) / fps if fps else np.full(frames, np.nan),
             image=np.array(["" if fps else f"{i}.png" for i in range(frames)]),
@@ -139,7 +139,7 @@ def test_the_page_of_a_full_run(tmp_path):
     assert len([name for name in page.names if name.startswith("Overlay")]) == 6
     for name in ["Losses over", "Source, target", "2D joints", "17 heatmaps", "Pose of one"]:
         assert any(alt.startswith(name) for alt in page.names), name
-    assert {"3D skeletons as filmed and from the side", "Energy over time"} <= set(page.names)
+    assert {"3D skeletons as recorded and from the side", "Energy over time"} <= set(page.names)
     assert "no scores" not in page.text.lower()
 
 
@@ -161,18 +161,18 @@ def test_everything_is_inside_the_page(tmp_path):
             assert cv2.imdecode(content, cv2.IMREAD_COLOR) is not None
 
 
-def test_a_run_without_pictures_or_poses_says_so(tmp_path):
-    run = write_run(tmp_path / "run", pictures=False)
+def test_a_run_without_images_or_poses_says_so(tmp_path):
+    run = write_run(tmp_path / "run", images=False)
     (run / "log.jsonl").unlink()
     write_report(ReportConfig(run, tmp_path / "page.html"))
     page = Page(tmp_path / "page.html")
-    for note in ["no pictures yet", "No poses yet", "No scores yet", "no log.jsonl"]:
+    for note in ["no images yet", "No poses yet", "No scores yet", "no log.jsonl"]:
         assert note in page.text
     assert page.names == []
 
 
-def test_poses_of_pictures(tmp_path):
-    run = write_run(tmp_path / "run", pictures=False)
+def test_poses_of_images(tmp_path):
+    run = write_run(tmp_path / "run", images=False)
     poses = write_prediction(tmp_path / "poses", frames=2, fps=0.0)
     (poses / "overlay").mkdir()
     for name in "ab":
@@ -231,9 +231,9 @@ def test_runs_are_read_as_files(tmp_path):
     with (run / "log.jsonl").open("a") as log:
         log.write('[1]\n{"a": 1}\n{"step": 13')
     assert len(read_log(run)) == 12
-    pictures = read_last_pictures(run)
-    assert pictures is not None and pictures[0] == 10
-    assert read_last_pictures(write_run(tmp_path / "other", pictures=False)) is None
-    (run / "pictures" / "step_00000011.npz").write_text("cut short")
+    images = read_last_images(run)
+    assert images is not None and images[0] == 10
+    assert read_last_images(write_run(tmp_path / "other", images=False)) is None
+    (run / "images" / "step_00000011.npz").write_text("cut short")
     with pytest.raises(BadInputError, match="is broken"):
-        read_last_pictures(run)
+        read_last_images(run)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kinepose.errors import BadInputError
-from kinepose.pose_files import FilmPoses, read_poses, write_poses
+from kinepose.pose_files import VideoPoses, read_poses, write_poses
 from kinepose.video.writing import write_timed_video, write_video
 from kinepose.visualization.viewer import LONGEST, write_viewer
 
@@ -23,25 +23,25 @@ COMES, GOES = 10, 30
 
 
 def grey(frame):
-    """Every frame of the film has a grey of its own."""
+    """Every frame of the video has a grey of its own."""
     return 30 + 5 * frame
 
 
-def write_film(path, frames=FRAMES, fps=FPS):
+def save_video(path, frames=FRAMES, fps=FPS):
     stills = (np.full((HEIGHT, WIDTH, 3), grey(i) % 256, np.uint8) for i in range(frames))
     write_video(path, stills, fps)
     return path
 
 
 def write_people(folder, frames=FRAMES, fps=FPS, energy=True):
-    """Person 3 in every frame and person 8 in some, in the middle of the picture."""
+    """Person 3 in every frame and person 8 in some, in the middle of the image."""
     rng = np.random.default_rng(0)
     rows = [(i, t) for i in range(frames) for t in TRACKS if t == 3 or COMES <= i < GOES]
     frame, track = np.array(rows).T
     joints3d = rng.uniform(-800, 800, (len(rows), 17, 3)).round()
     joints3d[:, 0] = 0
-    poses = FilmPoses(
-        film=np.array("film.mp4"),
+    poses = VideoPoses(
+        video=np.array("video.mp4"),
         frame=frame,
         time=frame / fps if fps else np.full(len(rows), np.nan),
         image=np.array(["" if fps else f"{i}.png" for i in frame]),
@@ -63,7 +63,7 @@ def write_people(folder, frames=FRAMES, fps=FPS, energy=True):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("viewer")
     write_people(folder)
-    write_viewer(write_film(folder / "two <people>.mp4"), folder)
+    write_viewer(save_video(folder / "two <people>.mp4"), folder)
     return folder
 
 
@@ -80,7 +80,7 @@ def browser():
 
 
 @pytest.fixture
-def opened(browser):
+def open_viewer(browser):
     """A function that opens a page; whatever it complained about, or asked for, fails the test."""
     contexts, complaints, addresses = [], [], []
 
@@ -103,8 +103,8 @@ def opened(browser):
 
 
 @pytest.fixture
-def page(opened, folder):
-    return opened(folder / "viewer.html", viewport={"width": 720, "height": 540})
+def page(open_viewer, folder):
+    return open_viewer(folder / "viewer.html", viewport={"width": 720, "height": 540})
 
 
 def until(page, expression):
@@ -116,12 +116,12 @@ def until(page, expression):
 
 
 def shown_frame(page):
-    """The number of the frame of the film, by its grey on the screen."""
+    """The number of the frame of the video, by its grey on the screen."""
     until(page, "!video.seeking")
     page.wait_for_timeout(100)
-    film = np.frombuffer(page.locator("#film").screenshot(), np.uint8)
-    picture = cv2.imdecode(film, cv2.IMREAD_COLOR)
-    return (picture[len(picture) // 2, 5].mean() - grey(0)) / (grey(1) - grey(0))
+    video = np.frombuffer(page.locator("#video").screenshot(), np.uint8)
+    image = cv2.imdecode(video, cv2.IMREAD_COLOR)
+    return (image[len(image) // 2, 5].mean() - grey(0)) / (grey(1) - grey(0))
 
 
 def drawn_joints(page, person):
@@ -130,18 +130,18 @@ def drawn_joints(page, person):
     return 1000 * np.array(positions) * [1, -1, -1]
 
 
-def stage(page):
-    return page.locator("#stage canvas").screenshot()
+def skeletons(page):
+    return page.locator("#skeletons canvas").screenshot()
 
 
-def test_scrubbing_sets_the_frame_of_film_skeleton_and_chart(page, folder):
+def test_scrubbing_sets_the_frame_of_video_skeleton_and_chart(page, folder):
     poses = read_poses(folder)
     for frame in (17, 5, 39):
         page.locator("#slider").fill(str(frame))
         assert abs(shown_frame(page) - frame) < 0.4
         row = np.flatnonzero((poses.frame == frame) & (poses.track == 3))[0]
         np.testing.assert_allclose(drawn_joints(page, 0), poses.joints3d[row], atol=1e-3)
-        line = page.locator("#film g").first.locator("line").last
+        line = page.locator("#video g").first.locator("line").last
         ends = [float(line.get_attribute(name) or "nan") for name in ("x1", "y1", "x2", "y2")]
         np.testing.assert_allclose(ends, poses.joints2d[row][[15, 16]].ravel(), atol=0.13)
         assert f"frame {frame} of 40" in page.locator("#time").text_content()
@@ -151,7 +151,7 @@ def test_scrubbing_sets_the_frame_of_film_skeleton_and_chart(page, folder):
 
 
 def test_it_plays_slowly_pauses_and_starts_again(page, folder):
-    still = stage(page)
+    still = skeletons(page)
     page.get_by_label("Speed").select_option("0.25")
     page.get_by_role("button", name="Play").click()
     until(page, "frame >= 4")
@@ -164,7 +164,7 @@ def test_it_plays_slowly_pauses_and_starts_again(page, folder):
     assert page.evaluate("video.playbackRate") == 0.25
     frame = page.evaluate("frame")
     assert 4 <= frame < FRAMES - 1
-    assert stage(page) != still
+    assert skeletons(page) != still
     assert abs(shown_frame(page) - frame) < 0.4
     poses = read_poses(folder)
     row = np.flatnonzero((poses.frame == frame) & (poses.track == 3))[0]
@@ -202,13 +202,13 @@ def test_a_person_is_chosen(page):
     assert page.evaluate(visible) == [True, False]
     page.locator("#slider").fill("12")
     assert page.evaluate(visible) == [True, True]
-    both = stage(page)
+    both = skeletons(page)
     for choice, expected, energy in [("3", [True, False], "312"), ("8", [False, True], "812")]:
         person.select_option(label=choice)
         assert page.evaluate(visible) == expected
         assert page.locator("#value").text_content() == energy
         assert page.evaluate("curves.map((c) => c.classList.contains('chosen'))") == expected
-        assert stage(page) != both
+        assert skeletons(page) != both
     page.locator("#slider").fill("35")
     assert page.locator("#absent").text_content() == "Not found in this frame."
     person.select_option(label="everyone")
@@ -217,18 +217,18 @@ def test_a_person_is_chosen(page):
 
 def test_the_skeletons_are_turned(page):
     where = "camera.position.toArray().map((x) => Number(x.toFixed(6)))"
-    front, picture = page.evaluate(where), stage(page)
-    box = page.locator("#stage canvas").bounding_box()
+    front, image = page.evaluate(where), skeletons(page)
+    box = page.locator("#skeletons canvas").bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(box["x"] + 250, box["y"] + 130, steps=3)
     page.mouse.up()
     turned = page.evaluate(where)
-    assert turned != front and stage(page) != picture
+    assert turned != front and skeletons(page) != image
     page.get_by_role("button", name="from the side").click()
     x, _, z = page.evaluate(where)
     assert x > 1 and abs(z) < 1e-3
-    page.get_by_role("button", name="as filmed").click()
+    page.get_by_role("button", name="as recorded").click()
     assert page.evaluate(where) == front
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.mouse.wheel(0, -300)
@@ -243,12 +243,12 @@ def test_the_chart_is_clicked(page):
     assert abs(shown_frame(page) - 25) < 0.4
 
 
-def test_a_phone_shows_it_all_without_scrolling_sideways(opened, folder):
+def test_a_phone_shows_it_all_without_scrolling_sideways(open_viewer, folder):
     settings = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-    page = opened(folder / "viewer.html", **settings)
+    page = open_viewer(folder / "viewer.html", **settings)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    film, skeletons = (page.locator(name).bounding_box() for name in ("#film", "#stage"))
-    assert film["y"] + film["height"] <= skeletons["y"]
+    video, skeletons = (page.locator(name).bounding_box() for name in ("#video", "#skeletons"))
+    assert video["y"] + video["height"] <= skeletons["y"]
     assert skeletons["width"] > 350
     for control in page.locator("button, select, input, svg, canvas, video").all():
         box = control.bounding_box()
@@ -257,37 +257,37 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(opened, folder):
     until(page, "frame > 2")
 
 
-def test_pictures_of_several_sizes_are_a_film(opened, tmp_path):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+def test_images_of_several_sizes_are_a_video(open_viewer, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
     for i, size in enumerate([(300, 400), (600, 200), (30, 40)]):
-        cv2.imwrite(str(pictures / f"{i}.png"), np.full((*size, 3), grey(i), np.uint8))
+        cv2.imwrite(str(images / f"{i}.png"), np.full((*size, 3), grey(i), np.uint8))
     poses = write_people(tmp_path, frames=3, fps=0.0, energy=False)
-    write_viewer(pictures, tmp_path)
-    page = opened(tmp_path / "viewer.html")
-    assert page.locator("#time").text_content() == "picture 1 of 3: 0.png"
+    write_viewer(images, tmp_path)
+    page = open_viewer(tmp_path / "viewer.html")
+    assert page.locator("#time").text_content() == "image 1 of 3: 0.png"
     assert page.evaluate("[video.videoWidth, video.videoHeight]") == [400, 300]
-    for picture, scale in [(2, 10.0), (1, 0.5)]:
-        page.locator("#slider").fill(str(picture))
-        assert abs(shown_frame(page) - picture) < 0.4
-        at = page.evaluate("drawings[0].children[0].x1.baseVal.value")
-        assert abs(at - scale * poses.joints2d[picture, 0, 0]) < 0.13
+    for image, scale in [(2, 10.0), (1, 0.5)]:
+        page.locator("#slider").fill(str(image))
+        assert abs(shown_frame(page) - image) < 0.4
+        shown = page.evaluate("drawings[0].children[0].x1.baseVal.value")
+        assert abs(shown - scale * poses.joints2d[image, 0, 0]) < 0.13
     assert not page.locator("#energy").is_visible()
     assert page.get_by_label("Person").locator("option").count() == 1
 
 
-def test_film_and_skeleton_are_together_where_frames_come_unevenly(opened, tmp_path):
+def test_video_and_skeleton_are_together_where_frames_come_unevenly(open_viewer, tmp_path):
     """At 20, 4 and 20 frames a second, at rest and while it plays."""
     times = np.concatenate(
         [np.arange(0, 0.8, 0.05), np.arange(0.8, 2.8, 0.25), 2.8 + np.arange(16) / 20]
     )
     stills = [np.full((HEIGHT, WIDTH, 3), grey(i), np.uint8) for i in range(len(times))]
-    film = tmp_path / "film.mp4"
-    write_timed_video(film, zip(times.tolist(), stills, strict=True), 10.0)
+    video = tmp_path / "video.mp4"
+    write_timed_video(video, zip(times.tolist(), stills, strict=True), 10.0)
     poses = write_people(tmp_path, frames=len(times), fps=11.0)
     write_poses(tmp_path / "poses.npz", replace(poses, time=times[poses.frame]))
-    write_viewer(film, tmp_path)
-    page = opened(tmp_path / "viewer.html")
+    write_viewer(video, tmp_path)
+    page = open_viewer(tmp_path / "viewer.html")
     for frame in (17, 3, 22, len(times) - 1):
         page.locator("#slider").fill(str(frame))
         assert abs(shown_frame(page) - frame) < 0.4
@@ -314,21 +314,21 @@ def test_nothing_in_the_page_is_an_address(folder):
     assert len(text) < 800_000
 
 
-def test_of_a_long_film_the_page_holds_the_beginning(tmp_path):
-    film = write_film(tmp_path / "long.mp4", frames=round(LONGEST) + 4, fps=1.0)
+def test_of_a_long_video_the_page_holds_the_beginning(tmp_path):
+    video = save_video(tmp_path / "long.mp4", frames=round(LONGEST) + 4, fps=1.0)
     for frames, says in [(round(LONGEST), False), (round(LONGEST) + 4, True)]:
         write_people(tmp_path, frames=frames, fps=1.0)
-        write_viewer(film, tmp_path)
+        write_viewer(video, tmp_path)
         page = (tmp_path / "viewer.html").read_text()
         assert '"frames": 300' in page
         assert ("the first 5 minutes" in page) == says
 
 
-def test_without_poses_or_film_there_is_no_page(tmp_path):
-    film = write_film(tmp_path / "film.mp4", frames=2)
+def test_without_poses_or_video_there_is_no_page(tmp_path):
+    video = save_video(tmp_path / "video.mp4", frames=2)
     with pytest.raises(BadInputError, match="no such file"):
-        write_viewer(film, tmp_path)
+        write_viewer(video, tmp_path)
     write_people(tmp_path, frames=2)
     with pytest.raises(BadInputError, match="no such file"):
         write_viewer(tmp_path / "none.mp4", tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "poses.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["video.mp4", "poses.npz"]

@@ -15,10 +15,10 @@ summary.md and findings/NAME with the input and what was printed. A judgement ma
 before you mend. 25 minutes of a free core.
 
 - files.toml, files.py: files that commands read, damaged by damage.py (any bytes), arrays.py,
-  texts.py, tables.py, containers.py (by format), odd_films.py.
+  texts.py, tables.py, containers.py (by format), odd_videos.py.
 - cases.toml, cases.py: command lines that make no sense; outputs.py: places to write to; names.py;
-  odd_inputs.py: addresses, pages, folders of pictures; options.py: every option.
-- good_inputs.py, good_benchmarks.py, pictures.py: what is damaged.
+  odd_inputs.py: addresses, pages, folders of images; options.py: every option.
+- good_inputs.py, good_benchmarks.py, images.py: what is damaged.
 - process.py runs, judge.py and contents.py judge, page.py tries the page, summary.py sums up.
 """
 

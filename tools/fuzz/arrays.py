@@ -192,10 +192,10 @@ def npz_mutations(base: bytes) -> list[Damage]:
         def mutate(data: bytes, numbers: Numbers) -> bytes:
             changed = bytearray(data)
             for mark, offset in ((b"PK\x03\x04", offset_local), (b"PK\x01\x02", offset_central)):
-                at = changed.find(mark)
-                while at >= 0:
-                    struct.pack_into("<H", changed, at + offset, value)
-                    at = changed.find(mark, at + 4)
+                start = changed.find(mark)
+                while start >= 0:
+                    struct.pack_into("<H", changed, start + offset, value)
+                    start = changed.find(mark, start + 4)
             return bytes(changed)
 
         return mutate

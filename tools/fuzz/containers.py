@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.io
 from tools.fuzz.damage import Damage, Mutation, Numbers
-from tools.fuzz.pictures import png_bytes
+from tools.fuzz.images import png_bytes
 from tools.fuzz.texts import WORST
 
 
@@ -105,10 +105,10 @@ def parquet_mutations(base: bytes) -> list[Damage]:
 
     def column(name: str, values: Callable[[list], list]) -> Callable:
         def change(table, numbers):
-            at = table.schema.get_field_index(name)
+            index = table.schema.get_field_index(name)
             field = table.schema.field(name)
             return table.set_column(
-                at, field, pa.array(values(table[name].to_pylist()), field.type)
+                index, field, pa.array(values(table[name].to_pylist()), field.type)
             )
 
         return change
@@ -134,13 +134,13 @@ def parquet_mutations(base: bytes) -> list[Damage]:
     add("one time for all", column("time", lambda v: [0.0] * len(v)), "any")
     for name in ("image", "background", "valid"):
         add(f"{name} empty", column(name, lambda v: [b""] * len(v)), "any")
-        add(f"{name} a text", column(name, lambda v: [b"no picture"] * len(v)), "any")
+        add(f"{name} a text", column(name, lambda v: [b"no image"] * len(v)), "any")
         add(f"{name} truncated", column(name, lambda v: [x and x[: len(x) // 2] for x in v]), "any")
         add(f"{name} of 1 x 1 px", column(name, lambda v: [png_bytes(1, 1, True)] * len(v)), "any")
         huge = png_bytes(60000, 60000, False)
         add(f"{name} says 60000 x 60000", column(name, lambda v, h=huge: [h] * len(v)), "any")
-    add("film empty", column("film", lambda v: [""] * len(v)), "any")
-    add("film with a path", column("film", lambda v: ["../../x.mp4"] * len(v)), "any")
+    add("video empty", column("video", lambda v: [""] * len(v)), "any")
+    add("video with a path", column("video", lambda v: ["../../x.mp4"] * len(v)), "any")
     add("frame -1", column("frame", lambda v: [-1] * len(v)), "any")
     add("clip numbers up and down", column("clip", lambda v: [i % 2 for i in range(len(v))]), "any")
     add(
@@ -261,9 +261,9 @@ def onnx_mutations(base: bytes) -> list[Damage]:
 
     def rename(model) -> None:
         old = model.graph.input[0].name
-        model.graph.input[0].name = "pictures"
+        model.graph.input[0].name = "photographs"
         for node in model.graph.node:
-            node.input[:] = ["pictures" if name == old else name for name in node.input]
+            node.input[:] = ["photographs" if name == old else name for name in node.input]
 
     def size(model) -> None:
         for axis in model.graph.input[0].type.tensor_type.shape.dim[2:]:

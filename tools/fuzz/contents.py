@@ -34,7 +34,7 @@ def _npz(path: Path, energy_may_lack: bool) -> str:
         arrays = dict(archive)
     lacks = {"energy"} if energy_may_lack else set()
     if "image" in arrays and arrays["image"].any():
-        lacks |= {"time"}  # pictures have none
+        lacks |= {"time"}  # images have none
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all() and name not in lacks:
             return f"{name} is not finite"
@@ -82,7 +82,7 @@ def _tensors(path: Path) -> str:
     return ""
 
 
-def _film(path: Path) -> str:
+def _video(path: Path) -> str:
     with av.open(str(path)) as container:
         return "no frame in it" if next(container.decode(video=0), None) is None else ""
 
@@ -104,13 +104,13 @@ def _page(path: Path) -> str:
     return f"{found[0]} in it" if found else ""
 
 
-def _picture(path: Path) -> str:
+def _image(path: Path) -> str:
     data = np.frombuffer(path.read_bytes(), np.uint8)
-    return "no picture" if cv2.imdecode(data, cv2.IMREAD_UNCHANGED) is None else ""
+    return "no image" if cv2.imdecode(data, cv2.IMREAD_UNCHANGED) is None else ""
 
 
 _OF: dict[str, Callable[[Path], str]] = {
-    **{".json": _json, ".jsonl": _json, ".csv": _csv, ".parquet": _parquet, ".mp4": _film},
+    **{".json": _json, ".jsonl": _json, ".csv": _csv, ".parquet": _parquet, ".mp4": _video},
     **{".safetensors": _tensors, ".bvh": _motion, ".trc": _motion, ".c3d": _c3d},
-    **{".html": _page, ".png": _picture, ".jpg": _picture},
+    **{".html": _page, ".png": _image, ".jpg": _image},
 }

@@ -21,8 +21,8 @@ PICKLE = b"\x80\x04cos\nsystem\n(X\x0b\x00\x00\x00touch pwnedtR."
 def _flipped(data: bytes, numbers: Numbers, low: int, high: int) -> bytes:
     changed = bytearray(data)
     low, high = max(0, min(low, len(data) - 1)), max(1, min(high, len(data)))
-    for at in numbers.integers(low, max(low + 1, high), int(numbers.integers(1, 9))):
-        changed[at] ^= int(numbers.integers(1, 256))
+    for start in numbers.integers(low, max(low + 1, high), int(numbers.integers(1, 9))):
+        changed[start] ^= int(numbers.integers(1, 256))
     return bytes(changed)
 
 

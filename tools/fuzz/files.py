@@ -24,8 +24,8 @@ from tools.fuzz.damage import (
     Numbers,
     put_in_place,
 )
-from tools.fuzz.odd_films import special_films
-from tools.fuzz.pictures import png_bytes
+from tools.fuzz.images import png_bytes
+from tools.fuzz.odd_videos import special_videos
 from tools.fuzz.tables import bvh_mutations, csv_mutations
 from tools.fuzz.texts import config_mutations, json_mutations, log_mutations
 
@@ -64,8 +64,8 @@ class Target:
     """Whether the command can do without it."""
     rebuilt: bool = False
     """Whether the command can make it anew."""
-    odd_films: bool = False
-    """Whether it is tried with films that are unusual as well."""
+    odd_videos: bool = False
+    """Whether it is tried with videos that are unusual as well."""
     unused: bool = False
     """Whether the command may pass over what is wrong with arrays that it does not use."""
 
@@ -101,10 +101,10 @@ def cases_of(good: Path, target: Target) -> list[Case]:
         for i in range(many):
             shown = f"{what} ({i + 1})" if many > 1 else what
             made.append(_rewritten(good, target, shown, _of_bytes(target, what, must), mutate))
-    if target.odd_films:
-        made += _odd_films(good, target)
-    if target.kind == "picture":
-        made += _pictures(good, target)
+    if target.odd_videos:
+        made += _odd_videos(good, target)
+    if target.kind == "image":
+        made += _images(good, target)
     if target.kind in BY_KIND:
         base = (good / _origin(target)).read_bytes()
         for what, mutate, expect in BY_KIND[target.kind](base):
@@ -116,8 +116,8 @@ def _of_bytes(target: Target, what: str, must: str) -> str:
     """What may come of a mutation of bytes."""
     if what in PLAINLY_BAD or (what == "truncated" and target.kind in _WHOLE):
         return must
-    picture = target.kind == "picture" and not target.file.endswith(".bmp")
-    if picture and what in ("truncated", "a part zeroed"):
+    image = target.kind == "image" and not target.file.endswith(".bmp")
+    if image and what in ("truncated", "a part zeroed"):
         return "told"
     return target.expect
 
@@ -133,7 +133,7 @@ def _of_kind(target: Target, what: str, expect: str) -> str:
         "focal",
         "focal_by_frame",
         "energy",
-        "film",
+        "video",
         "model_sha256",
         "fps",
         "confidence",
@@ -168,24 +168,24 @@ def _rewritten(good: Path, target: Target, what: str, expect: str, mutate: Mutat
     return _case(good, target, what, expect, change)
 
 
-def _odd_films(good: Path, target: Target) -> list[Case]:
+def _odd_videos(good: Path, target: Target) -> list[Case]:
     path = Path(target.file)
     others = " ".join(need for need in target.needs.split() if need != target.file)
     made = []
-    for what, (kind, build, expect) in special_films().items():
+    for what, (kind, build, expect) in special_videos().items():
         name = f"{path.stem}.{kind}"
 
         def make(folder: Path, numbers: Numbers, name=name, build=build) -> list[str]:
-            copied(good, folder, f"{others} film.mkv>other.mp4")
+            copied(good, folder, f"{others} video.mkv>other.mp4")
             build(folder / name)
             argv = with_earlier(good, folder, target.argv, numbers)
             return [name if word == target.file else word for word in argv]
 
-        made.append(Case(target.name, f"film: {what}", make, expect, (path.stem,)))
+        made.append(Case(target.name, f"video: {what}", make, expect, (path.stem,)))
     return made
 
 
-def _pictures(good: Path, target: Target) -> list[Case]:
+def _images(good: Path, target: Target) -> list[Case]:
     def png(what: str, width: int, height: int, real: bool = True) -> Case:
         expect = "any" if real else "fail"
         return _rewritten(good, target, what, expect, lambda d, n: png_bytes(width, height, real))
@@ -195,7 +195,7 @@ def _pictures(good: Path, target: Target) -> list[Case]:
         png("a PNG of 1 x 1 px", 1, 1),
         png("a PNG of 20000 x 1 px", 20000, 1),
     ]
-    if target.name == "predict picture png":
+    if target.name == "predict image png":
         made += [png(f"a PNG of {n} x {n} px", n, n) for n in (30000, 16000)]
     return made
 

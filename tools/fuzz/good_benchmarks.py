@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import scipy.io
 from tools.fuzz.arrays import npz
-from tools.fuzz.pictures import blob_frames, film, picture
+from tools.fuzz.images import blob_frames, write_clip, write_image
 
 
 def make_benchmarks(folder: Path) -> None:
@@ -19,16 +19,16 @@ def make_benchmarks(folder: Path) -> None:
         body += [0, 0, 4000]
         return 100 * body[..., :2] / body[..., 2:] + 48, body
 
-    def pictures(place: Path, names: list[str]) -> None:
+    def images(place: Path, names: list[str]) -> None:
         place.mkdir(parents=True)
         for name in names:
-            picture(place / name, image)
+            write_image(place / name, image)
 
     camera = "54138969"
     for subject in ("S1", "S9"):
         place = folder / "h36m/processed" / subject / "Walking-1"
         numbered = [f"img_{i + 1:06d}.jpg" for i in range(count)]
-        pictures(place / "imageSequence" / camera, numbered)
+        images(place / "imageSequence" / camera, numbered)
         flat, deep = seen(32)
         with h5py.File(place / "annot.h5", "w") as file:
             file["camera"], file["frame"] = np.full(count, int(camera)), np.arange(1, count + 1)
@@ -36,7 +36,7 @@ def make_benchmarks(folder: Path) -> None:
     for split, subject in (("train", "S1"), ("test", "S9")):
         name = f"{subject}_Walking_1.{camera}"
         listed = [f"{name}_{i + 1:06d}.jpg" for i in range(count)]
-        pictures(folder / "mmpose/images" / subject / name, listed)
+        images(folder / "mmpose/images" / subject / name, listed)
         flat, deep = seen(17)
         table = folder / f"mmpose/annotation_body3d/fps50/h36m_{split}.npz"
         table.parent.mkdir(parents=True, exist_ok=True)
@@ -54,10 +54,10 @@ def make_benchmarks(folder: Path) -> None:
         flat, deep = seen(28)
         for name, value in (("annot2", flat), ("annot3", deep), ("univ_annot3", deep)):
             cells[name][i, 0] = value.reshape(count, -1)
-        film(place / f"video_{i}.avi", [image] * count, "mjpeg", "yuvj420p")
+        write_clip(place / f"video_{i}.avi", [image] * count, "mjpeg", "yuvj420p")
     scipy.io.savemat(place / "annot.mat", cells, format="5")
     place = folder / "3dhptest/TS1"
-    pictures(place / "imageSequence", [f"img_{i + 1:06d}.jpg" for i in range(count)])
+    images(place / "imageSequence", [f"img_{i + 1:06d}.jpg" for i in range(count)])
     flat, deep = seen(17)
     with h5py.File(place / "annot_data.mat", "w") as file:
         file["annot2"], file["annot3"] = flat[:, None], deep[:, None]
@@ -66,5 +66,5 @@ def make_benchmarks(folder: Path) -> None:
         file["activity_annotation"] = np.ones((count, 1))
     flat, _ = seen(14)
     joints = np.concatenate([flat, np.zeros((count, 14, 1))], -1).transpose(2, 1, 0)
-    pictures(folder / "lsp/images", [f"im{i + 1:04d}.jpg" for i in range(count)])
+    images(folder / "lsp/images", [f"im{i + 1:04d}.jpg" for i in range(count)])
     scipy.io.savemat(folder / "lsp/joints.mat", {"joints": joints}, format="5")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tools.fuzz.cases import Case
 from tools.fuzz.contents import nonsense
-from tools.fuzz.pictures import FRAMES
+from tools.fuzz.images import FRAMES
 from tools.fuzz.process import text_of
 
 Fault = tuple[str, str]
@@ -126,7 +126,7 @@ def _results(
         yield "accepted", f"status 0; said: {said[-1][:120]}" if said else "status 0 without a word"
     if case.expect == "told" and not said:
         count = _frames_in(folder / "out/poses.npz")
-        if "film" not in case.family or count != FRAMES:
+        if "video" not in case.family or count != FRAMES:
             yield "silent", f"status 0 without a word; {count} frames of {FRAMES}"
     without_energy = "--no-energy" in case.argv or "score" in case.family
     for name in sorted(name for name in after if after[name] != before.get(name)):
@@ -199,8 +199,8 @@ def _error_of(stderr: str) -> str:
     frames = re.findall(r'File "[^"]*/kinepose/([^"]+)", line (\d+), in (\S+)', stderr)
     lines = re.findall(r"^([\w.]*(?:[eE]rror|Exception|Violation|BadZipFile))\b", stderr, re.M)
     error = lines[-1].split(".")[-1] if lines else (stderr.strip().splitlines() or [""])[-1][:80]
-    at = f"{frames[-1][0]}:{frames[-1][2]}" if frames else "?"
-    return f"{error} in {at}"
+    where = f"{frames[-1][0]}:{frames[-1][2]}" if frames else "?"
+    return f"{error} in {where}"
 
 
 def _last_frame(stack: str) -> str:

@@ -1,4 +1,4 @@
-"""Films, pictures, poses, runs and folders with names that are rare."""
+"""Videos, images, poses, runs and folders with names that are rare."""
 
 import shutil
 from collections.abc import Callable
@@ -18,10 +18,10 @@ NAMES = {
     "a leading dot": ".hidden.mp4",
     "a percent sign": "a%20%s%d{x}.mp4",
     "a colon": "http:x.mp4",
-    "a protocol": "concat:film.mp4",
+    "a protocol": "concat:video.mp4",
     "only a suffix": ".mp4",
-    "no suffix": "film",
-    "capitals": "FILM.MP4",
+    "no suffix": "video",
+    "capitals": "VIDEO.MP4",
     "HTML": "<script>alert(1)<script>.mp4",
     "control characters": "a\x1b[31m\x07.mp4",
 }
@@ -50,25 +50,29 @@ def name_cases(good: Path) -> list[Case]:
 
     everything, cut = words("--output out {all}"), words("--output out {cut}")
     for what, name in NAMES.items():
-        film, word = put("film.mp4", name), f"./{name}" if name.startswith("-") else name
+        video, word = put("video.mp4", name), f"./{name}" if name.startswith("-") else name
         plain = name.strip(".-")[:8].replace("\n", " ")
         formats = [*everything, "--formats", "json", "csv"]
         argv = ["predict", word, *formats]
-        more = {"needs": "run", "before": film}
-        add(f"predict a film named with {what}", argv, plain, "name", **more)
+        more = {"needs": "run", "before": video}
+        add(f"predict a video named with {what}", argv, plain, "name", **more)
         add(
-            f"prepare a film named with {what}", ["prepare", word, *cut], plain, "name", before=film
+            f"prepare a video named with {what}",
+            ["prepare", word, *cut],
+            plain,
+            "name",
+            before=video,
         )
         if word != name:
-            bare = f"predict a film named with {what}, bare"
+            bare = f"predict a video named with {what}, bare"
             add(bare, ["predict", name, *everything], plain, expect="fail", **more)
-        picture = (name[:-4] if name.endswith("mp4") else name) + ".jpg"
+        image = (name[:-4] if name.endswith("mp4") else name) + ".jpg"
         add(
-            f"predict a folder with a picture named with {what}",
+            f"predict a folder with an image named with {what}",
             ["predict", "in", *everything],
             *(plain, "name", "in"),
             needs="run",
-            before=put("pic.jpg", picture, "in"),
+            before=put("pic.jpg", image, "in"),
         )
     made += _in_latin(good, put)
     for command, line in {
@@ -94,29 +98,29 @@ def name_cases(good: Path) -> list[Case]:
 
 
 def _in_latin(good: Path, put: Callable[..., Callable[[Path], object]]) -> list[Case]:
-    """Folders named in Latin-1, and a picture among backgrounds."""
+    """Folders named in Latin-1, and an image among backgrounds."""
     scene, motions = put("pic.jpg", f"{LATIN}.jpg", "scenes"), "--formats json bvh trc c3d"
     inside = "in a folder named in Latin-1"
     rows: list[tuple[str, str, str, Callable | None, tuple[str, ...]]] = [
         *(
             (
-                f"{line.split()[0]} --backgrounds with a picture named in Latin-1",
+                f"{line.split()[0]} --backgrounds with an image named in Latin-1",
                 line,
                 "",
                 scene,
                 ("scenes", "name"),
             )
             for line in (
-                "synthesize {films} --output out --backgrounds scenes",
+                "synthesize {videos} --output out --backgrounds scenes",
                 "train --output out --backgrounds scenes {prior}",
             )
         ),
         *(
             (f"{what} {inside}", line, needs, put(name, name, LATIN), (name, "name"))
             for what, line, needs, name in (
-                ("predict a film", "predict %/film.mp4 --output out {all}", "run", "film.mp4"),
-                ("predict a picture", "predict %/pic.jpg --output out {all}", "run", "pic.jpg"),
-                ("prepare a film", "prepare %/film.mp4 --output out {cut}", "", "film.mp4"),
+                ("predict a video", "predict %/video.mp4 --output out {all}", "run", "video.mp4"),
+                ("predict an image", "predict %/pic.jpg --output out {all}", "run", "pic.jpg"),
+                ("prepare a video", "prepare %/video.mp4 --output out {cut}", "", "video.mp4"),
                 ("export of poses", f"export %/poses.npz --output out {motions}", "", "poses.npz"),
             )
         ),

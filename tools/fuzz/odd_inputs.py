@@ -1,4 +1,4 @@
-"""Addresses, the page's own settings, folders of pictures, and words that are no command."""
+"""Addresses, the page's own settings, folders of images, and words that are no command."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 from tools.fuzz.cases import Case, case, words
-from tools.fuzz.pictures import blob_frames, picture
+from tools.fuzz.images import blob_frames, write_image
 
 from kinepose.benchmarks.config import Benchmark
 
@@ -43,34 +43,34 @@ PAGE = {
 }
 
 
-def _picture(name: str, image: np.ndarray) -> Callable[[Path], object]:
-    return lambda folder: picture(folder / "pics" / name, image)
+def _image(name: str, image: np.ndarray) -> Callable[[Path], object]:
+    return lambda folder: write_image(folder / "pics" / name, image)
 
 
 _IMAGE = blob_frames(1)[0]
-PICTURES: dict[str, Callable[[Path], object]] = {
-    "a folder named as a picture inside": lambda f: (f / "pics/d.png").mkdir(),
+IMAGES: dict[str, Callable[[Path], object]] = {
+    "a folder named as an image inside": lambda f: (f / "pics/d.png").mkdir(),
     "a dangling link inside": lambda f: (f / "pics/d.png").symlink_to("nowhere"),
     "a link to itself inside": lambda f: (f / "pics/d.png").symlink_to("d.png"),
     "a pipe inside": lambda f: os.mkfifo(f / "pics/d.png"),
     "/dev/zero inside": lambda f: (f / "pics/d.png").symlink_to("/dev/zero"),
-    "an empty picture inside": lambda f: (f / "pics/d.png").write_bytes(b""),
+    "an empty image inside": lambda f: (f / "pics/d.png").write_bytes(b""),
     "a text inside": lambda f: (f / "pics/readme.txt").write_text("x"),
-    "a film inside": lambda f: shutil.copy(f / "film.mp4", f / "pics/film.mp4"),
-    "pictures of several sizes": _picture("d.png", blob_frames(1, (640, 480))[0]),
-    "a picture of 16 bits": _picture("d.png", _IMAGE.astype(np.uint16) * 257),
-    "a grey picture": _picture("d.png", _IMAGE[..., 0]),
-    "a picture of floats": _picture("d.tif", _IMAGE[..., 0].astype(np.float32)),
+    "a video inside": lambda f: shutil.copy(f / "video.mp4", f / "pics/video.mp4"),
+    "images of several sizes": _image("d.png", blob_frames(1, (640, 480))[0]),
+    "an image of 16 bits": _image("d.png", _IMAGE.astype(np.uint16) * 257),
+    "a grey image": _image("d.png", _IMAGE[..., 0]),
+    "an image of floats": _image("d.tif", _IMAGE[..., 0].astype(np.float32)),
     "nothing": lambda f: [path.unlink() for path in (f / "pics").iterdir()],
-    "two of one stem": _picture("a.png", _IMAGE),
-    "the overlay of before": _picture("overlay.png", _IMAGE),
+    "two of one stem": _image("a.png", _IMAGE),
+    "the overlay of before": _image("overlay.png", _IMAGE),
 }
-"""What else may lie in a folder of pictures."""
+"""What else may lie in a folder of images."""
 
 
 def odd_cases(good: Path) -> list[Case]:
     """All of them."""
-    return [*_commands(good), *_addresses(good), *_page(good), *_pictures(good)]
+    return [*_commands(good), *_addresses(good), *_page(good), *_images(good)]
 
 
 def _commands(good: Path) -> list[Case]:
@@ -119,10 +119,10 @@ def _page(good: Path) -> list[Case]:
     return made
 
 
-def _pictures(good: Path) -> list[Case]:
+def _images(good: Path) -> list[Case]:
     argv, says = words("predict pics --output out {all}"), ("d.png", "d.tif", "pics")
-    needs = "pics run film.mp4"
+    needs = "pics run video.mp4"
     return [
-        case(good, "folders of pictures", what, argv, needs, before, names=says)
-        for what, before in PICTURES.items()
+        case(good, "folders of images", what, argv, needs, before, names=says)
+        for what, before in IMAGES.items()
     ]

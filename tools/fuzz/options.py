@@ -11,11 +11,11 @@ from tools.fuzz.damage import Numbers
 from kinepose.commands import COMMANDS
 
 BASES = {
-    "predict": ("film.mp4 run", "predict film.mp4 --output out {poses}"),
-    "prepare": ("film.mp4", "prepare film.mp4 --output out {cut}"),
+    "predict": ("video.mp4 run", "predict video.mp4 --output out {poses}"),
+    "prepare": ("video.mp4", "prepare video.mp4 --output out {cut}"),
     "train": ("", "train --output out {prior}"),
     "adapt": ("0000.mp4 run", "adapt 0000.mp4 --output out {adapt}"),
-    "synthesize": ("", "synthesize --output out {films}"),
+    "synthesize": ("", "synthesize --output out {videos}"),
     "synthworld": ("sw>out", "synthworld --output out --size tiny --workers 1"),
     "convert": ("lsp", "convert lsp --benchmark lsp --output out"),
     "export": ("poses.npz", "export poses.npz --output out --formats json csv"),
@@ -41,17 +41,17 @@ PAIRS = (
     *(["nan", "nan"], ["inf", "inf"], ["5", "1"], ["-1", "-1"], ["1"], ["word", "1"]),
     *(["0", "1e308"], ["0", "0"]),
 )
-PATHS = ("missing/place", "", "/dev/null", "a\nb", "x" * 300, "s3://bucket/x", "film.mp4")
+PATHS = ("missing/place", "", "/dev/null", "a\nb", "x" * 300, "s3://bucket/x", "video.mp4")
 
 
 def replaced_option(argv: list[str], option: str, values: list[str]) -> list[str]:
     """The option with other values, in place of those it has there."""
     if option in argv:
-        at = argv.index(option)
-        end = at + 1
+        start = argv.index(option)
+        end = start + 1
         while end < len(argv) and not argv[end].startswith("--"):
             end += 1
-        argv = argv[:at] + argv[end:]
+        argv = argv[:start] + argv[end:]
     return [*argv, option, *values] if len(values) != 1 else [*argv, f"{option}={values[0]}"]
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from tools.fuzz.cases import REPLACED, Case, case, words
 
 FOLDERS = {
-    "predict": ("film.mp4 run", "predict film.mp4 {all}"),
-    "prepare": ("film.mp4", "prepare film.mp4 {cut}"),
+    "predict": ("video.mp4 run", "predict video.mp4 {all}"),
+    "prepare": ("video.mp4", "prepare video.mp4 {cut}"),
     "train": ("", "train {prior}"),
     "adapt": ("0000.mp4 run", "adapt 0000.mp4 {adapt}"),
-    "synthesize": ("", "synthesize {films}"),
+    "synthesize": ("", "synthesize {videos}"),
     "convert": ("lsp", "convert lsp --benchmark lsp"),
     "export": ("poses.npz", "export poses.npz --formats json csv bvh trc c3d"),
     "figures": ("scores.json scores.npz", "figures scores.json"),

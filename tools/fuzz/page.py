@@ -1,4 +1,4 @@
-"""The page to drop films on: bad films by HTTP, to one server of the true command line."""
+"""The page to drop videos on: bad videos by HTTP, to one server of the true command line."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tools.fuzz.cases import copied
 from tools.fuzz.process import KINEPOSE, text_of
 
 _PATIENCE = 90.0
-"""For a film's poses [s]."""
+"""For a video's poses [s]."""
 
 
 def app_uploads(good: Path, work: Path) -> list[dict]:
@@ -24,8 +24,8 @@ def app_uploads(good: Path, work: Path) -> list[dict]:
     folder = work / "app"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
-    copied(good, folder, "run film.mp4")
-    film = (folder / "film.mp4").read_bytes()
+    copied(good, folder, "run video.mp4")
+    video = (folder / "video.mp4").read_bytes()
     argv = [KINEPOSE, "app", "--run", "run", "--port", "0", "--largest", "1"]
     environment = os.environ | {"TMPDIR": str(folder / "tmp")}
     with (folder / "stdout").open("w") as out:
@@ -38,7 +38,7 @@ def app_uploads(good: Path, work: Path) -> list[dict]:
             start_new_session=True,
         )
     address = _address(folder / "stdout")
-    rows = [*_requests(address, film), *_uploads(address, film)]
+    rows = [*_requests(address, video), *_uploads(address, video)]
     server.send_signal(signal.SIGINT)
     try:
         server.wait(20)
@@ -76,21 +76,21 @@ def _ask(
         return 0, f"{type(error).__name__}: {error}"
 
 
-def _requests(address: str, film: bytes) -> list[dict]:
+def _requests(address: str, video: bytes) -> list[dict]:
     """What the server must refuse at once."""
     rows = []
     for words, (method, path, data) in {
-        "no suffix": ("PUT", "/films/film", film),
-        "a path": ("PUT", "/films/..%2F..%2Fx.mp4", film),
-        "too large": ("PUT", "/films/a.mp4", bytes(2_000_000)),
-        "no detector": ("PUT", "/films/a.mp4?detector=word", film),
-        "detector file": ("PUT", "/films/a.mp4?detector=file", film),
-        "no format": ("PUT", "/films/a.mp4?format=exe", film),
+        "no suffix": ("PUT", "/videos/video", video),
+        "a path": ("PUT", "/videos/..%2F..%2Fx.mp4", video),
+        "too large": ("PUT", "/videos/a.mp4", bytes(2_000_000)),
+        "no detector": ("PUT", "/videos/a.mp4?detector=word", video),
+        "detector file": ("PUT", "/videos/a.mp4?detector=file", video),
+        "no format": ("PUT", "/videos/a.mp4?format=exe", video),
         "no such job": ("GET", "/jobs/xxx", None),
         "no such page": ("GET", "/etc/passwd", None),
         "a path in results": ("GET", "/jobs/xxx/..%2F..%2Fetc%2Fpasswd", None),
-        "another method": ("POST", "/films/a.mp4", film),
-        "a name of 5000 letters": ("PUT", f"/films/{'n' * 5000}.mp4?detector=word", film),
+        "another method": ("POST", "/videos/a.mp4", video),
+        "a name of 5000 letters": ("PUT", f"/videos/{'n' * 5000}.mp4?detector=word", video),
     }.items():
         began = time.monotonic()
         code, text = _ask(address, method, path, data)
@@ -102,19 +102,19 @@ def _requests(address: str, film: bytes) -> list[dict]:
     return rows
 
 
-def _uploads(address: str, film: bytes) -> list[dict]:
-    """Films that are taken, and then fail in one line or have poses."""
+def _uploads(address: str, video: bytes) -> list[dict]:
+    """Videos that are taken, and then fail in one line or have poses."""
     rows = []
     for words, (name, data) in {
-        "an empty film": ("film.mp4", b""),
-        "a text": ("film.mp4", b"no film\n" * 9),
-        "a truncated film": ("film.mp4", film[: len(film) // 2]),
-        "random bytes": ("film.mkv", np.random.default_rng(0).bytes(9000)),
-        "a picture of text": ("a.png", b"no picture"),
-        "a good film": ("film.mp4", film),
+        "an empty video": ("video.mp4", b""),
+        "a text": ("video.mp4", b"no video\n" * 9),
+        "a truncated video": ("video.mp4", video[: len(video) // 2]),
+        "random bytes": ("video.mkv", np.random.default_rng(0).bytes(9000)),
+        "an image of text": ("a.png", b"no image"),
+        "a good video": ("video.mp4", video),
     }.items():
         began = time.monotonic()
-        code, text = _ask(address, "PUT", f"/films/{name}?detector=none", data)
+        code, text = _ask(address, "PUT", f"/videos/{name}?detector=none", data)
         state: dict = {}
         while code == 200 and time.monotonic() - began < _PATIENCE:
             state = json.loads(_ask(address, "GET", f"/jobs/{json.loads(text)['key']}")[1])
@@ -122,8 +122,8 @@ def _uploads(address: str, film: bytes) -> list[dict]:
                 break
             time.sleep(0.5)
         said = state.get("message") not in (None, "", "it ended unexpectedly")
-        may_be_done = words in ("a good film", "a truncated film")
-        fine = state.get("state") == "failed" and said and words != "a good film"
+        may_be_done = words in ("a good video", "a truncated video")
+        fine = state.get("state") == "failed" and said and words != "a good video"
         fine |= may_be_done and state.get("state") == "done"
         rows.append(_row(words, fine, f"HTTP {code}: {json.dumps(state)[:200]}", began))
     return rows

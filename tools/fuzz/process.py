@@ -77,7 +77,7 @@ def _serve(asks: typing.TextIO, answers: typing.TextIO) -> None:
     for name in [*modules, *OTHERS]:
         if not name.endswith("__main__"):
             importlib.import_module(name)
-    kinepose.dataset.backgrounds.PICTURES = 24
+    kinepose.dataset.backgrounds.IMAGES = 24
     for line in asks:
         ask = json.loads(line)
         argv = [os.fsdecode(base64.b64decode(word)) for word in ask["argv"]]

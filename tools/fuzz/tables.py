@@ -17,7 +17,7 @@ def csv_mutations(base: bytes) -> list[Damage]:
         "track": ["-1", "-2147483648", "nan", "", "word", "9" * 30],
         "x0": ["nan", "inf", "-inf", "1e308", "", "word", "1e999", "99999", "1_0", "1,5"],
         "y1": ["nan", "0", "1e5", "-1", "16"],
-        "film": ["", "other.mp4", "../film.mp4", "film.MP4"],
+        "film": ["", "other.mp4", "../video.mp4", "video.MP4"],
     }
     fine = {("frame", "0x3"), ("track", "-1"), ("track", "-2147483648"), ("y1", "1e5")}
     loose = fine | {("frame", " 3"), ("x0", "1_0"), *(("film", v) for v in bad["film"])}
@@ -72,10 +72,10 @@ def csv_mutations(base: bytes) -> list[Damage]:
     add("old Mac's lines", lambda d, n: d.replace(b"\n", b"\r"))
     add("a byte order mark", lambda d, n: b"\xef\xbb\xbf" + d, "ok")
     add("UTF-16", lambda d, n: d.decode().encode("utf-16"), "fail")
-    add("Latin-1", lambda d, n: d.replace(b"film.mp4", b"fi\xfcm.mp4"), "fail")
+    add("Latin-1", lambda d, n: d.replace(b"video.mp4", b"fi\xfcm.mp4"), "fail")
     add("zero bytes inside", lambda d, n: d[:200] + b"\0\0\0" + d[200:], "fail")
     add("a quote that never ends", lambda d, n: d[:200] + b'"' + d[200:], "fail")
-    add("a field of 200 kB", lambda d, n: d.replace(b"film.mp4", b"f" * 200_000, 1), "fail")
+    add("a field of 200 kB", lambda d, n: d.replace(b"video.mp4", b"f" * 200_000, 1), "fail")
     add("a first line of 1 MB", lambda d, n: b"a," * 500_000 + d, "fail")
     add("columns in capitals", lambda d, n: d.replace(b"frame", b"Frame"), "fail")
     add(
@@ -90,7 +90,7 @@ def csv_mutations(base: bytes) -> list[Damage]:
         "any",
     )
     add("boxes of 1e5 px", lambda d, n: d.replace(b",16,", b",-99999,").replace(b",66", b",99999"))
-    add("frames behind the film's end", lambda d, n: re.sub(rb"mp4,(\d+)", rb"mp4,9\g<1>9", d))
+    add("frames behind the video's end", lambda d, n: re.sub(rb"mp4,(\d+)", rb"mp4,9\g<1>9", d))
     add("a track a frame", lambda d, n: re.sub(rb"mp4,(\d+),0", rb"mp4,\1,\1", d))
     add("track 2147483647", lambda d, n: re.sub(rb"mp4,(\d+),0", rb"mp4,\1,2147483647", d))
     add(

@@ -28,13 +28,13 @@ def json_mutations(base: bytes) -> list[Damage]:
         "2^40": 2**40,
     }
 
-    def paths(value: object, at: tuple = ()) -> list[tuple]:
-        found = [at] if at else []
+    def paths(value: object, start: tuple = ()) -> list[tuple]:
+        found = [start] if start else []
         if isinstance(value, dict):
             for key, part in value.items():
-                found += paths(part, (*at, key))
+                found += paths(part, (*start, key))
         elif isinstance(value, list) and value:
-            found += paths(value[0], (*at, 0))
+            found += paths(value[0], (*start, 0))
         return found
 
     def changed(path: tuple, value: object, drop: bool = False) -> Mutation:

@@ -1,4 +1,4 @@
-"""What films tell about a model without a label: label_free.py, film by film, in one figure.
+"""What videos tell about a model without a label: label_free.py, video by video, in one figure.
 
 The figure is a ratio of two models on the same frames, and lower is better. It cannot be pleased by
 poses that become one: each criterion has its worst value there.
@@ -28,26 +28,29 @@ _LEAST_KNOWN = 0.99
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Of a model on a film; nan where the film says nothing."""
+class Criteria:
+    """Of a model on a video; nan where the video says nothing."""
 
     agreement: float
-    """Of a picture's pose and its mirror image's, in units of how poses change: lower is better."""
+    """Of an image's pose and its mirror image's, in units of how poses change: lower is better."""
     jitter: float
     """Beside the spread of poses over time: lower is better."""
     fit: float
-    """Of 2D joints to the person in the picture, from 0 to 1: higher is better."""
+    """Of 2D joints to the person in the image, from 0 to 1: higher is better."""
 
 
 @torch.inference_mode()
-def judge(model: Model, clips: ClipSet) -> dict[str, Verdict]:
-    """Film by film, on all frames of the clips."""
+def criteria_of(model: Model, clips: ClipSet) -> dict[str, Criteria]:
+    """Video by video, on all frames of the clips."""
     model.eval()
-    films = clips.table["film"].to_numpy(zero_copy_only=False)
-    return {film: _judge_film(model, clips, np.flatnonzero(films == film)) for film in set(films)}
+    videos = clips.table["video"].to_numpy(zero_copy_only=False)
+    return {
+        video: _criteria_of_video(model, clips, np.flatnonzero(videos == video))
+        for video in set(videos)
+    }
 
 
-def _judge_film(model: Model, clips: ClipSet, rows: Int[np.ndarray, " rows"]) -> Verdict:
+def _criteria_of_video(model: Model, clips: ClipSet, rows: Int[np.ndarray, " rows"]) -> Criteria:
     size, device = model.config.image_size, next(model.parameters()).device
     canonical, mirrored, in_camera, joints2d = [], [], [], []
     for start in range(0, len(rows), _BATCH):
@@ -72,15 +75,15 @@ def _judge_film(model: Model, clips: ClipSet, rows: Int[np.ndarray, " rows"]) ->
         valid = load_masks(clips, known, size)[:, 0].cpu().numpy() >= _LEAST_KNOWN
         on_person = silhouettes(images, backgrounds)
         fit = hits(flat[paired], on_person, valid, person[paired], time[paired]).fit
-    return Verdict(
+    return Criteria(
         view_agreement(first, second, person, time).ratio,
         steadiness(seen, person, time).ratio,
         fit,
     )
 
 
-def change(after: Verdict, before: Verdict) -> float:
-    """How much worse a film became: geometric mean over what it tells; below 1 is better.
+def change(after: Criteria, before: Criteria) -> float:
+    """How much worse a video became: geometric mean over what it tells; below 1 is better.
 
     1 if it tells nothing, inf if something became as bad as can be. No criterion counts as more
     than LARGEST_GAIN times better, not even what was as bad as can be and is no more.

@@ -1,6 +1,6 @@
-"""`adapt`: a model learns from the user's own films, and is kept only if it got better by it.
+"""`adapt`: a model learns from the user's own videos, and is kept only if it got better by it.
 
-A part of every film is held back from training. On it the model is judged, without labels, before
+A part of every video is held back from training. On it the model is judged, without labels, before
 the first iteration and every few of them. RUN always holds the best so far; RUN/training is an
 ordinary run, of `train`, that can be resumed.
 """
@@ -14,19 +14,19 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kinepose.adaptation.acceptance import judge
-from kinepose.adaptation.config import AdaptConfig
-from kinepose.adaptation.held_back import split_clips
-from kinepose.adaptation.looks import (
-    Look,
-    best_look,
+from kinepose.adaptation.acceptance import criteria_of
+from kinepose.adaptation.checks import (
+    Check,
+    best_check,
     describe_adaptation,
     overall_change,
     read_adaptation,
-    read_looks,
+    read_checks,
     summary,
-    write_looks,
+    write_checks,
 )
+from kinepose.adaptation.config import AdaptConfig
+from kinepose.adaptation.held_back import split_clips
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
@@ -54,12 +54,12 @@ _MAY_CHANGE = ("output", "device", "threads", "workers")
 
 
 def adapt(config: AdaptConfig) -> None:
-    """Prepare the films, train on most of them, and keep the better of before and after.
+    """Prepare the videos, train on most of them, and keep the better of before and after.
 
     Writes a run; adaptation.json says what it gained. The same seed gives the same weights.
 
     Raises:
-        BadInputError: if the films give no clips, or tell nothing; if the run to start from cannot
+        BadInputError: if the videos give no clips, or tell nothing; if the run to start from cannot
             be read or paints no people; if the output holds something else.
     """
     _check_settings(config)
@@ -68,19 +68,19 @@ def adapt(config: AdaptConfig) -> None:
         return
     model = load_model(config.start, choose_device(config.device))
     held_back, before = _prepare(config, model)
-    looks = [before, *read_looks(config.output, before)]
+    checks = [before, *read_checks(config.output, before)]
     settings = _settings(config)
-    if best_look(looks) is before:
+    if best_check(checks) is before:
         _keep(model, config.output, settings)
-    why = _train_and_watch(config, settings, held_back, looks)
-    _write_state(config, {"finished": True, "ended": why, **summary(looks)})
+    why = _train_and_watch(config, settings, held_back, checks)
+    _write_state(config, {"finished": True, "ended": why, **summary(checks)})
     print(describe_adaptation(config.output))
 
 
-def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
+def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Check]:
     """The frames held back, and what they say of the model before.
 
-    What was made so far goes again if the films cannot be used, but not what an earlier call left.
+    What was made so far goes again if the videos cannot be used, but not what an earlier call left.
     """
     begun = (config.output / "adaptation.json").is_file()
     clips, training, held_back = (config.output / name for name in _MADE)
@@ -89,7 +89,7 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
             _write_state(config, {"finished": False})
             prepare(
                 PrepareConfig(
-                    films=config.films,
+                    videos=config.videos,
                     output=clips,
                     people=cropped_as(config.people, model.config),
                     backgrounds=config.backgrounds,
@@ -101,8 +101,8 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
             )
             split_clips(clips, training / "clips", held_back, config.held_back)
             seen = read_clips([held_back], margin=model.config.crop_margin)
-            before = Look(0, judge(model, seen))
-            _check_verdicts(before)
+            before = Check(0, criteria_of(model, seen))
+            _check_criteria(before)
         except BadInputError:
             if not begun:
                 (config.output / "adaptation.json").unlink(missing_ok=True)
@@ -113,20 +113,20 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Look]:
 
 
 def _train_and_watch(
-    config: AdaptConfig, settings: TrainConfig, held_back: ClipSet, looks: list[Look]
+    config: AdaptConfig, settings: TrainConfig, held_back: ClipSet, checks: list[Check]
 ) -> str:
     """Train until nothing better is found; returns why it ended."""
-    if _is_patience_over(config, looks):
+    if _is_patience_over(config, checks):
         return _no_better(config)
     try:
-        train(settings, _watcher(config, settings, held_back, looks))
+        train(settings, _watcher(config, settings, held_back, checks))
     except TrainingError as error:
         return str(error)
-    return _no_better(config) if _is_patience_over(config, looks) else "all iterations were made"
+    return _no_better(config) if _is_patience_over(config, checks) else "all iterations were made"
 
 
 def _watcher(
-    config: AdaptConfig, settings: TrainConfig, held_back: ClipSet, looks: list[Look]
+    config: AdaptConfig, settings: TrainConfig, held_back: ClipSet, checks: list[Check]
 ) -> Callable[[Run], bool]:
     """Judges the model, keeps it if it is the best, and says whether to go on.
 
@@ -134,24 +134,24 @@ def _watcher(
     """
 
     def watch(run: Run) -> bool:
-        if run.step > looks[-1].step:
-            looks.append(Look(run.step, judge(run.model, held_back)))
-            if best_look(looks) is looks[-1]:
+        if run.step > checks[-1].step:
+            checks.append(Check(run.step, criteria_of(run.model, held_back)))
+            if best_check(checks) is checks[-1]:
                 _keep(run.model, config.output, settings)
-            write_looks(config.output, looks[1:])
-            gain = 1 - overall_change(looks[-1], looks[0])
+            write_checks(config.output, checks[1:])
+            gain = 1 - overall_change(checks[-1], checks[0])
             tqdm.write(f"after {run.step} iterations: criteria {gain:+.1%} better")
-        return not _is_patience_over(config, looks)
+        return not _is_patience_over(config, checks)
 
     return watch
 
 
-def _is_patience_over(config: AdaptConfig, looks: list[Look]) -> bool:
-    return len(looks) - 1 - looks.index(best_look(looks)) >= config.patience
+def _is_patience_over(config: AdaptConfig, checks: list[Check]) -> bool:
+    return len(checks) - 1 - checks.index(best_check(checks)) >= config.patience
 
 
 def _no_better(config: AdaptConfig) -> str:
-    return f"nothing better was found in {config.patience} looks"
+    return f"nothing better was found in {config.patience} checks"
 
 
 def _settings(config: AdaptConfig) -> TrainConfig:
@@ -178,7 +178,7 @@ def _settings(config: AdaptConfig) -> TrainConfig:
         average=0.0,
         rise=0,
         checkpoint_minutes=_NEVER,
-        picture_every=config.check_every,
+        image_every=config.check_every,
         stream=stream,
         seed=config.seed,
         device=config.device,
@@ -192,16 +192,16 @@ def _check_settings(config: AdaptConfig) -> None:
     check_folder(config.output)
     if not paints_people(read_run_config(config.start)):
         raise BadInputError(
-            f"{config.start} paints no people: adapt needs a run whose D_I was trained on films"
+            f"{config.start} paints no people: adapt needs a run whose D_I was trained on videos"
         )
     if trained_with(config.start) is None:
         raise BadInputError(f"{config.start} does not say how it was trained: adapt needs to know")
 
 
-def _check_verdicts(before: Look) -> None:
-    told = [v for verdict in before.films.values() for v in asdict(verdict).values()]
+def _check_criteria(before: Check) -> None:
+    told = [v for criteria in before.videos.values() for v in asdict(criteria).values()]
     if all(math.isnan(value) for value in told):
-        raise BadInputError("the films are too short to tell whether a model got better by them")
+        raise BadInputError("the videos are too short to tell whether a model got better by them")
 
 
 def _finished(config: AdaptConfig) -> bool:
@@ -229,13 +229,13 @@ def _finished(config: AdaptConfig) -> bool:
 
 
 def _described(config: AdaptConfig) -> dict[str, Any]:
-    """What decides the outcome: settings, films with their sizes, and the model before."""
+    """What decides the outcome: settings, videos with their sizes, and the model before."""
     settings = {n: value for n, value in as_json(config).items() if n not in _MAY_CHANGE}
-    films = [
+    videos = [
         [as_json(Path(path.name)), path.stat().st_size if path.is_file() else 0]
-        for path in config.films
+        for path in config.videos
     ]
-    return settings | {"films": films, "start_sha256": model_sha256(config.start)}
+    return settings | {"videos": videos, "start_sha256": model_sha256(config.start)}
 
 
 def _write_state(config: AdaptConfig, state: dict[str, Any]) -> None:

@@ -9,21 +9,21 @@ from annotated_types import Interval
 
 from kinepose.places import RUN, Reads, Writes
 from kinepose.schema import Settings
-from kinepose.settings import SHIPPED, Device, Films, Seconds, Seed, Share, Some, Threads, Workers
+from kinepose.settings import SHIPPED, Device, Seconds, Seed, Share, Some, Threads, Videos, Workers
 from kinepose.video.config import PeopleConfig
 
 
 @dataclass(frozen=True)
 class AdaptConfig(Settings):
-    """Let a model learn from your own films: no labels; L_P, L_UNP, and renders to forget nothing.
+    """Let a model learn from your own videos: no labels; L_P, L_UNP, and renders to forget nothing.
 
-    Frames held back from training tell whether it helped: whether a picture and its mirror image
+    Frames held back from training tell whether it helped: whether an image and its mirror image
     give one pose, how little poses jitter beside how much they change, and how many joints lie on
     the person where that is known. If it did not, the model stays as it was.
     """
 
-    films: Films
-    """Films, in any format that FFmpeg decodes."""
+    videos: Videos
+    """Videos, in any format that FFmpeg decodes."""
     output: Annotated[Path, Writes((*RUN.names, "clips/", "held_back/"))]
     """Folder of the run; an unfinished adaptation in it is resumed."""
     start: Annotated[Path, RUN] = SHIPPED
@@ -31,7 +31,7 @@ class AdaptConfig(Settings):
     does not: it has seen renders alone."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     backgrounds: Annotated[Path | None, Reads()] = None
-    """Folder of pictures of the empty scenes, named like the films, instead of the median."""
+    """Folder of images of the empty scenes, named like the videos, instead of the median."""
     shortest_clip: Seconds = 1.0
     """Shorter clips are dropped [s]."""
     largest_invalid: Share = 0.3
@@ -41,16 +41,16 @@ class AdaptConfig(Settings):
     iterations: Some = 600
     """At most; each trains one of the losses."""
     check_every: Some = 30
-    """Iterations between two looks at the frames held back."""
+    """Iterations between two checks by the frames held back."""
     patience: Some = 5
-    """Looks in a row that find nothing better, after which it ends."""
+    """Checks in a row that find nothing better, after which it ends."""
     batch_size: Annotated[int, Interval(ge=1, le=1_000_000)] = 8
     learning_rate: Annotated[float, Interval(ge=0.0, le=100.0)] = 1e-4
     renders: Annotated[int, Interval(ge=0, le=10_000_000)] = 1024
     """How many of the stream's renders it sees, against forgetting; 0: the paper's 20."""
     seed: Seed = 0
     workers: Workers = 0
-    """Processes that cut films; 0 means one a core."""
+    """Processes that cut videos; 0 means one a core."""
     device: Device = "auto"
     threads: Threads = 0
     """CPU threads of torch; 0 leaves torch's choice."""

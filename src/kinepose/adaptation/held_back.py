@@ -1,4 +1,4 @@
-"""Which frames of every film training does not see."""
+"""Which frames of every video training does not see."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from kinepose.dataset.clip_set import read_clips
 from kinepose.files import replacing
 
 BLOCK = 1.0
-"""Length of a part that is held back [s]; of short films it is shorter, but at least SHORTEST."""
+"""Length of a part that is held back [s]; of short videos it is shorter, but at least SHORTEST."""
 SHORTEST = 0.7
 MOST_HELD_BACK = 600
-"""Frames of all films together, so that a look at them takes seconds."""
+"""Frames of all videos together, so that a check takes seconds."""
 
 
 def split_clips(clips: Path, training: Path, held_back: Path, share: float) -> None:
@@ -25,14 +25,14 @@ def split_clips(clips: Path, training: Path, held_back: Path, share: float) -> N
     """
     everything = read_clips([clips]).table
     share = min(share, MOST_HELD_BACK / len(everything))
-    films = everything["film"].to_numpy()
-    for name in np.unique(films):
-        film = everything.filter(pa.array(films == name))
-        clock = running_time(*(film[c].to_numpy() for c in ("clip", "track", "time")))
+    videos = everything["video"].to_numpy()
+    for name in np.unique(videos):
+        video = everything.filter(pa.array(videos == name))
+        clock = running_time(*(video[c].to_numpy() for c in ("clip", "track", "time")))
         held = is_held_back(clock, share)
         for folder, chosen in ((training, ~held), (held_back, held)):
             with replacing(folder / f"{Path(name).stem}.parquet") as temporary:
-                pq.write_table(film.filter(pa.array(chosen)), temporary, compression="zstd")
+                pq.write_table(video.filter(pa.array(chosen)), temporary, compression="zstd")
 
 
 def running_time(
@@ -47,7 +47,7 @@ def running_time(
 
 
 def is_held_back(clock: Float[np.ndarray, " rows"], share: float) -> Bool[np.ndarray, " rows"]:
-    """Blocks evenly spread over a film, each in the middle of a stretch that training sees."""
+    """Blocks evenly spread over a video, each in the middle of a stretch that training sees."""
     length = float(clock[-1])
     block = min(BLOCK, max(SHORTEST, share * length))
     period = min(block / share, length) or 1.0

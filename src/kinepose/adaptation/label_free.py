@@ -1,13 +1,13 @@
-"""How good the poses of films are, without a label: numbers that collapse cannot please.
+"""How good the poses of videos are, without a label: numbers that collapse cannot please.
 
 Three criteria, each a function of plain arrays. Rows are poses of one or several people in any
-order; rows with the same number in `person` show one person in one film, and `time` tells them
+order; rows with the same number in `person` show one person in one video, and `time` tells them
 apart. What contracts towards one pose gains nothing by it: each criterion divides by how much
 poses differ over time, or counts only what the pose of another moment misses. A constant pose has
 the worst value there is, and a criterion that the rows say nothing about is nan.
 
 Part lengths and symmetry in 3D are fixed by T_fk and say nothing. Smoothing pleases `steadiness` by
-itself: compare models by what they say of single pictures.
+itself: compare models by what they say of single images.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Steadiness:
 
     jitter: float
     """Root mean square in 3D of the white noise that would bend the paths of joints as much from
-    frame to frame [mm]; it depends on the frame rate, so compare runs on the same film."""
+    frame to frame [mm]; it depends on the frame rate, so compare runs on the same video."""
     spread: float
     """Root mean square distance of joints from a person's mean pose, once it is aligned [mm]."""
     ratio: float
@@ -81,7 +81,7 @@ def view_agreement(
 ) -> Agreement:
     """Agreement of two views: row by row the same person at the same moment [mm, s].
 
-    The second view may be of another camera; or the same picture mirrored, its pose mirrored back.
+    The second view may be of another camera; or the same image mirrored, its pose mirrored back.
     """
     views = _p_mpjpe(first, second)
     earlier, later = moment_pairs(person, time)
@@ -124,7 +124,7 @@ def hits(
     Pixels that are not known count for nothing, joints outside the crop as missed. Poses are
     compared with poses of the same person at other times, at least GAP [s] away.
     """
-    own, others, judged = np.zeros(2), np.zeros(2), 0
+    own, others, measured = np.zeros(2), np.zeros(2), 0
     for rows in _people(person, time):
         for row in rows:
             apart = rows[np.abs(time[rows] - time[row]) >= GAP - 1e-6]
@@ -134,8 +134,8 @@ def hits(
             maps = on_person[row], known[row]
             own += _count_hits(joints2d[row], *maps)
             others += _count_hits(joints2d[apart[few]], *maps) / len(few)
-            judged += 1
-    if not judged:
+            measured += 1
+    if not measured:
         return Hits(np.nan, np.nan, np.nan)
     share, by_chance = (float(hit / max(counted, 1e-9)) for hit, counted in (own, others))
     fit = (share - by_chance) / (1 - by_chance) if share > by_chance else 0.0
@@ -164,7 +164,7 @@ def moment_pairs(
 def silhouettes(
     images: Float32[Tensor, "rows 3 size size"], backgrounds: Float32[Tensor, "rows 3 size size"]
 ) -> Bool[np.ndarray, "rows size size"]:
-    """Where pictures differ from their backgrounds, holes of a pixel closed."""
+    """Where images differ from their backgrounds, holes of a pixel closed."""
     changed = (images - backgrounds).abs().amax(1, keepdim=True) > _LEAST_DIFFERENCE
     wider = functional.max_pool2d(changed.float(), 3, stride=1, padding=1)
     closed = -functional.max_pool2d(-wider, 3, stride=1, padding=1)

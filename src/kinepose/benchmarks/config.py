@@ -22,7 +22,7 @@ Benchmark = Literal[
 
 @dataclass(frozen=True)
 class SynthworldConfig(Settings):
-    """Make the benchmark `synthworld`: films, labels and clips of all its splits."""
+    """Make the benchmark `synthworld`: videos, labels and clips of all its splits."""
 
     output: Annotated[Path, Writes(("synthworld.json", "prior.npz"))]
     """Folder for the benchmark."""
@@ -30,20 +30,20 @@ class SynthworldConfig(Settings):
     """1: painted people before made-up scenes; 2: textured people before photographed places."""
     size: Literal["tiny", "small", "full"] = "small"
     """tiny: seconds, to see that all works, too small for figures; small: minutes on two cores;
-    full: eight times as many films, longer and larger."""
+    full: eight times as many videos, longer and larger."""
     workers: Workers = 0
     """Processes; 0 means one a core."""
 
 
 @dataclass(frozen=True)
 class ConvertConfig(Settings):
-    """Lay a licensed benchmark out as films, labels and boxes, as `synthesize` does its films."""
+    """Lay a licensed benchmark out as videos, labels and boxes, as `synthesize` does its videos."""
 
     folder: Annotated[Positional, Reads()]
     """Of the data set as it was unpacked: see docs/data.md."""
     benchmark: Benchmark
     """What of it: a training set, or what a protocol scores."""
     output: Annotated[Path, Writes(("films/", "labels/", "boxes.csv"))]
-    """Folder for films, labels/*.npz and boxes.csv."""
+    """Folder for videos, labels/*.npz and boxes.csv."""
     subjects: tuple[str, ...] = ()
     """Some people only, as S1 S5; none means all."""

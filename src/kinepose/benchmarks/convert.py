@@ -1,7 +1,7 @@
-"""`convert`: recordings of the licensed benchmarks laid out as `synthesize` lays out its films.
+"""`convert`: recordings of the licensed benchmarks laid out as `synthesize` lays out its videos.
 
-OUTPUT/films, OUTPUT/labels and OUTPUT/boxes.csv then go the way of all films. What trains becomes
-a film; what is scored stays the pictures that it is, a folder of links a recording.
+OUTPUT/videos, OUTPUT/labels and OUTPUT/boxes.csv then go the way of all videos. What trains becomes
+a video; what is scored stays the images that it is, a folder of links a recording.
 """
 
 import csv
@@ -18,7 +18,7 @@ from kinepose.benchmarks.config import Benchmark, ConvertConfig
 from kinepose.benchmarks.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
 from kinepose.benchmarks.lsp import read_lsp
 from kinepose.benchmarks.mpi_inf_3dhp import read_test, read_train
-from kinepose.benchmarks.recording import Recording, boxes_around, film_labels
+from kinepose.benchmarks.recording import Recording, boxes_around, video_labels
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder, replacing
 from kinepose.pose_files import write_labels
@@ -26,20 +26,20 @@ from kinepose.video.reading import read_frames
 from kinepose.video.writing import write_video
 
 _OURS = re.compile(r"\d{6,}\.\w+")
-"""Names of the pictures that are linked."""
+"""Names of the images that are linked."""
 
 
 def convert(config: ConvertConfig) -> None:
-    """Write films, labels and boxes; films that an earlier call encoded are kept.
+    """Write videos, labels and boxes; videos that an earlier call encoded are kept.
 
     Raises:
-        BadInputError: if the folder does not hold the benchmark, or a picture or film is missing.
+        BadInputError: if the folder does not hold the benchmark, or an image or video is missing.
     """
     check_folder(config.output)
     if config.benchmark == "lsp":
         test = read_lsp(config.folder)
-        _link_pictures(test.pictures, config.output / "films" / "lsp")
-        rows = _box_rows("lsp", np.arange(len(test.pictures)), test.joints2d)
+        _link_images(test.images, config.output / "films" / "lsp")
+        rows = _box_rows("lsp", np.arange(len(test.images)), test.joints2d)
         _write_boxes(config.output, rows)
         return
     recordings = read_recordings(config.folder, config.benchmark, config.subjects)
@@ -47,21 +47,21 @@ def convert(config: ConvertConfig) -> None:
 
 
 def lay_out(recordings: Iterable[Recording], output: Path, encoded: bool = False) -> None:
-    """Write recordings as films, labels and boxes; pictures are encoded as a film, or linked.
+    """Write recordings as videos, labels and boxes; images are encoded as a video, or linked.
 
     Raises:
-        BadInputError: if a picture or film is missing.
+        BadInputError: if an image or video is missing.
     """
     rows: list[list[object]] = []
-    films = output / "films"
+    videos = output / "films"
     for recording in tqdm(recordings, "recordings", unit="recording"):
-        labels = film_labels(recording)
+        labels = video_labels(recording)
         if encoded:
-            film = _encode(recording, float(labels.fps), films)
+            video = _encode(recording, float(labels.fps), videos)
         else:
-            film = _link_film(recording, films)
+            video = _link_video(recording, videos)
         write_labels(output / "labels" / f"{recording.name}.npz", labels)
-        rows += _box_rows(film.name, labels.frame, labels.joints2d)
+        rows += _box_rows(video.name, labels.frame, labels.joints2d)
     _write_boxes(output, rows)
 
 
@@ -98,36 +98,36 @@ def _all_recordings(
                 yield recording
 
 
-def _encode(recording: Recording, fps: float, films: Path) -> Path:
-    """A film of the recording's pictures, unless an earlier call wrote it."""
-    film = films / f"{recording.name}.mp4"
-    if not film.exists():
-        write_video(film, (next(read_frames(path)).image for path in recording.pictures), fps)
-    return film
+def _encode(recording: Recording, fps: float, videos: Path) -> Path:
+    """A video of the recording's images, unless an earlier call wrote it."""
+    video = videos / f"{recording.name}.mp4"
+    if not video.exists():
+        write_video(video, (next(read_frames(path)).image for path in recording.images), fps)
+    return video
 
 
-def _link_film(recording: Recording, films: Path) -> Path:
-    """The recording's film, or a folder of its pictures, to be found under its name."""
-    if recording.film is None:
-        _link_pictures(recording.pictures, films / recording.name)
-        return films / recording.name
-    link = films / f"{recording.name}{recording.film.suffix}"
-    _link(recording.film, link)
+def _link_video(recording: Recording, videos: Path) -> Path:
+    """The recording's video, or a folder of its images, to be found under its name."""
+    if recording.video is None:
+        _link_images(recording.images, videos / recording.name)
+        return videos / recording.name
+    link = videos / f"{recording.name}{recording.video.suffix}"
+    _link(recording.video, link)
     return link
 
 
-def _link_pictures(pictures: tuple[Path, ...], folder: Path) -> None:
-    """Under names whose order is theirs: `predict` counts a folder's pictures in that order.
+def _link_images(images: tuple[Path, ...], folder: Path) -> None:
+    """Under names whose order is theirs: `predict` counts a folder's images in that order.
 
-    Links of an earlier call go: another protocol has other pictures.
+    Links of an earlier call go: another protocol has other images.
     """
     for link in folder.glob("*"):
         if not (link.is_symlink() and _OURS.fullmatch(link.name)):
             raise BadInputError(f"{link} is not of an earlier call: name another --output")
     for link in folder.glob("*"):
         link.unlink()
-    for number, picture in enumerate(pictures):
-        _link(picture, folder / f"{number:06d}{picture.suffix}")
+    for number, image in enumerate(images):
+        _link(image, folder / f"{number:06d}{image.suffix}")
 
 
 def _link(target: Path, link: Path) -> None:
@@ -142,11 +142,11 @@ def _link(target: Path, link: Path) -> None:
 
 
 def _box_rows(
-    film: str, frame: Int64[np.ndarray, " frames"], joints2d: Float32[np.ndarray, "frames 17 2"]
+    video: str, frame: Int64[np.ndarray, " frames"], joints2d: Float32[np.ndarray, "frames 17 2"]
 ) -> list[list[object]]:
     boxes = boxes_around(joints2d)
     return [
-        [film, number, 0, *(f"{side:.2f}" for side in box)]
+        [video, number, 0, *(f"{side:.2f}" for side in box)]
         for number, box in zip(frame, boxes, strict=True)
     ]
 
@@ -156,4 +156,4 @@ def _write_boxes(output: Path, rows: list[list[object]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
         writer.writerows(rows)
-    print(f"{output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} films")
+    print(f"{output}: {len(rows)} labelled frames of {len({row[0] for row in rows})} videos")

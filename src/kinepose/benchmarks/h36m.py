@@ -1,7 +1,7 @@
 """Human3.6M (Ionescu et al. 2014), as h36m-fetch or mmpose's preprocess_h36m.py lay it out.
 
 Pickles (mmpose's cameras.pkl, VideoPose3D's data_3d_h36m.npz) are never opened. Recordings are
-named SUBJECT_ACTION_CAMERA, the action as its files spell it, with the number of the take.
+named SUBJECT_ACTION_CAMERA, the action as its files spell it, with the number of the subaction.
 """
 
 import re
@@ -29,9 +29,9 @@ STEPS = {"h36m_all": 1, "h36m_frontal": 5, "h36m_64th": 64}
 _FPS = 50.0
 _RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
 _CORRUPT = {"S11_Directions-2", "S11_Directions"}
-"""One take by h36m-fetch's name and by mmpose's, of which ..."""
+"""One sequence by h36m-fetch's name and by mmpose's, of which ..."""
 _CORRUPT_CAMERA = "54138969"
-"""... this camera's film is broken."""
+"""... this camera's video is broken."""
 _FETCH: Schema = {
     "camera": Annotated[Int[np.ndarray, " rows"], Interval(ge=0)],
     "frame": Annotated[Int[np.ndarray, " rows"], Interval(ge=1, le=MOST_FRAMES)],
@@ -45,13 +45,13 @@ _MMPOSE: Schema = {
 }
 _MMPOSE_FOLDERS = "annotation_body3d/fps[0-9]*"
 _MMPOSE_TABLES = {"h36m_train.npz": TRAIN_SUBJECTS, "h36m_test.npz": TEST_SUBJECTS}
-_MMPOSE_PICTURE = re.compile(r".*/(S\d+)_([A-Za-z]+)(?:_(\d+))?\.(\d+)_(\d+)\.jpg")
+_MMPOSE_IMAGE = re.compile(r".*/(S\d+)_([A-Za-z]+)(?:_(\d+))?\.(\d+)_(\d+)\.jpg")
 
 
 def read_h36m(
     folder: Path, subjects: tuple[str, ...] = TRAIN_SUBJECTS + TEST_SUBJECTS
 ) -> Iterator[Recording]:
-    """The recordings of some subjects, but for the one whose film is broken.
+    """The recordings of some subjects, but for the one whose video is broken.
 
     Raises:
         BadInputError: if the folder has neither layout, or broken files.
@@ -65,7 +65,7 @@ def read_h36m(
         )
     read = _read_fetch(annotated, subjects) if annotated else _read_mmpose(folder, subjects)
     for recording in read:
-        if not (_take(recording) in _CORRUPT and recording.camera == _CORRUPT_CAMERA):
+        if not (_sequence(recording) in _CORRUPT and recording.camera == _CORRUPT_CAMERA):
             yield recording
 
 
@@ -74,14 +74,15 @@ def frames_of_protocol(recording: Recording, protocol: str) -> Recording | None:
 
     What papers call protocol 2 may be each of them:
     h36m_all: Martinez' and VideoPose3D's, all cameras, every frame, mean over 15 actions; of the
-    take with the broken film they leave out the other cameras as well;
-    h36m_frontal: SPIN's, the frontal camera, every 5th frame, 14 joints (HMR: of first takes only);
+    sequence with the broken video they leave out the other cameras as well;
+    h36m_frontal: SPIN's, the frontal camera, every 5th frame, 14 joints (HMR: of first sequences
+    only);
     h36m_64th: all cameras, every 64th frame (Sun et al. 2017).
 
     Raises:
         BadInputError: if the data set was made without some of the frames.
     """
-    if protocol == "h36m_all" and _take(recording) in _CORRUPT:
+    if protocol == "h36m_all" and _sequence(recording) in _CORRUPT:
         return None
     if protocol == "h36m_frontal" and recording.camera != FRONTAL_CAMERA:
         return None
@@ -105,7 +106,7 @@ def _read_fetch(paths: list[Path], subjects: tuple[str, ...]) -> Iterator[Record
         for camera in np.unique(cameras):
             rows = np.flatnonzero(cameras == camera)
             numbers = frames[rows].astype(np.int64)
-            pictures = folder / "imageSequence" / str(camera)
+            images = folder / "imageSequence" / str(camera)
             yield _recording(
                 folder.parent.name,
                 folder.name,
@@ -113,7 +114,7 @@ def _read_fetch(paths: list[Path], subjects: tuple[str, ...]) -> Iterator[Record
                 numbers - 1,
                 joints2d[rows][:, JOINTS],
                 joints3d[rows][:, JOINTS],
-                tuple(pictures / f"img_{number:06d}.jpg" for number in numbers),
+                tuple(images / f"img_{number:06d}.jpg" for number in numbers),
             )
 
 
@@ -127,17 +128,17 @@ def _read_mmpose(folder: Path, subjects: tuple[str, ...]) -> Iterator[Recording]
         numbers = np.empty(len(names), np.int64)
         rows_of: dict[tuple[str, ...], list[int]] = {}
         for row, name in enumerate(names):
-            parts = _MMPOSE_PICTURE.fullmatch(name)
+            parts = _MMPOSE_IMAGE.fullmatch(name)
             if parts is None:
-                raise BadInputError(f"{paths[-1]} has a picture of no known recording: {name}")
+                raise BadInputError(f"{paths[-1]} has an image of no known recording: {name}")
             *recorded, number = parts.groups(default="")
             rows_of.setdefault(tuple(recorded), []).append(row)
             numbers[row] = int(number) - 1
-        for (subject, action, take, camera), rows in rows_of.items():
+        for (subject, action, subaction, camera), rows in rows_of.items():
             if subject in subjects:
                 yield _recording(
                     subject,
-                    f"{action}-{take}".removesuffix("-"),
+                    f"{action}-{subaction}".removesuffix("-"),
                     camera,
                     numbers[rows],
                     joints2d[rows],
@@ -157,12 +158,12 @@ def _read_table(
     Float32[np.ndarray, "rows 17 2"],
     Float32[np.ndarray, "rows 17 3"],
 ]:
-    """Names of pictures, 2D [px] and 3D [mm]. The last numbers are visibilities, all 1."""
+    """Names of images, 2D [px] and 3D [mm]. The last numbers are visibilities, all 1."""
     names, part, joints = read_npz(path, _MMPOSE, "mmpose's annotations").values()
     return names, part[..., :2], (1000 * joints[..., :3]).astype(np.float32)
 
 
-def _take(recording: Recording) -> str:
+def _sequence(recording: Recording) -> str:
     return recording.name.rpartition("_")[0]
 
 
@@ -173,7 +174,7 @@ def _recording(
     frame: Int64[np.ndarray, " frames"],
     joints2d: Float32[np.ndarray, "frames 17 2"],
     joints3d: Float32[np.ndarray, "frames 17 3"],
-    pictures: tuple[Path, ...],
+    images: tuple[Path, ...],
 ) -> Recording:
     if (np.diff(frame) <= 0).any():
         raise BadInputError(f"{subject} {sequence}: the numbers of camera {camera} do not ascend")
@@ -187,5 +188,5 @@ def _recording(
         joints2d=joints2d,
         joints3d=joints3d,
         fps=_FPS,
-        pictures=pictures,
+        images=images,
     )

@@ -1,4 +1,4 @@
-"""Leeds Sports Pose (Johnson and Everingham 2010): pictures with joints in 2D."""
+"""Leeds Sports Pose (Johnson and Everingham 2010): images with joints in 2D."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,18 @@ LSP_JOINTS = (
 
 
 @dataclass(frozen=True)
-class LspPictures:
+class LspImages:
     """One half of the data set."""
 
-    pictures: tuple[Path, ...]
-    joints2d: Float32[np.ndarray, "pictures 17 2"]
+    images: tuple[Path, ...]
+    joints2d: Float32[np.ndarray, "images 17 2"]
     """[px]; not a number for pelvis, spine and nose."""
-    occluded: Bool[np.ndarray, "pictures 17"]
+    occluded: Bool[np.ndarray, "images 17"]
     """Whether a joint is hidden, and its place a guess; true where it has no label."""
 
 
-def read_lsp(folder: Path, half: Literal["train", "test"] = "test") -> LspPictures:
-    """The first 1000 pictures, which train, or the last 1000, which test.
+def read_lsp(folder: Path, half: Literal["train", "test"] = "test") -> LspImages:
+    """The first 1000 images, which train, or the last 1000, which test.
 
     Raises:
         BadInputError: if there is no joints.mat, or it is another one.
@@ -43,7 +43,7 @@ def read_lsp(folder: Path, half: Literal["train", "test"] = "test") -> LspPictur
             f"no Leeds Sports Pose in {folder}: expected joints.mat and images/im0001.jpg; to be "
             "had from sam.johnson.io/research/lsp.html"
         )
-    schema = {"joints": Annotated[Float64[np.ndarray, "3 14 pictures"], FARTHEST]}
+    schema = {"joints": Annotated[Float64[np.ndarray, "3 14 images"], FARTHEST]}
     (joints,) = check_arrays(str(path), read_mat(path, schema), schema).values()
     middle = joints.shape[2] // 2
     numbers = range(middle) if half == "train" else range(middle, joints.shape[2])
@@ -53,5 +53,5 @@ def read_lsp(folder: Path, half: Literal["train", "test"] = "test") -> LspPictur
     joints2d[:, ours] = x_y_occluded[..., :2]
     occluded = np.ones(joints2d.shape[:2], bool)
     occluded[:, ours] = x_y_occluded[..., 2] == 1
-    pictures = tuple(folder / "images" / f"im{number + 1:04d}.jpg" for number in numbers)
-    return LspPictures(pictures, joints2d, occluded)
+    images = tuple(folder / "images" / f"im{number + 1:04d}.jpg" for number in numbers)
+    return LspImages(images, joints2d, occluded)

@@ -54,7 +54,7 @@ _WHERE = "to be had from vcai.mpi-inf.mpg.de/3dhp-dataset"
 
 
 def read_train(folder: Path, subjects: tuple[str, ...] = ()) -> Iterator[Recording]:
-    """S1 to S8, all or some of them: two sequences each, of eight cameras, as films.
+    """S1 to S8, all or some of them: two sequences each, of eight cameras, as videos.
 
     Raises:
         BadInputError: if the folder holds none of them, or broken files.
@@ -88,13 +88,13 @@ def read_train(folder: Path, subjects: tuple[str, ...] = ()) -> Iterator[Recordi
                 joints2d=joints2d,
                 joints3d=joints3d,
                 fps=0.0,
-                film=_film(path.parent, camera),
+                video=_video(path.parent, camera),
                 universal3d=universal3d,
             )
 
 
 def read_test(folder: Path) -> Iterator[Recording]:
-    """The valid frames of TS1 to TS6, as pictures. TS1 and 2: green screen; 5 and 6: outdoors.
+    """The valid frames of TS1 to TS6, as images. TS1 and 2: green screen; 5 and 6: outdoors.
 
     Raises:
         BadInputError: if the folder holds none of them, or broken files.
@@ -108,7 +108,7 @@ def read_test(folder: Path) -> Iterator[Recording]:
     for path in paths:
         *annotations, valid, activity = read_hdf5(path, _TEST).values()
         joints2d, joints3d, universal3d = _in_our_order(annotations, TEST_JOINTS)
-        pictures = path.parent / "imageSequence"
+        images = path.parent / "imageSequence"
         recording = Recording(
             name=path.parts[-2],
             subject=path.parts[-2],
@@ -118,8 +118,8 @@ def read_test(folder: Path) -> Iterator[Recording]:
             joints2d=joints2d,
             joints3d=joints3d,
             fps=0.0,
-            pictures=tuple(
-                pictures / f"img_{number:06d}.jpg" for number in range(1, len(joints2d) + 1)
+            images=tuple(
+                images / f"img_{number:06d}.jpg" for number in range(1, len(joints2d) + 1)
             ),
             universal3d=universal3d,
         )
@@ -136,7 +136,7 @@ def _in_our_order(
     ]
 
 
-def _film(sequence: Path, camera: int) -> Path:
-    """Unpacked as it comes, or with its films beside annot.mat."""
+def _video(sequence: Path, camera: int) -> Path:
+    """Unpacked as it comes, or with its videos beside annot.mat."""
     beside = sequence / f"video_{camera}.avi"
     return beside if beside.exists() else sequence / "imageSequence" / beside.name

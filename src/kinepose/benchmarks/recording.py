@@ -11,10 +11,10 @@ from jaxtyping import Float, Float32, Float64, Int64, Shaped
 from kinepose.array_files import Head, Schema, check_arrays, check_heads
 from kinepose.errors import BadInputError
 from kinepose.files import decoding, regular_file
-from kinepose.pose_files import FilmLabels
+from kinepose.pose_files import VideoLabels
 
 FARTHEST = Interval(ge=-1e7, le=1e7)
-"""Of joints [mm], and in pictures [px]."""
+"""Of joints [mm], and in images [px]."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Recording:
     frame: Int64[np.ndarray, " frames"]
     """Number in what the camera recorded, from 0, ascending."""
     joints2d: Float32[np.ndarray, "frames 17 2"]
-    """[px] of the camera's picture."""
+    """[px] of the camera's image."""
     joints3d: Float32[np.ndarray, "frames 17 3"]
     """[mm] in the camera's frame (x right, y down, z away, the camera at the origin)."""
     fps: float
     """Of the camera; 0 where the data set does not say."""
-    pictures: tuple[Path, ...] = ()
-    """One a frame; none for a film."""
-    film: Path | None = None
-    """The camera's whole film."""
+    images: tuple[Path, ...] = ()
+    """One a frame; none for a video."""
+    video: Path | None = None
+    """The camera's whole video."""
     universal3d: Float32[np.ndarray, "frames 17 3"] | None = None
     """joints3d for a body of the data set's universal size, if it gives one [mm]."""
 
@@ -57,13 +57,13 @@ def select(recording: Recording, rows: Int64[np.ndarray, " rows"]) -> Recording:
         frame=recording.frame[rows],
         joints2d=recording.joints2d[rows],
         joints3d=recording.joints3d[rows],
-        pictures=tuple(recording.pictures[row] for row in rows) if recording.pictures else (),
+        images=tuple(recording.images[row] for row in rows) if recording.images else (),
         universal3d=None if universal is None else universal[rows],
     )
 
 
-def film_labels(recording: Recording) -> FilmLabels:
-    """Its labels as ours: pictures count from 0 as they come, for a film frames keep numbers.
+def video_labels(recording: Recording) -> VideoLabels:
+    """Its labels as ours: images count from 0 as they come, for a video frames keep numbers.
 
     Raises:
         BadInputError: if no camera shows its 3D joints where its 2D joints are.
@@ -71,10 +71,10 @@ def film_labels(recording: Recording) -> FilmLabels:
     count = len(recording.frame)
     focal_x, focal_y, _, _ = fit_intrinsics(recording.joints3d, recording.joints2d)
     if not focal_x + focal_y > 0:
-        where = recording.film or recording.pictures[0].parent
+        where = recording.video or recording.images[0].parent
         raise BadInputError(f"{where}: no camera shows its 3D joints where its 2D joints are")
-    return FilmLabels(
-        frame=np.arange(count) if recording.film is None else recording.frame,
+    return VideoLabels(
+        frame=np.arange(count) if recording.video is None else recording.frame,
         track=np.zeros(count, np.int64),
         joints2d=recording.joints2d,
         joints3d=recording.joints3d,
@@ -143,8 +143,8 @@ def read_mat(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
 
 
 def _pace(recording: Recording) -> float:
-    """Frames a second of the film that the recording's pictures make, or of its own film."""
-    if recording.film is not None or len(recording.frame) < 2:
+    """Frames a second of the video that the recording's images make, or of its own video."""
+    if recording.video is not None or len(recording.frame) < 2:
         return recording.fps
     skipped = (recording.frame[-1] - recording.frame[0]) / (len(recording.frame) - 1)
     return recording.fps / float(skipped)

@@ -30,7 +30,7 @@ class Description:
 
 
 def make_synthworld(config: SynthworldConfig) -> None:
-    """Films, labels, boxes and clips of every split, in folders of their names; synthworld.json.
+    """Videos, labels, boxes and clips of every split, in folders of their names; synthworld.json.
 
     What an earlier call finished is kept.
 
@@ -45,9 +45,9 @@ def make_synthworld(config: SynthworldConfig) -> None:
         if not (recipe.output / "boxes.csv").is_file():
             print(f"{name}:")
             synthesize(recipe)
-        films = tuple(sorted((recipe.output / "films").glob("*.mp4")))
+        videos = tuple(sorted((recipe.output / "films").glob("*.mp4")))
         people = PeopleConfig(detector="file", boxes=recipe.output / "boxes.csv", side="frame")
-        clips = PrepareConfig(films, recipe.output / "clips", people, workers=config.workers)
+        clips = PrepareConfig(videos, recipe.output / "clips", people, workers=config.workers)
         prepare(replace(clips, shortest_clip=1.0, crop_size=128))
     save_prior(render_prior_set(20, PRIOR_SEED, 192), config.output / "prior.npz")
     content = content_hash(config.output, config.version)
@@ -69,7 +69,7 @@ def read_synthworld(benchmark: Path) -> Description:
 
 
 def check_content(benchmark: Path, held: Description) -> None:
-    """Make sure that films, labels and boxes are still those whose hash the description has.
+    """Make sure that videos, labels and boxes are still those whose hash the description has.
 
     Raises:
         BadInputError: if one is missing or was changed: figures would be of something else.
@@ -137,7 +137,7 @@ def _recipe(split: Split, config: SynthworldConfig, folder: Path) -> SynthesizeC
     return SynthesizeConfig(
         folder,
         name=folder.name,
-        videos=round(size.films * split.films),
+        videos=round(size.videos * split.videos),
         seconds=size.seconds,
         fps=size.fps,
         size=size.side,
@@ -145,13 +145,13 @@ def _recipe(split: Split, config: SynthworldConfig, folder: Path) -> SynthesizeC
         seed=split.seed,
         motion=split.motion,
         scene=split.scene,
-        look=split.look,
+        appearance=split.appearance,
         workers=config.workers,
     )
 
 
 def content_hash(benchmark: Path, version: int) -> str:
-    """Of the bytes of all films, labels and boxes; the first 16 digits of SHA-256."""
+    """Of the bytes of all videos, labels and boxes; the first 16 digits of SHA-256."""
     digest = hashlib.sha256()
     for split in WORLDS[version].splits:
         paths = [*benchmark.glob(f"{split}/films/*.mp4"), *benchmark.glob(f"{split}/labels/*.npz")]

@@ -8,7 +8,7 @@ of `unseen_place` occur nowhere else.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from kinepose.synthetic.config import Look, MotionConfig, SceneConfig
+from kinepose.synthetic.config import Appearance, MotionConfig, SceneConfig
 from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 
 PRIOR_SEED = 0
@@ -19,12 +19,12 @@ PRIOR_SEED = 0
 class Size:
     """How much of everything."""
 
-    films: float
-    """Factor on the number of films."""
+    videos: float
+    """Factor on the number of videos."""
     seconds: float
     fps: int
     side: int
-    """Of the films [px]."""
+    """Of the videos [px]."""
 
 
 SIZES = {
@@ -36,14 +36,14 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Split:
-    """One part of the benchmark: how many films in the size `small`, and of what."""
+    """One part of the benchmark: how many videos in the size `small`, and of what."""
 
-    films: int
+    videos: int
     camera: Literal["static", "moving", "mixed"]
     motion: MotionConfig
     seed: int
     scene: SceneConfig = field(default_factory=SceneConfig)
-    look: Look = "film"
+    appearance: Appearance = "video"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class World:
     tests: tuple[str, ...]
     """The splits that `score` scores; the others are for training and for choices."""
     content: dict[str, str]
-    """Hash of the films, labels and boxes of a size, as first made."""
+    """Hash of the videos, labels and boxes of a size, as first made."""
 
 
 _OTHER_SCENES = SceneConfig(
@@ -114,7 +114,7 @@ WORLDS = {
             "seen_world": Split(11, "static", _SEEN_1, 11_004),
             "unseen_motion": Split(12, "static", _UNSEEN_1, 11_005),
             "unseen_look": Split(11, "static", _SEEN_1, 11_006, _OTHER_SCENES),
-            "foreign_look": Split(11, "static", _SEEN_1, 11_007, look="foreign"),
+            "foreign_look": Split(11, "static", _SEEN_1, 11_007, appearance="foreign"),
             "moving_camera": Split(11, "moving", _SEEN_1, 11_008),
         },
         ("seen_world", "unseen_motion", "unseen_look", "foreign_look", "moving_camera"),

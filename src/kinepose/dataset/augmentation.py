@@ -43,10 +43,10 @@ def draw_renders(
     """
     count, size, device = backgrounds.shape[0], backgrounds.shape[-1], backgrounds.device
     rows = torch.randint(len(prior.image), (count,), generator=generator).numpy()
-    luck = fork(generator, device)
+    forked = fork(generator, device)
 
     def uniform(*shape: int) -> Float[Tensor, "..."]:
-        return torch.rand(shape, generator=luck, device=device) * 2 - 1
+        return torch.rand(shape, generator=forked, device=device) * 2 - 1
 
     angle = augmentation.rotation * uniform(count)
     log_scale = augmentation.crop_jitter * uniform(count)
@@ -63,13 +63,13 @@ def draw_renders(
     )
     joints2d = zoom_joints2d(rotate_joints2d(joints2d, angle), log_scale, shift)
     flipped = uniform(count) < 0
-    pictures = torch.cat([images, mask], dim=1)
-    pictures = torch.where(flipped[:, None, None, None], flip_image(pictures), pictures)
+    stacked = torch.cat([images, mask], dim=1)
+    stacked = torch.where(flipped[:, None, None, None], flip_image(stacked), stacked)
     return LabelledBatch(
-        images=pictures[:, :3].clamp(0, 1),
+        images=stacked[:, :3].clamp(0, 1),
         joints2d=torch.where(flipped[:, None, None], flip_joints2d(joints2d), joints2d),
         joints3d=torch.where(flipped[:, None, None], flip_joints3d(joints3d), joints3d),
-        mask=pictures[:, 3:],
+        mask=stacked[:, 3:],
     )
 
 

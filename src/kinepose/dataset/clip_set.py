@@ -1,4 +1,4 @@
-"""Clips that `prepare` wrote, read back and checked, their pictures still compressed."""
+"""Clips that `prepare` wrote, read back and checked, their images still compressed."""
 
 import os
 from collections import Counter
@@ -29,7 +29,7 @@ _FARTHEST = 1e9
 
 @dataclass(frozen=True)
 class ClipSet:
-    """Clips in memory, their pictures still compressed."""
+    """Clips in memory, their images still compressed."""
 
     table: pa.Table
     """All rows, those of one person in one clip together and in the order of time."""
@@ -42,11 +42,11 @@ class ClipSet:
     part: Float64[np.ndarray, " rows"]
     """Which part of each stored crop's side is wanted, about its middle; `crop` is of that part."""
     device: torch.device | str = "cpu"
-    """Where pictures are given."""
+    """Where images are given."""
     decoded: dict[tuple[str, int, int], UInt8[Tensor, "size size channels"]] = field(
         default_factory=dict
     )
-    """Pictures that were asked for, by column, row and size, on the device, up to a GiB."""
+    """Images that were asked for, by column, row and size, on the device, up to a GiB."""
 
 
 def read_clips(
@@ -54,7 +54,7 @@ def read_clips(
     device: torch.device | str = "cpu",
     margin: float | None = None,
 ) -> ClipSet:
-    """Read the clips of one or several folders that `prepare` wrote; pictures come on a device.
+    """Read the clips of one or several folders that `prepare` wrote; images come on a device.
 
     With a margin, in lengths of a person's box, crops are narrowed to it.
 
@@ -68,10 +68,10 @@ def read_clips(
                 name = PurePath(path).name
                 if name in tables:
                     raise BadInputError(
-                        f"two folders of clips have a film {PurePath(name).stem}: labels and clips "
+                        f"two folders of clips have a video {PurePath(name).stem}: labels, clips "
                         "go by its name"
                     )
-                tables[name] = _read_film(files, path, f"{folder}/{name}")
+                tables[name] = _read_video(files, path, f"{folder}/{name}")
     if not tables:
         raise BadInputError("no folder of clips given; `kinepose prepare` makes them")
     table = pa.concat_tables(tables.values())
@@ -95,8 +95,8 @@ def describe_clips(folder: Address) -> str:
         BadInputError: if it holds none.
     """
     clips = read_clips([folder])
-    films = set(clips.table["film"].to_pylist())
-    lines = [f"{folder}: clips of {len(films)} films"]
+    videos = set(clips.table["video"].to_pylist())
+    lines = [f"{folder}: clips of {len(videos)} videos"]
     for name, bounds in (("paired (D_p)", clips.paired), ("unpaired (D_unp)", clips.unpaired)):
         frames = int((bounds[:, 1] - bounds[:, 0]).sum())
         seconds = float((clips.time[bounds[:, 1] - 1] - clips.time[bounds[:, 0]]).sum())
@@ -108,7 +108,7 @@ def describe_clips(folder: Address) -> str:
     lines += [f"  {number} x {reason}" for reason, number in reasons.most_common(10)]
     for report in read_reports(folder).values():
         if report.reason:
-            lines.append(f"  {report.film} {report.status}: {report.reason}")
+            lines.append(f"  {report.video} {report.status}: {report.reason}")
     return "\n".join(lines)
 
 
@@ -124,7 +124,7 @@ def _clips_in(files: AbstractFileSystem, root: str, folder: Address) -> list[str
     return finished
 
 
-def _read_film(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
+def _read_video(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
     with decoding(name, "file of clips"), _opened(files, path) as file:
         held = pq.ParquetFile(file)
         if held.schema_arrow != SCHEMA:
@@ -145,7 +145,7 @@ def _opened(files: AbstractFileSystem, path: str) -> Any:
 
 
 def _check_clips(table: pa.Table, name: str) -> None:
-    """What every row must say: numbers that are finite, and pictures where it is paired.
+    """What every row must say: numbers that are finite, and images where it is paired.
 
     Raises:
         BadInputError: if a row does not.
@@ -182,7 +182,7 @@ def _part_of_crops(table: pa.Table, margin: float | None, name: str) -> float:
     if margin is not None and margin > stored + 1e-6:
         raise BadInputError(
             f"the crops of {name} have a margin of {stored:g}, the model wants {margin:g}: "
-            f"prepare the film again with --margin {margin:g}"
+            f"prepare the video again with --margin {margin:g}"
         )
     return 1.0 if margin is None else margin / stored
 
@@ -198,7 +198,7 @@ def _narrowed(table: pa.Table, part: Float64[np.ndarray, " rows"]) -> pa.Table:
 
 
 def _ends_of_clips(table: pa.Table) -> Int[np.ndarray, " clips"]:
-    """The row after the last of each person's clip in the table of one film."""
+    """The row after the last of each person's clip in the table of one video."""
     if not len(table):
         return np.zeros(0, np.int64)
     clip, track = np.asarray(table["clip"]), np.asarray(table["track"])

@@ -1,4 +1,4 @@
-"""One film cut into clips of one person each: crops, backgrounds, and D_p told from D_unp."""
+"""One video cut into clips of one person each: crops, backgrounds, and D_p told from D_unp."""
 
 import contextlib
 import math
@@ -22,17 +22,17 @@ from kinepose.video.background import (
     unknown_share,
 )
 from kinepose.video.cropping import crop_image
-from kinepose.video.display import Picture
+from kinepose.video.display import ImageArray
 from kinepose.video.frame_cache import KeptFrames, Shrinking
-from kinepose.video.people import Shot, Survey, crops_around, people_in_film
-from kinepose.video.pictures import SUFFIXES
-from kinepose.video.reading import FilmInfo, Frame, film_info, read_frames
+from kinepose.video.images import SUFFIXES
+from kinepose.video.people import Shot, Survey, crops_around, people_in_video
+from kinepose.video.reading import Frame, VideoInfo, read_frames, video_info
 
 CROP_MARGIN = "crop_margin"
 """Of the file's metadata: the side of its crops, in lengths of the person's box."""
 SCHEMA = pa.schema(
     [
-        ("film", pa.string()),
+        ("video", pa.string()),
         ("clip", pa.int32()),
         ("track", pa.int32()),
         ("frame", pa.int64()),
@@ -64,24 +64,24 @@ class _Person:
     crops: Float[np.ndarray, "rows 3"]
 
 
-def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
+def cut_video(video: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     """One table of SCHEMA for each person in each clip, in the order of clips and tracks.
 
-    The film is read as a stream to find people, cuts and camera motion, and again to cut, except
+    The video is read as a stream to find people, cuts and camera motion, and again to cut, except
     for what KeptFrames could keep.
 
     Raises:
-        BadInputError: if the film cannot be read, or gives no clip.
+        BadInputError: if the video cannot be read, or gives no clip.
     """
-    info = film_info(film)
+    info = video_info(video)
     scene = None
     if config.backgrounds is not None:
-        scene = _empty_scene(film, config.backgrounds, info)
+        scene = _empty_scene(video, config.backgrounds, info)
     clips = tables = 0
     people, size = config.people, config.crop_size
     with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
-        survey = people_in_film(film, people, config.fps, config.longest_clip, kept.keep)
-        frames = enumerate(read_frames(film, config.fps))
+        survey = people_in_video(video, people, config.fps, config.longest_clip, kept.keep)
+        frames = enumerate(read_frames(video, config.fps))
         for shot in survey.shots:
             inside = _people_in(shot, survey, config)
             if inside and _duration(shot, survey) >= config.shortest_clip:
@@ -95,19 +95,19 @@ def cut_film(film: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     if not clips:
         longest = max(_duration(shot, survey) for shot in survey.shots)
         raise BadInputError(
-            f"no clip of {film.name} has people and lasts {config.shortest_clip:g} s (the longest "
+            f"no clip of {video.name} has people and lasts {config.shortest_clip:g} s (the longest "
             f"without a cut: {longest:.1f} s); see --shortest-clip"
         )
     if not tables:
         raise BadInputError(
-            f"whoever is in {film.name} touches the border of the picture in every frame; "
+            f"whoever is in {video.name} touches the border of the image in every frame; "
             "`prepare --no-whole` keeps such frames"
         )
 
 
-def empty_scene_path(film: Path, folder: Path) -> Path | None:
-    """The picture of a film's empty scene: the one that is named like the film."""
-    named = (folder / f"{film.stem}{suffix}" for suffix in sorted(SUFFIXES))
+def empty_scene_path(video: Path, folder: Path) -> Path | None:
+    """The image of a video's empty scene: the one that is named like the video."""
+    named = (folder / f"{video.stem}{suffix}" for suffix in sorted(SUFFIXES))
     return next((path for path in named if path.is_file()), None)
 
 
@@ -116,9 +116,9 @@ def _cut_clip(
     shot: Shot,
     survey: Survey,
     people: list[_Person],
-    images: Iterator[tuple[int, Picture]],
+    images: Iterator[tuple[int, ImageArray]],
     small: Shrinking,
-    info: FilmInfo,
+    info: VideoInfo,
     scene: Frame | None,
     config: PrepareConfig,
 ) -> Iterator[pa.Table]:
@@ -131,7 +131,7 @@ def _cut_clip(
     rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
 
     def cut(
-        gathered: tuple[int, Picture, list[Background]],
+        gathered: tuple[int, ImageArray, list[Background]],
     ) -> tuple[list[tuple[int, bytes]], list[Background]]:
         place, image, found = gathered
         encoded = [
@@ -151,24 +151,24 @@ def _cut_clip(
             jpegs[i].append(jpeg)
     backgrounds = []
     if still and scene is not None:
-        picture = small.picture(scene)
-        empty = Background(picture, np.ones(picture.shape[:2], bool))
+        image = small.image(scene)
+        empty = Background(image, np.ones(image.shape[:2], bool))
         backgrounds = [empty] * (shot.end - shot.first)
     for window, estimate in zip(windows, estimates, strict=True):
         backgrounds += [estimate] * (window.end - window.first)
-    for person, pictures in zip(people, jpegs, strict=True):
+    for person, crops in zip(people, jpegs, strict=True):
         columns = _background_columns(shot, person, backgrounds, small, config)
-        in_film = shot.first + person.places
-        count = len(pictures)
+        in_video = shot.first + person.places
+        count = len(crops)
         table = (
             pa.table(
                 {
-                    "film": [info.name] * count,
+                    "video": [info.name] * count,
                     "clip": [number] * count,
                     "track": [person.track] * count,
-                    "frame": survey.frames[in_film],
-                    "time": survey.times[in_film],
-                    "image": pictures,
+                    "frame": survey.frames[in_video],
+                    "time": survey.times[in_video],
+                    "image": crops,
                     "box": list(person.boxes.astype(np.float32)),
                     "crop": list(person.crops.astype(np.float32)),
                     "fps": [survey.fps] * count,
@@ -214,16 +214,16 @@ def _background_columns(
 
     def cut(at: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
         background, crop = at
-        picture, known = (
+        image, known = (
             crop_image(pixels, crop, config.crop_size, small.scale)
-            for pixels in (background.picture, 255 * background.known.view(np.uint8))
+            for pixels in (background.image, 255 * background.known.view(np.uint8))
         )
-        return _jpeg(picture), _mask(known)
+        return _jpeg(image), _mask(known)
 
-    pictures, masks = zip(*in_order(cut, around, _WORKERS), strict=True)
+    crops, masks = zip(*in_order(cut, around, _WORKERS), strict=True)
     return {
         "paired": [True] * count,
-        "background": list(pictures),
+        "background": list(crops),
         "valid": list(masks),
         "reason": [f"the camera stands still: {motion}; {unknown:.0%} of the box unseen"] * count,
     }
@@ -243,8 +243,8 @@ def _people_in(shot: Shot, survey: Survey, config: PrepareConfig) -> list[_Perso
     return people
 
 
-def _whole(boxes: Float[np.ndarray, "frames 4"], info: FilmInfo) -> Bool[np.ndarray, " frames"]:
-    """Where a box keeps off the border of the picture, behind which the person might go on."""
+def _whole(boxes: Float[np.ndarray, "frames 4"], info: VideoInfo) -> Bool[np.ndarray, " frames"]:
+    """Where a box keeps off the border of the image, behind which the person might go on."""
     margin = 0.02 * np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     x0, y0, x1, y1 = boxes.T
     room = np.min([x0, y0, info.width - x1, info.height - y1], axis=0)
@@ -255,16 +255,16 @@ def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
     return np.concatenate([person.boxes[person.places == place] for person in people])
 
 
-def _empty_scene(film: Path, folder: Path, info: FilmInfo) -> Frame:
-    path = empty_scene_path(film, folder)
+def _empty_scene(video: Path, folder: Path, info: VideoInfo) -> Frame:
+    path = empty_scene_path(video, folder)
     if path is None:
-        raise BadInputError(f"{folder} holds no picture that is named like the film {info.name}")
+        raise BadInputError(f"{folder} holds no image that is named like the video {info.name}")
     scene = next(read_frames(path))
-    picture = scene.image
-    if picture.shape[:2] != (info.height, info.width):
+    image = scene.image
+    if image.shape[:2] != (info.height, info.width):
         raise BadInputError(
-            f"the empty scene {path} has {picture.shape[1]} x {picture.shape[0]} px, "
-            f"the film {info.name} {info.width} x {info.height}"
+            f"the empty scene {path} has {image.shape[1]} x {image.shape[0]} px, "
+            f"the video {info.name} {info.width} x {info.height}"
         )
     return scene
 
@@ -275,9 +275,9 @@ def _duration(shot: Shot, survey: Survey) -> float:
     return float(seconds) + (1 / survey.fps if survey.fps > 0 else 0.0)
 
 
-def _jpeg(picture: UInt8[np.ndarray, "size size 3"]) -> bytes:
+def _jpeg(image: UInt8[np.ndarray, "size size 3"]) -> bytes:
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
 def _mask(known: UInt8[np.ndarray, "size size"]) -> bytes:

@@ -38,35 +38,35 @@ class ClipLabels:
 def read_clip_labels(
     folders: Sequence[Path], clips: ClipSet, share: float, seed: int
 ) -> ClipLabels:
-    """Labels FILM.npz for the rows of clips, by film, frame and track; a share of them in 3D.
+    """Labels VIDEO.npz for the rows of clips, by video, frame and track; a share of them in 3D.
 
     Raises:
         BadInputError: if a label file cannot be used, or no row of the clips has a label.
     """
-    films = clips.table["film"].to_numpy()
+    videos = clips.table["video"].to_numpy()
     frames, tracks = clips.table["frame"].to_numpy(), clips.table["track"].to_numpy()
     crops = np.array(clips.table["crop"].to_pylist(), dtype=np.float32)
     rows, joints2d, joints3d, rotations = [], [], [], []
-    for film in sorted(set(films)):
-        paths = [folder / f"{Path(film).stem}.npz" for folder in folders]
+    for video in sorted(set(videos)):
+        paths = [folder / f"{Path(video).stem}.npz" for folder in folders]
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
             continue
         labels = read_labels(path)
         by_key = {key: i for i, key in enumerate(zip(labels.frame, labels.track, strict=True))}
         usable = has_trunk(torch.from_numpy(labels.joints3d))
-        in_film = np.flatnonzero(films == film)
-        keys = list(zip(frames[in_film], tracks[in_film], strict=True))
+        in_video = np.flatnonzero(videos == video)
+        keys = list(zip(frames[in_video], tracks[in_video], strict=True))
         found = [
             (row, by_key[key])
-            for row, key in zip(in_film, keys, strict=True)
+            for row, key in zip(in_video, keys, strict=True)
             if key in by_key and usable[by_key[key]]
         ]
         if found:
-            film_rows, label_rows = (np.array(column) for column in zip(*found, strict=True))
-            rows.append(film_rows)
+            video_rows, label_rows = (np.array(column) for column in zip(*found, strict=True))
+            rows.append(video_rows)
             in_frame = torch.from_numpy(labels.joints2d[label_rows])
-            joints2d.append(frame_to_crop(in_frame, torch.from_numpy(crops[film_rows])))
+            joints2d.append(frame_to_crop(in_frame, torch.from_numpy(crops[video_rows])))
             in_camera = torch.from_numpy(labels.joints3d[label_rows])
             canonical, rotation = canonical_joints(in_camera)
             joints3d.append(canonical)
@@ -92,7 +92,7 @@ def draw_labelled(
     size: int,
     generator: torch.Generator,
 ) -> LabelledBatch:
-    """Random labelled pictures; those for the use 'joints3d' come from the share with 3D."""
+    """Random labelled images; those for the use 'joints3d' come from the share with 3D."""
     among = labels.has_joints3d if use == "joints3d" else np.arange(len(labels.rows))
     chosen = among[torch.randint(len(among), (count,), generator=generator).numpy()]
     return LabelledBatch(

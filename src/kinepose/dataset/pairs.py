@@ -37,7 +37,7 @@ def long_enough(clips: ClipSet, paired: bool, smallest_gap: float) -> Int[np.nda
     if not len(bounds):
         kind = "still" if paired else "moving"
         raise BadInputError(
-            f"no clip of the {kind} camera kind lasts {smallest_gap:g} s; prepare other films, "
+            f"no clip of the {kind} camera kind lasts {smallest_gap:g} s; prepare other videos, "
             "or see --smallest-gap"
         )
     return bounds
@@ -62,10 +62,10 @@ def draw_pairs(
     bounds = long_enough(clips, paired, smallest_gap)
     lengths = torch.as_tensor(bounds[:, 1] - bounds[:, 0], dtype=torch.float64)
     chosen = torch.multinomial(lengths, count, replacement=True, generator=generator)
-    luck = torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist()
+    shares = torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist()
     rows = [
         _draw_pair(clips.time, *bounds[clip].tolist(), smallest_gap, *numbers)
-        for clip, numbers in zip(chosen.tolist(), luck, strict=True)
+        for clip, numbers in zip(chosen.tolist(), shares, strict=True)
     ]
     sources, targets = np.array(rows).T
     return PairBatch(
@@ -99,8 +99,8 @@ def load_images(
     clips: ClipSet, rows: Int[np.ndarray, " count"], size: int, column: str = "image"
 ) -> Float32[Tensor, "count 3 size size"]:
     """The crops, or the backgrounds, of these rows, 0 to 1."""
-    pictures = torch.stack([_shrunk(clips, column, row, size) for row in rows.tolist()])
-    return pictures.permute(0, 3, 1, 2).float().div_(255)
+    images = torch.stack([_shrunk(clips, column, row, size) for row in rows.tolist()])
+    return images.permute(0, 3, 1, 2).float().div_(255)
 
 
 def _draw_pair(
@@ -131,31 +131,31 @@ def load_masks(
 def _shrunk(
     clips: ClipSet, column: str, row: int, size: int
 ) -> UInt8[Tensor, "{size} {size} channels"]:
-    """A picture of the set, each pixel the mean of what it covers; kept, while there is room."""
-    picture = clips.decoded.get((column, row, size))
-    if picture is None:
+    """An image of the set, each pixel the mean of what it covers; kept, while there is room."""
+    image = clips.decoded.get((column, row, size))
+    if image is None:
         encoded = np.frombuffer(clips.table[column][row].as_buffer(), np.uint8)
         part = clips.part[row]
         pixels = _decode(encoded, math.ceil(size / part), grey=column == "valid")
         if pixels is None:
-            film, frame = (clips.table[name][row].as_py() for name in ("film", "frame"))
+            video, frame = (clips.table[name][row].as_py() for name in ("video", "frame"))
             raise BadInputError(
-                f"the {column} of frame {frame} of {film} is broken in the clips: prepare it again"
+                f"the {column} of frame {frame} of {video} is broken in the clips: prepare it again"
             )
         if part < 1:
             pixels = crop_image(pixels, len(pixels) * np.array([0.5, 0.5, part]), size)
         else:
             pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
-        picture = torch.from_numpy(pixels.reshape(size, size, -1)).to(clips.device)
-        if len(clips.decoded) < _DECODED_BYTES // picture.nbytes:
-            clips.decoded[column, row, size] = picture
-    return picture
+        image = torch.from_numpy(pixels.reshape(size, size, -1)).to(clips.device)
+        if len(clips.decoded) < _DECODED_BYTES // image.nbytes:
+            clips.decoded[column, row, size] = image
+    return image
 
 
 def _decode(
     encoded: UInt8[np.ndarray, " bytes"], size: int, grey: bool
 ) -> UInt8[np.ndarray, "side side *channels"] | None:
-    """A mask, or a picture (RGB), at half its size where that is enough: half the time.
+    """A mask, or an image (RGB), at half its size where that is enough: half the time.
 
     None if it is none, or is larger than `prepare` makes them.
     """
@@ -168,7 +168,7 @@ def _decode(
     mode = cv2.IMREAD_GRAYSCALE
     if not grey:
         mode = cv2.IMREAD_REDUCED_COLOR_2 if height >= 2 * size - 1 else cv2.IMREAD_COLOR
-    picture = cv2.imdecode(encoded, mode)
-    if picture is None or grey:
-        return picture
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    image = cv2.imdecode(encoded, mode)
+    if image is None or grey:
+        return image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -1,6 +1,6 @@
-"""Poses without pictures: 2D joints as heatmaps would see them, beside the pose that they show.
+"""Poses without images: 2D joints as heatmaps would see them, beside the pose that they show.
 
-Poses cost far less than their pictures, so that the branches of E_P learn from many more of them. A
+Poses cost far less than their images, so that the branches of E_P learn from many more of them. A
 pool holds moments of moving people in the world; each batch sees some from cameras of its own, and
 disturbs their 2D joints as heatmaps err: jitter, far misses, exchanged sides, joints not found.
 """
@@ -21,9 +21,9 @@ from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.motion_sampling import random_motion
 from kinepose.synthetic.renderer import look_at
-from kinepose.synthetic.stage import place
+from kinepose.synthetic.scene import place
 
-TAKE = 32
+SEQUENCE = 32
 """Moments of one person that are made at once."""
 _FPS = 2.5
 _CONFUSED = ((2, 5), (3, 6), (12, 15), (13, 16), (1, 2, 3, 4, 5, 6), (12, 13, 15, 16))
@@ -33,9 +33,9 @@ _CONFUSED = ((2, 5), (3, 6), (12, 15), (13, 16), (1, 2, 3, 4, 5, 6), (12, 13, 15
 def random_moments(
     motion: MotionConfig, seed: int, number: int
 ) -> Float32[np.ndarray, "moments 17 3"]:
-    """TAKE moments of one moving person, in the world, z up [m]; by seed and number alone."""
+    """SEQUENCE moments of one moving person, in the world, z up [m]; by seed and number alone."""
     generator = np.random.default_rng([seed, number])
-    moves = random_motion(generator, TAKE, _FPS, motion)
+    moves = random_motion(generator, SEQUENCE, _FPS, motion)
     return place(moves, random_person(generator), _FPS).joints.numpy().astype(np.float32)
 
 
@@ -66,7 +66,7 @@ def disturbed(
 ) -> tuple[Float[Tensor, "batch 17 2"], Float[Tensor, "batch 17"]]:
     """2D joints as heatmaps see them, and the certainty with which they do.
 
-    Some pictures are clear and others are not. The less certain a heatmap, the more likely is its
+    Some images are clear and others are not. The less certain a heatmap, the more likely is its
     peak somewhere else, and the less exact where it is not; that sides are exchanged it does not
     know.
     """
@@ -99,7 +99,7 @@ def _cut_off(
     depth: Float[Tensor, "batch 4"],
     chosen: Bool[Tensor, "batch 1"],
 ) -> Bool[Tensor, "batch 17"]:
-    """The joints beyond one side of the picture or of a thing, in some of a batch."""
+    """The joints beyond one side of the image or of a thing, in some of a batch."""
     low, high = joints2d.amin(1), joints2d.amax(1)
     share = (joints2d - low[:, None]) / (high - low)[:, None].clamp(min=1e-6)
     below = share[..., 1] > 1 - 0.7 * depth[:, :1]

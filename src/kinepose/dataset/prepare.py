@@ -1,6 +1,6 @@
-"""`prepare`: films become clips of one person each, Parquet files with one row a frame.
+"""`prepare`: videos become clips of one person each, Parquet files with one row a frame.
 
-CLIPS/NAME.parquet holds the clips of one film; CLIPS/_films.json says what became of each film.
+CLIPS/NAME.parquet holds the clips of one video; CLIPS/_videos.json says what became of each video.
 (Its name begins with '_' so that readers of Parquet folders pass it over.)
 """
 
@@ -23,19 +23,19 @@ from annotated_types import Interval
 from pydantic import AfterValidator, ConfigDict
 from tqdm import tqdm
 
-from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_film, empty_scene_path
+from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_video, empty_scene_path
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.ray_workers import on_ray
-from kinepose.errors import BadInputError, FilmWarning, KineposeError
+from kinepose.errors import BadInputError, KineposeError, VideoWarning
 from kinepose.files import check_folder, making, reading, replacing, unfinished
 from kinepose.method.config import ModelConfig
 from kinepose.schema import STRICT, Plain, as_json, from_json, write_json
 from kinepose.settings import Address, Count
-from kinepose.threads import pictures_in_one_thread
+from kinepose.threads import images_in_one_thread
 from kinepose.video.containers import check_name
 from kinepose.video.people import cropped_as
 
-LIST_OF_FILMS = "_films.json"
+LIST_OF_VIDEOS = "_videos.json"
 FORMAT_VERSION = 1
 
 
@@ -49,66 +49,66 @@ def _complete(counts: dict[str, int]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class FilmReport:
-    """What became of a film."""
+class VideoReport:
+    """What became of a video."""
 
-    film: str
+    video: str
     status: Literal["ok", "failed"]
     reason: str
     """Why it failed; or what is wrong with it although it gave clips."""
     counts: Annotated[dict[str, Count], AfterValidator(_complete)]
     """Clips (of one person each), their frames, and of both how many are paired."""
     made_from: Plain
-    """Settings and state of the files; while they are the same, a film is not cut again."""
+    """Settings and state of the files; while they are the same, a video is not cut again."""
 
 
 @dataclass(frozen=True)
-class FilmList:
-    """_films.json."""
+class VideoList:
+    """_videos.json."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
-    films: dict[str, FilmReport]
+    videos: dict[str, VideoReport]
 
 
 def prepare(config: PrepareConfig) -> None:
-    """Cut films into clips, a core a film; what an earlier call finished is kept.
+    """Cut videos into clips, a core a video; what an earlier call finished is kept.
 
-    Films that cannot be used are reported and passed over.
+    Videos that cannot be used are reported and passed over.
 
     Raises:
-        BadInputError: if a film does not exist, two have one name, or none gives a clip; if it was
+        BadInputError: if a video does not exist, two have one name, or none gives a clip; if it was
             the first call, nothing is left then.
     """
     config = replace(config, people=cropped_as(config.people, ModelConfig()))
-    films = _films(config.films)
+    videos = _videos(config.videos)
     check_folder(config.output)
     reports = read_reports(config.output)
     to_do = []
-    for film in films:
-        earlier = reports.get(film.stem)
-        done = earlier and earlier.status == "ok" and _clips_of(film, config).exists()
-        if not done or earlier.made_from != _made_from(film, config):
-            to_do.append(film)
-    of_films = dict(reports)
+    for video in videos:
+        earlier = reports.get(video.stem)
+        done = earlier and earlier.status == "ok" and _clips_of(video, config).exists()
+        if not done or earlier.made_from != _made_from(video, config):
+            to_do.append(video)
+    of_videos = dict(reports)
     with contextlib.closing(_cut_all(to_do, config)) as cut:
-        for report in tqdm(cut, "films", len(to_do), disable=not to_do or None):
-            name = Path(report.film).stem
-            of_films[name] = report
+        for report in tqdm(cut, "videos", len(to_do), disable=not to_do or None):
+            name = Path(report.video).stem
+            of_videos[name] = report
             if report.status == "failed":
-                if len(films) > 1:  # else this is all that is said in the end
+                if len(videos) > 1:  # else this is all that is said in the end
                     tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
-                if _clips_of(Path(report.film), config).exists():
+                if _clips_of(Path(report.video), config).exists():
                     continue  # of an earlier call, or somebody's: they stay as they are
             elif report.reason:
-                warnings.warn(report.reason, FilmWarning, stacklevel=2)
+                warnings.warn(report.reason, VideoWarning, stacklevel=2)
             reports[name] = report
             _write_reports(config.output, reports)
-    of_call = [of_films[film.stem] for film in films]
+    of_call = [of_videos[video.stem] for video in videos]
     failed = [report.reason for report in of_call if report.status == "failed"]
-    if len(failed) == len(films):
-        raise BadInputError(f"no film gave a clip: {'; '.join(failed)}")
+    if len(failed) == len(videos):
+        raise BadInputError(f"no video gave a clip: {'; '.join(failed)}")
     count = {
         key: sum(report.counts[key] for report in of_call if report.status == "ok")
         for key in _COUNTED
@@ -116,36 +116,36 @@ def prepare(config: PrepareConfig) -> None:
     print(
         f"{config.output}: {count['clips']} clips, {count['frames']} frames "
         f"(paired: {count['paired_clips']} clips, {count['paired_frames']} frames) "
-        f"of {len(films) - len(failed)} films; {len(failed)} films passed over"
+        f"of {len(videos) - len(failed)} videos; {len(failed)} videos passed over"
     )
 
 
-def read_reports(folder: Address) -> dict[str, FilmReport]:
-    """What became of the films of a folder of clips, by name; empty if it holds no list.
+def read_reports(folder: Address) -> dict[str, VideoReport]:
+    """What became of the videos of a folder of clips, by name; empty if it holds no list.
 
     Raises:
         BadInputError: if the list is broken or of another version.
     """
     with reading(folder) as (files, root):
         try:
-            written = files.cat_file(f"{root}/{LIST_OF_FILMS}")
+            written = files.cat_file(f"{root}/{LIST_OF_VIDEOS}")
         except FileNotFoundError:
             return {}
-    return from_json(written, FilmList, f"{folder}/{LIST_OF_FILMS}").films
+    return from_json(written, VideoList, f"{folder}/{LIST_OF_VIDEOS}").videos
 
 
-def _write_reports(folder: Path, reports: dict[str, FilmReport]) -> None:
+def _write_reports(folder: Path, reports: dict[str, VideoReport]) -> None:
     """The list, unless there are no clips for it to be a list of."""
-    path = folder / LIST_OF_FILMS
+    path = folder / LIST_OF_VIDEOS
     if all(report.status == "failed" for report in reports.values()):
         path.unlink(missing_ok=True)
         return
-    write_json(path, FilmList(FORMAT_VERSION, {name: reports[name] for name in sorted(reports)}))
+    write_json(path, VideoList(FORMAT_VERSION, {name: reports[name] for name in sorted(reports)}))
 
 
-def _films(paths: Sequence[Path]) -> list[Path]:
-    """The films named, and those in the folders named."""
-    films: list[Path] = []
+def _videos(paths: Sequence[Path]) -> list[Path]:
+    """The videos named, and those in the folders named."""
+    videos: list[Path] = []
     for path in paths:
         if not path.exists():
             raise BadInputError(f"no such file: {path}")
@@ -154,38 +154,38 @@ def _films(paths: Sequence[Path]) -> list[Path]:
             files = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] != ".")
             if not files:
                 raise BadInputError(f"the folder {path} is empty")
-        films += files
-    if not films:
-        raise BadInputError("no films given")
+        videos += files
+    if not videos:
+        raise BadInputError("no videos given")
     by_name: dict[str, Path] = {}
-    for film in films:
-        check_name(film)
-        other = by_name.setdefault(film.stem, film)
-        if other.resolve() != film.resolve():
+    for video in videos:
+        check_name(video)
+        other = by_name.setdefault(video.stem, video)
+        if other.resolve() != video.resolve():
             raise BadInputError(
-                f"two films have the name {film.stem}: {other} and {film}; rename one"
+                f"two videos have the name {video.stem}: {other} and {video}; rename one"
             )
     return list(by_name.values())
 
 
-def _cut_all(films: list[Path], config: PrepareConfig) -> Generator[FilmReport]:
-    """Reports as films are finished. However it ends, nothing half-written stays."""
+def _cut_all(videos: list[Path], config: PrepareConfig) -> Generator[VideoReport]:
+    """Reports as videos are finished. However it ends, nothing half-written stays."""
     with making(config.output):
         try:
-            yield from (_cut_on_ray if config.ray and films else _cut_here)(films, config)
+            yield from (_cut_on_ray if config.ray and videos else _cut_here)(videos, config)
         finally:
-            for film in films:  # who was killed could not clear up
-                unfinished(_clips_of(film, config)).unlink(missing_ok=True)
+            for video in videos:  # who was killed could not clear up
+                unfinished(_clips_of(video, config)).unlink(missing_ok=True)
 
 
-def _cut_here(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
-    workers = min(config.workers or os.cpu_count() or 1, len(films))
+def _cut_here(videos: list[Path], config: PrepareConfig) -> Iterator[VideoReport]:
+    workers = min(config.workers or os.cpu_count() or 1, len(videos))
     if workers <= 1:
-        yield from (_cut_film(film, config) for film in films)
+        yield from (_cut_video(video, config) for video in videos)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _use_one_core) as pool:
-        futures = [pool.submit(_cut_film, film, config) for film in films]
+        futures = [pool.submit(_cut_video, video, config) for video in videos]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -197,9 +197,9 @@ def _cut_here(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
             pool.shutdown(cancel_futures=True)
 
 
-def _cut_on_ray(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport]:
-    for report in on_ray(partial(_cut_on_one_core, config=config), films, config.workers):
-        path = _clips_of(Path(report.film), config)
+def _cut_on_ray(videos: list[Path], config: PrepareConfig) -> Iterator[VideoReport]:
+    for report in on_ray(partial(_cut_on_one_core, config=config), videos, config.workers):
+        path = _clips_of(Path(report.video), config)
         if report.status == "ok" and not path.exists():
             raise BadInputError(
                 f"a worker of Ray wrote {path} where this machine does not see it: --output must "
@@ -208,9 +208,9 @@ def _cut_on_ray(films: list[Path], config: PrepareConfig) -> Iterator[FilmReport
         yield report
 
 
-def _cut_on_one_core(film: Path, config: PrepareConfig) -> FilmReport:
+def _cut_on_one_core(video: Path, config: PrepareConfig) -> VideoReport:
     _use_one_core()
-    return _cut_film(film, config)
+    return _cut_video(video, config)
 
 
 def _use_one_core() -> None:
@@ -218,48 +218,48 @@ def _use_one_core() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def _cut_film(film: Path, config: PrepareConfig) -> FilmReport:
-    """One film, from the first look to its Parquet file."""
-    made_from = _made_from(film, config)
+def _cut_video(video: Path, config: PrepareConfig) -> VideoReport:
+    """One video, from the first look to its Parquet file."""
+    made_from = _made_from(video, config)
     counts = dict.fromkeys(_COUNTED, 0)
-    path = _clips_of(film, config)
+    path = _clips_of(video, config)
     try:
         with (
             warnings.catch_warnings(record=True) as warned,
-            pictures_in_one_thread(),
+            images_in_one_thread(),
             replacing(path) as temporary,
         ):
-            warnings.simplefilter("always", FilmWarning)
+            warnings.simplefilter("always", VideoWarning)
             schema = SCHEMA.with_metadata({CROP_MARGIN: str(config.people.margin)})
             with (
                 pa.OSFile(os.fsencode(temporary), "wb") as file,  # names are bytes
                 pq.ParquetWriter(file, schema, compression="zstd") as writer,
             ):
-                for table in cut_film(film, config):
+                for table in cut_video(video, config):
                     writer.write_table(table)
                     paired = table["paired"][0].as_py()
                     for key, more in (("clips", 1), ("frames", len(table))):
                         counts[key] += more
                         counts[f"paired_{key}"] += more if paired else 0
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
-        reason = f"{film}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        return FilmReport(film.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
-    broken = [str(w.message) for w in warned if issubclass(w.category, FilmWarning)]
-    return FilmReport(film.name, "ok", broken[0] if broken else "", counts, made_from)
+        reason = f"{video}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return VideoReport(video.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
+    broken = [str(w.message) for w in warned if issubclass(w.category, VideoWarning)]
+    return VideoReport(video.name, "ok", broken[0] if broken else "", counts, made_from)
 
 
-def _clips_of(film: Path, config: PrepareConfig) -> Path:
-    return config.output / f"{film.stem}.parquet"
+def _clips_of(video: Path, config: PrepareConfig) -> Path:
+    return config.output / f"{video.stem}.parquet"
 
 
-def _made_from(film: Path, config: PrepareConfig) -> dict:
-    """Settings, and size and time of change of every file that the clips of a film depend on."""
+def _made_from(video: Path, config: PrepareConfig) -> dict:
+    """Settings, and size and time of change of every file that the clips of a video depend on."""
     settings = as_json(config)
-    for key in ("films", "output", "workers", "ray"):
+    for key in ("videos", "output", "workers", "ray"):
         del settings[key]
-    used = [film, config.people.boxes]
+    used = [video, config.people.boxes]
     if config.backgrounds is not None:
-        used.append(empty_scene_path(film, config.backgrounds))
+        used.append(empty_scene_path(video, config.backgrounds))
     stamps = {
         as_json(Path(path.name)): [path.stat().st_size, path.stat().st_mtime_ns]
         for path in used

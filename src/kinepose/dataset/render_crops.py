@@ -1,4 +1,4 @@
-"""Crops of rendered people before pictures of places: what L_prior learns from in a long training.
+"""Crops of rendered people before images of places: what L_prior learns from in a long training.
 
 Composed by OpenCV in 8 bits, in processes beside the one that trains, which would wait for them
 otherwise. A batch is decided by the seed and its number alone.
@@ -52,7 +52,7 @@ _FLESH = 1.08
 
 def compose_batch(
     renders: RenderPool,
-    backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+    backgrounds: UInt8[np.ndarray, "images side side 3"],
     numbers: range,
     size: int,
     composition: CompositionConfig,
@@ -60,7 +60,7 @@ def compose_batch(
 ) -> LabelledBatch:
     """Random renders as crops of `size` px, each before a background of its own.
 
-    The seed and its number decide what a picture shows. Pictures come as bytes, channels last, as
+    The seed and its number decide what an image shows. Images come as bytes, channels last, as
     networks on a processor take them; `as_numbers` makes numbers from 0 to 1 of them.
     """
     count = len(numbers)
@@ -116,39 +116,39 @@ def _compose(
     renders: RenderPool,
     row: int,
     placement: Placement,
-    backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+    backgrounds: UInt8[np.ndarray, "images side side 3"],
     size: int,
     composition: CompositionConfig,
     generator: np.random.Generator,
 ) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size"]]:
     """One crop, and how much of each of its pixels shows the person."""
-    picture = _part_of(backgrounds, size, generator)
+    image = _part_of(backgrounds, size, generator)
     for _ in range(generator.poisson(composition.others)):
-        picture, _ = _put(picture, renders, *_elsewhere(renders, generator), generator)
-    picture, mask = _put(picture, renders, row, placement, generator)
+        image, _ = _put(image, renders, *_elsewhere(renders, generator), generator)
+    image, mask = _put(image, renders, row, placement, generator)
     if generator.random() < composition.in_front:
-        picture, other = _put(picture, renders, *_elsewhere(renders, generator), generator)
+        image, other = _put(image, renders, *_elsewhere(renders, generator), generator)
         mask = cv2.multiply(mask, 255 - other, scale=1 / 255)
     if generator.random() < composition.hidden:
         low = generator.integers(-size // 4, size, 2)
         length = generator.integers(min(15, size // 4), size // 3, 2)
         part = np.s_[max(low[1], 0) : sum((low[1], length[1])), max(low[0], 0) : low[0] + length[0]]
-        picture[part] = _part_of(backgrounds, size, generator)[part]
+        image[part] = _part_of(backgrounds, size, generator)[part]
         mask[part] = 0
-    return _photographed(picture, composition, generator), mask
+    return _photographed(image, composition, generator), mask
 
 
 def _part_of(
-    backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+    backgrounds: UInt8[np.ndarray, "images side side 3"],
     size: int,
     generator: np.random.Generator,
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """A random part of a random picture, perhaps mirrored."""
-    picture = backgrounds[generator.integers(len(backgrounds))]
-    side = int(len(picture) * generator.uniform(0.4, 1.0))
-    top, left = generator.integers(len(picture) - side + 1, size=2)
+    """A random part of a random image, perhaps mirrored."""
+    image = backgrounds[generator.integers(len(backgrounds))]
+    side = int(len(image) * generator.uniform(0.4, 1.0))
+    top, left = generator.integers(len(image) - side + 1, size=2)
     way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    part = picture[top : top + side, left : left + side]
+    part = image[top : top + side, left : left + side]
     part = cv2.resize(part, (size, size), interpolation=way)
     return cv2.flip(part, 1) if generator.random() < 0.5 else part
 
@@ -165,14 +165,14 @@ def _elsewhere(renders: RenderPool, generator: np.random.Generator) -> tuple[int
 
 
 def _put(
-    picture: UInt8[np.ndarray, "size size 3"],
+    image: UInt8[np.ndarray, "size size 3"],
     renders: RenderPool,
     row: int,
     placement: Placement,
     generator: np.random.Generator,
 ) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size"]]:
-    """A person and her shadow before a picture, her colours shifted; and what she covers."""
-    side, size = renders.shadow.shape[1], len(picture)
+    """A person and her shadow before an image, her colours shifted; and what she covers."""
+    side, size = renders.shadow.shape[1], len(image)
     matrix = _render_to_crop(placement, side, size)
     layers, shadow = renders.layers[row], renders.shadow[row]
     shrink = float(np.linalg.norm(matrix[:, 0]))
@@ -186,7 +186,7 @@ def _put(
     person = cv2.transform(layers, np.column_stack([np.diag(gains), np.full(3, offset)]))
     mask = layers[..., 3].copy()
     left = cv2.multiply(255 - mask, 255 - shadow, scale=1 / 255)
-    behind = cv2.multiply(picture, cv2.merge([left, left, left]), scale=1 / 255)
+    behind = cv2.multiply(image, cv2.merge([left, left, left]), scale=1 / 255)
     return cv2.add(behind, person), mask
 
 
@@ -207,32 +207,32 @@ def _turn(angle: float) -> Float[np.ndarray, "2 2"]:
 
 
 def _photographed(
-    picture: UInt8[np.ndarray, "size size 3"],
+    image: UInt8[np.ndarray, "size size 3"],
     composition: CompositionConfig,
     generator: np.random.Generator,
 ) -> UInt8[np.ndarray, "size size 3"]:
     """As a camera would have it: exposure, no colour, focus, resolution, noise, compression."""
-    size = len(picture)
+    size = len(image)
     gamma = generator.uniform(0.6, 1.6)
-    picture = cv2.LUT(picture, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
+    image = cv2.LUT(image, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
     if generator.random() < composition.grey:
-        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     if generator.random() < composition.blur:
-        picture = cv2.GaussianBlur(picture, (0, 0), generator.uniform(0.3, 1.3))
+        image = cv2.GaussianBlur(image, (0, 0), generator.uniform(0.3, 1.3))
     elif generator.random() < composition.coarse:
         fewer = round(size * generator.uniform(0.35, 0.8))
-        picture = cv2.resize(picture, (fewer, fewer), interpolation=cv2.INTER_AREA)
-        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, (fewer, fewer), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
     strength = generator.uniform(0, composition.noise)
-    start = generator.integers(len(_NOISE) - picture.size)
-    noise = _NOISE[start : start + picture.size].reshape(picture.shape)
-    picture = cv2.addWeighted(picture, 1.0, noise, strength, 0.0, dtype=cv2.CV_8U)
+    start = generator.integers(len(_NOISE) - image.size)
+    noise = _NOISE[start : start + image.size].reshape(image.shape)
+    image = cv2.addWeighted(image, 1.0, noise, strength, 0.0, dtype=cv2.CV_8U)
     if generator.random() < composition.jpeg:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(generator.integers(25, 95))]
-        compressed = cv2.imencode(".jpg", picture, quality)[1]
-        picture = np.asarray(cv2.imdecode(compressed, cv2.IMREAD_COLOR))
-    return picture
+        compressed = cv2.imencode(".jpg", image, quality)[1]
+        image = np.asarray(cv2.imdecode(compressed, cv2.IMREAD_COLOR))
+    return image
 
 
 _NOISE = np.random.default_rng(0).normal(size=1 << 20).astype(np.float32)
-"""Drawn once, as drawing it for each picture takes longer than all else together."""
+"""Drawn once, as drawing it for each image takes longer than all else together."""

@@ -1,7 +1,7 @@
 """Renders and poses made ahead of training and kept, and the batches that are composed of them.
 
 What a batch holds is decided by the seed and its number alone, so that a resumed run goes on with
-the same pictures.
+the same images.
 """
 
 import hashlib
@@ -33,11 +33,11 @@ from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
 from kinepose.synthetic.config import SingleImagesConfig
-from kinepose.synthetic.single_images import TAKE, Renders, render_prior, render_take
+from kinepose.synthetic.single_images import SEQUENCE, Renders, render_prior, render_sequence
 from kinepose.synthetic.synthesize import settle_process
 
 _RECIPE = {field.name for field in fields(SingleImagesConfig)}
-"""Settings that decide what a take shows."""
+"""Settings that decide what a sequence shows."""
 _EDITION = 2
 """Of what is made of them: to be raised whenever that changes, as kept renders go by it."""
 
@@ -62,14 +62,14 @@ def label_renders(renders: Renders) -> PriorSet:
 
 
 def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
-    """The files of all renders, TAKE of one person in each; those that are missing are made.
+    """The files of all renders, SEQUENCE of one person in each; those that are missing are made.
 
     Raises:
         BadInputError: if a clip or a photograph of the settings cannot be used.
     """
     recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
     folder = folder / _digest([recipe, seed, _EDITION])
-    paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / TAKE))]
+    paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / SEQUENCE))]
     _make_missing(paths, partial(_render, config, seed), config.workers, "renders")
     return paths
 
@@ -77,13 +77,13 @@ def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
 def poses_ahead(
     config: StreamConfig, seed: int, folder: Path
 ) -> Float32[np.ndarray, "moments 17 3"]:
-    """Poses without pictures, in the world [m]; made if they are not there.
+    """Poses without images, in the world [m]; made if they are not there.
 
     Raises:
         BadInputError: if a clip of the settings cannot be used, or a file of poses is broken.
     """
     folder = folder / _digest([asdict(config.motion), seed, _EDITION])
-    count = math.ceil(config.poses / TAKE)
+    count = math.ceil(config.poses / SEQUENCE)
     paths = [folder / f"poses_{first:07d}.npy" for first in range(0, count, _CHUNK)]
     _make_missing(paths, partial(_make_poses, config, seed), config.workers, "poses")
     return np.concatenate([_read_poses(path) for path in paths])
@@ -96,7 +96,7 @@ class RenderBatches(Dataset):
         self,
         config: StreamConfig,
         paths: list[Path],
-        backgrounds: UInt8[np.ndarray, "pictures side side 3"],
+        backgrounds: UInt8[np.ndarray, "images side side 3"],
         batch_size: int,
         size: int,
         seed: int,
@@ -106,13 +106,13 @@ class RenderBatches(Dataset):
         self.rank, self.processes = rank, processes
         self.config, self.paths, self.backgrounds = config, paths, backgrounds
         self.batch_size, self.size, self.seed = batch_size, size, seed
-        self.slots = min(max(config.held // TAKE, 1), len(paths))
+        self.slots = min(max(config.held // SEQUENCE, 1), len(paths))
         self.in_slot = np.full(self.slots, -1)
         self.renders: RenderPool | None = None
 
     def __getitem__(self, index: int) -> LabelledBatch:
         """Raises BadInputError if a file of renders is broken."""
-        self._renew(int(index * self.config.renewed / TAKE))
+        self._renew(int(index * self.config.renewed / SEQUENCE))
         assert self.renders is not None
         first = index * self.batch_size
         mine = range(first, first + self.batch_size)[self.rank :: self.processes]
@@ -121,15 +121,15 @@ class RenderBatches(Dataset):
         )
 
     def _renew(self, first: int) -> None:
-        """Hold the takes from `first` on, as many as there are slots, round and round."""
-        for take in range(first, first + self.slots):
-            slot, wanted = take % self.slots, take % len(self.paths)
+        """Hold the sequences from `first` on, as many as there are slots, round and round."""
+        for sequence in range(first, first + self.slots):
+            slot, wanted = sequence % self.slots, sequence % len(self.paths)
             if self.in_slot[slot] == wanted:
                 continue
             loaded = pool_of(load_prior(self.paths[wanted]))
             if self.renders is None:
                 self.renders = _room(loaded, self.slots)
-            rows = slice(slot * TAKE, (slot + 1) * TAKE)
+            rows = slice(slot * SEQUENCE, (slot + 1) * SEQUENCE)
             for field in fields(RenderPool):
                 held, new = getattr(self.renders, field.name)[rows], getattr(loaded, field.name)
                 if held.shape != new.shape:
@@ -171,9 +171,9 @@ def _in_one_thread(worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def _room(take: RenderPool, slots: int) -> RenderPool:
-    arrays = vars(take).items()
-    return RenderPool(**{k: np.zeros((slots * TAKE, *v.shape[1:]), v.dtype) for k, v in arrays})
+def _room(sequence: RenderPool, slots: int) -> RenderPool:
+    arrays = vars(sequence).items()
+    return RenderPool(**{k: np.zeros((slots * SEQUENCE, *v.shape[1:]), v.dtype) for k, v in arrays})
 
 
 def _digest(recipe: list) -> str:
@@ -197,7 +197,7 @@ def _make_missing(
 
 
 def _render(config: StreamConfig, seed: int, number: int, path: Path) -> None:
-    save_prior(label_renders(render_take(config, seed, number)), path)
+    save_prior(label_renders(render_sequence(config, seed, number)), path)
 
 
 def _read_poses(path: Path) -> Float32[np.ndarray, "moments 17 3"]:
@@ -207,7 +207,7 @@ def _read_poses(path: Path) -> Float32[np.ndarray, "moments 17 3"]:
 
 
 def _make_poses(config: StreamConfig, seed: int, number: int, path: Path) -> None:
-    takes = range(number * _CHUNK, (number + 1) * _CHUNK)
-    moments = [random_moments(config.motion, seed, take) for take in takes]
+    sequences = range(number * _CHUNK, (number + 1) * _CHUNK)
+    moments = [random_moments(config.motion, seed, sequence) for sequence in sequences]
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.concatenate(moments))

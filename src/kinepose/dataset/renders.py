@@ -55,7 +55,7 @@ def load_prior(path: Path) -> PriorSet:
 
 
 def as_numbers(batch: LabelledBatch) -> LabelledBatch:
-    """Pictures and masks from 0 to 1, of bytes."""
+    """Images and masks from 0 to 1, of bytes."""
     mask = batch.mask if batch.mask is None else batch.mask.float() / 255
     return replace(batch, images=batch.images.float() / 255, mask=mask)
 

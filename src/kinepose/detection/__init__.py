@@ -1,1 +1,1 @@
-"""The people of a picture: a detector learnt from renders alone, and what it is learnt from."""
+"""The people of an image: a detector learnt from renders alone, and what it is learnt from."""

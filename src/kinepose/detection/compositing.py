@@ -1,4 +1,4 @@
-"""Cutouts turned, shrunk and laid over pictures."""
+"""Cutouts turned, shrunk and laid over images."""
 
 import cv2
 import numpy as np
@@ -35,10 +35,10 @@ def lay_over(
     number: int,
     gain: Float[np.ndarray, " 3"],
 ) -> Float32[np.ndarray, " 4"] | None:
-    """Lay layers over a picture, their colours times the gain, upper left corner there.
+    """Lay layers over an image, their colours times the gain, upper left corner there.
 
     `owner` then holds the number where they are what is seen. Gives the box of all that they cover
-    of the picture, x0, y0, x1, y1 [px], if there is anything.
+    of the image, x0, y0, x1, y1 [px], if there is anything.
     """
     side = len(image)
     x0, y0 = np.maximum(corner, 0).tolist()

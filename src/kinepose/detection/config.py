@@ -17,7 +17,7 @@ Side = Annotated[int, Interval(ge=64, le=1024)]
 
 @dataclass(frozen=True)
 class TrainDetectorConfig(Settings):
-    """Train the person detector on renders of people composed into pictures of empty places."""
+    """Train the person detector on renders of people composed into images of empty places."""
 
     output: Annotated[Path, Writes(("config.json", "detector.safetensors", "state.safetensors"))]
     """Folder of the run; an unfinished run in it is resumed."""
@@ -35,7 +35,7 @@ class TrainDetectorConfig(Settings):
     motion: MotionConfig = field(default_factory=MotionConfig)
     """What the people do."""
     image_size: Side = 256
-    """Side of the training pictures [px], in 32s."""
+    """Side of the training images [px], in 32s."""
     early_size: Side = 160
     """The same in the first iterations, which then take less than half the time."""
     early: Share = 0.5
@@ -55,12 +55,12 @@ class TrainDetectorConfig(Settings):
     """Time between checkpoints."""
     seed: Seed = 0
     workers: Workers = 1
-    """Processes that compose pictures; 0 composes between the iterations."""
+    """Processes that compose images; 0 composes between the iterations."""
     threads: Threads = 0
     """Threads of torch; 0 leaves torch's choice."""
 
     def __post_init__(self) -> None:
-        """Check the fields, and that the network takes pictures of these sides.
+        """Check the fields, and that the network takes images of these sides.
 
         Raises:
             SettingError: if a value is out of its range.

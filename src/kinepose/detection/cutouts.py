@@ -17,13 +17,13 @@ from kinepose.array_files import map_npy
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.files import replacing
 from kinepose.synthetic.config import SingleImagesConfig
-from kinepose.synthetic.single_images import TAKE, render_take
+from kinepose.synthetic.single_images import SEQUENCE, render_sequence
 from kinepose.synthetic.synthesize import settle_process
 
 SEEN = 127
 """A pixel of which a person covers more than this is the person's [0 to 255]."""
-_DRESSED, _FILM_LIKE = 0.85, 0.9
-"""Shares of people with textured skin and clothes, and of the others who look as in films."""
+_DRESSED, _VIDEO_LIKE = 0.85, 0.9
+"""Shares of people with textured skin and clothes, and of the others who look as in videos."""
 _ROOM = 1.5
 """Side of the render that a cutout is taken from, in sides of the cutout."""
 _RECIPE = ("people", "person_size", "motion", "seed")
@@ -49,14 +49,14 @@ def make_cutouts(config: TrainDetectorConfig) -> Path:
     print(f"{config.people} people are rendered first, and kept in {path}", flush=True)
     side = config.person_size
     images = SingleImagesConfig(
-        size=round(_ROOM * side), dressed=_DRESSED, film=_FILM_LIKE, motion=config.motion
+        size=round(_ROOM * side), dressed=_DRESSED, video_like=_VIDEO_LIKE, motion=config.motion
     )
     with replacing(path) as temporary:
         shape = (config.people, side, side, 4)
         held = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        takes = _takes(images, side, config)
-        for start, take in zip(range(0, config.people, TAKE), takes, strict=True):
-            held[start : start + TAKE] = take[: config.people - start]
+        sequences = _sequences(images, side, config)
+        for start, sequence in zip(range(0, config.people, SEQUENCE), sequences, strict=True):
+            held[start : start + SEQUENCE] = sequence[: config.people - start]
         held.flush()
     return path
 
@@ -70,22 +70,22 @@ def open_cutouts(path: Path) -> UInt8[np.ndarray, "people side side 4"]:
     return map_npy(path, UInt8[np.ndarray, "people side side 4"], "cutouts")
 
 
-def _takes(
+def _sequences(
     images: SingleImagesConfig, side: int, config: TrainDetectorConfig
 ) -> Iterator[UInt8[np.ndarray, "people side side 4"]]:
-    numbers = tqdm(range(-(-config.people // TAKE)), "people", unit="take", leave=False)
-    take = partial(_take, images, side, config.seed)
+    numbers = tqdm(range(-(-config.people // SEQUENCE)), "people", unit="sequence", leave=False)
+    sequence = partial(_sequence, images, side, config.seed)
     if not config.workers:
-        yield from map(take, numbers)
+        yield from map(sequence, numbers)
         return
     with multiprocessing.get_context("spawn").Pool(config.workers, settle_process) as pool:
-        yield from pool.imap(take, numbers)
+        yield from pool.imap(sequence, numbers)
 
 
-def _take(
+def _sequence(
     images: SingleImagesConfig, side: int, seed: int, number: int
 ) -> UInt8[np.ndarray, "people side side 4"]:
-    renders = render_take(images, seed, number)
+    renders = render_sequence(images, seed, number)
     pairs = zip(renders.image, renders.mask, strict=True)
     return np.stack([cut_out(image, mask, side) for image, mask in pairs])
 

@@ -17,17 +17,17 @@ def decode(
     logarithms: Float[Tensor, "batch 4 rows columns"],
     threshold: float,
 ) -> list[ScoredBoxes]:
-    """The people of each picture: peaks of the heatmap above the threshold, the surest first."""
+    """The people of each image: peaks of the heatmap above the threshold, the surest first."""
     scores = logits.sigmoid()
     highest = torch.nn.functional.max_pool2d(scores[:, None], 3, stride=1, padding=1)[:, 0]
     is_peak = (scores == highest) & (scores > threshold)
-    picture, row, column = is_peak.nonzero(as_tuple=True)
-    left, top, right, bottom = logarithms[picture, :, row, column].clamp(-7, 7).exp().unbind(1)
+    image, row, column = is_peak.nonzero(as_tuple=True)
+    left, top, right, bottom = logarithms[image, :, row, column].clamp(-7, 7).exp().unbind(1)
     x, y = column + 0.5, row + 0.5
     boxes = STRIDE * torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
-    found = torch.cat([boxes, scores[picture, row, column][:, None]], dim=1)
-    numbers, of_picture = found.double().cpu().numpy(), picture.cpu().numpy()
-    return [distinct(numbers[of_picture == index]) for index in range(len(logits))]
+    found = torch.cat([boxes, scores[image, row, column][:, None]], dim=1)
+    numbers, of_image = found.double().cpu().numpy(), image.cpu().numpy()
+    return [distinct(numbers[of_image == index]) for index in range(len(logits))]
 
 
 def distinct(found: ScoredBoxes) -> ScoredBoxes:

@@ -1,4 +1,4 @@
-"""What cameras and compression do to a picture."""
+"""What cameras and compression do to an image."""
 
 import functools
 
@@ -49,7 +49,7 @@ def _moved(image: Image, length: int, angle: float) -> Image:
 
 
 def _noisy(generator: np.random.Generator, image: Image, strength: float) -> Image:
-    """With a random part of one large picture of noise, this strong [0 to 255]."""
+    """With a random part of one large image of noise, this strong [0 to 255]."""
     side = len(image)
     top, left = generator.integers(_NOISE_SIDE - side + 1, size=2)
     noise = _noise()[top : top + side, left : left + side]

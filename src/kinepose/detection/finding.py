@@ -1,4 +1,4 @@
-"""People in pictures of any size: shrunk to what the detector knows, and its finds brought back."""
+"""People in images of any size: shrunk to what the detector knows, and its finds brought back."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,10 +13,10 @@ from kinepose.detection.network import LARGEST_STRIDE, PersonDetector
 from kinepose.geometry.boxes import ScoredBoxes
 
 SIDE = 256
-"""Longer side of pictures as the detector sees them [px]."""
+"""Longer side of images as the detector sees them [px]."""
 _BATCH = 8
 _GREY = (127, 127, 127)
-"""Around pictures whose sides are no multiples of LARGEST_STRIDE: ImageNet's mean."""
+"""Around images whose sides are no multiples of LARGEST_STRIDE: ImageNet's mean."""
 
 Image = UInt8[np.ndarray, "_ _ 3"]
 Answer = Callable[
@@ -41,7 +41,7 @@ def torch_answer(detector: PersonDetector) -> Answer:
 def find_people(
     answer: Answer, images: Sequence[Image], threshold: float, side: int = SIDE
 ) -> Iterator[ScoredBoxes]:
-    """Those of each of some pictures of one size, in the px of the pictures and within them."""
+    """Those of each of some images of one size, in the px of the images and within them."""
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
         pixels, scale = zip(*(_shrunk(image, side) for image in batch), strict=True)
@@ -55,14 +55,14 @@ def find_people(
 
 
 def find_people_closely(answer: Answer, image: Image, threshold: float) -> ScoredBoxes:
-    """Those of one picture, for which there is time: seen twice, in two sizes."""
+    """Those of one image, for which there is time: seen twice, in two sizes."""
     sides = (SIDE, round(1.5 * SIDE))
     found = [next(find_people(answer, [image], threshold, side)) for side in sides]
     return distinct(np.concatenate(found))
 
 
 def _shrunk(image: Image, side: int) -> tuple[Image, float]:
-    """A picture with this longer side, and a border to the right and below; and its scale."""
+    """An image with this longer side, and a border to the right and below; and its scale."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

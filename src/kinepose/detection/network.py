@@ -1,9 +1,9 @@
-"""Where people are in a picture: CenterNet's question (Zhou et al. 2019) to an EfficientNet-Lite.
+"""Where people are in an image: CenterNet's question (Zhou et al. 2019) to an EfficientNet-Lite.
 
 For each cell of 8 x 8 px the network says how surely the middle of a person's box lies in it, and,
 for the case that it does, how far the four sides of that box are from the middle of the cell. The
 sides are learnt in all cells near the middle of a person, not in the one (TTFNet, Liu et al. 2020),
-so that each picture teaches more.
+so that each image teaches more.
 """
 
 import math
@@ -18,7 +18,7 @@ STRIDE = 8
 """Side of a cell [px]."""
 BACKBONE = "efficientnet-lite0"
 LARGEST_STRIDE = 32
-"""Sides of pictures are multiples of this [px]."""
+"""Sides of images are multiples of this [px]."""
 _WIDTH = 96
 _RARE = -math.log(1 / 0.05 - 1)
 """What the head says of a middle before it has learnt anything: one cell in twenty."""

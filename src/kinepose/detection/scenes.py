@@ -1,4 +1,4 @@
-"""Training pictures: nobody to five people before places that showed none, filmed badly."""
+"""Training images: nobody to five people before places that showed none, recorded badly."""
 
 import math
 from dataclasses import dataclass
@@ -16,41 +16,41 @@ from kinepose.synthetic.places import random_view, training_places
 
 MOST_PEOPLE = 5
 _HOW_MANY = (0.15, 0.4, 0.24, 0.12, 0.06, 0.03)
-"""People in a picture: nobody, one, ..."""
+"""People in an image: nobody, one, ..."""
 _LENGTHS = (0.13, 1.15)
-"""Longer sides of people, in sides of the picture."""
+"""Longer sides of people, in sides of the image."""
 _CLOSE, _CLOSE_LENGTHS = 0.12, (1.1, 2.6)
-"""Share of people of whom only a part fits into the picture, and their lengths."""
+"""Share of people of whom only a part fits into the image, and their lengths."""
 _TURNED = 0.2
 """Share of people turned by any angle, as those are who tumble or climb."""
 _LEAN = 12.0
 """Standard deviation of the angle of the others [degrees]."""
 _CUT_OFF = 0.5
-"""Share of people who may stand across the picture's border."""
+"""Share of people who may stand across the image's border."""
 _THINGS = 1.5
-"""Things in a picture, on average."""
+"""Things in an image, on average."""
 _KINDS = (0.15, 0.45, 0.4)
 """Shares of places that are made up, of the package's panoramas (as are the others if there is no
 folder), and of a folder's photographs."""
-_PICTURES_A_VIEW = 2
-"""Pictures of a batch for each view, of which parts are their backgrounds: views take long ..."""
+_IMAGES_A_VIEW = 2
+"""Images of a batch for each view, of which parts are their backgrounds: views take long ..."""
 _VIEW = 1.5
-"""... and are as many times as wide as pictures."""
+"""... and are as many times as wide as images."""
 _LEAST_SEEN = 0.3
-"""Someone of whom less than this is in the picture and not hidden may be left unfound ..."""
+"""Someone of whom less than this is in the image and not hidden may be left unfound ..."""
 _SMALLEST = 0.12
-"""... and so may someone smaller than this [sides of the picture]."""
+"""... and so may someone smaller than this [sides of the image]."""
 
 Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """A batch of pictures."""
+    """A batch of images."""
 
     images: UInt8[np.ndarray, "batch side side 3"]
     boxes: Float32[np.ndarray, "batch people 4"]
-    """Of each person what is within the picture, hidden or not: x0, y0, x1, y1 [px]."""
+    """Of each person what is within the image, hidden or not: x0, y0, x1, y1 [px]."""
     wanted: Bool[np.ndarray, "batch people"]
     """Who should be found."""
     unclear: Bool[np.ndarray, "batch people"]
@@ -64,10 +64,10 @@ def compose_batch(
     count: int,
     side: int,
 ) -> Scenes:
-    """So many pictures of `side` px a side.
+    """So many images of `side` px a side.
 
     Raises:
-        BadInputError: if a picture of `places` cannot be read.
+        BadInputError: if an image of `places` cannot be read.
     """
     scenes = Scenes(
         np.empty((count, side, side, 3), np.uint8),
@@ -77,7 +77,7 @@ def compose_batch(
     )
     views = [
         view_of_a_place(generator, places, round(_VIEW * side))
-        for _ in range(math.ceil(count / _PICTURES_A_VIEW))
+        for _ in range(math.ceil(count / _IMAGES_A_VIEW))
     ]
     for number in range(count):
         image, boxes, seen = _compose(generator, cutouts, views, side)
@@ -96,7 +96,7 @@ def _compose(
     views: list[Image],
     side: int,
 ) -> tuple[Image, Float32[np.ndarray, "people 4"], Float32[np.ndarray, " people"]]:
-    """A picture, the boxes of its people, and how much of each is to be seen in it."""
+    """An image, the boxes of its people, and how much of each is to be seen in it."""
     image = _part_of_one(generator, views, side)
     people = int(generator.choice(len(_HOW_MANY), p=_HOW_MANY))
     is_person = np.zeros(people + generator.poisson(_THINGS), bool)

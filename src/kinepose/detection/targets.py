@@ -1,4 +1,4 @@
-"""What the detector should say of a picture, and its losses."""
+"""What the detector should say of an image, and its losses."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _NEAR = 0.4
 
 @dataclass(frozen=True)
 class Targets:
-    """Of a batch of pictures."""
+    """Of a batch of images."""
 
     heatmap: Float[Tensor, "batch rows columns"]
     """1 in the cells where the middle of a person's box lies, falling off around them."""
@@ -42,10 +42,10 @@ def make_targets(
     cells = boxes / STRIDE
     middles, sizes = (cells[..., :2] + cells[..., 2:]) / 2, cells[..., 2:] - cells[..., :2]
     corner = torch.tensor([columns - 1, rows - 1])
-    at = middles.floor().clamp(min=0).minimum(corner)[..., None, None]
+    cell = middles.floor().clamp(min=0).minimum(corner)[..., None, None]
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     spread = (_SPREAD * sizes).clamp(min=_NARROWEST)[..., None, None]
-    squares = ((torch.stack([x, y]) - at) / spread).square().sum(2)
+    squares = ((torch.stack([x, y]) - cell) / spread).square().sum(2)
     heatmap, nearest = (torch.exp(-squares / 2) * wanted[..., None, None]).max(dim=1)
     x0, y0, x1, y1 = cells[..., None, None].unbind(2)
     sides = torch.stack([x + 0.5 - x0, y + 0.5 - y0, x1 - x - 0.5, y1 - y - 0.5], dim=2)

@@ -1,4 +1,4 @@
-"""What is no person: shapes with the surfaces of other places, set into pictures as people are.
+"""What is no person: shapes with the surfaces of other places, set into images as people are.
 
 They teach that neither an outline that was set in, nor a pole, nor limbs without a body make a
 person.

@@ -1,8 +1,8 @@
-"""Training of the person detector: composed pictures in, a run folder out, no label anywhere.
+"""Training of the person detector: composed images in, a run folder out, no label anywhere.
 
 The folder holds config.json, log.jsonl, detector.safetensors (the averaged weights in half
 precision) and state.safetensors, from which an unfinished run goes on as if it had not been broken
-off: an iteration's pictures are decided by the seed and its number.
+off: an iteration's images are decided by the seed and its number.
 """
 
 import copy
@@ -44,7 +44,7 @@ def train_detector(config: TrainDetectorConfig) -> None:
     """Train, or go on where an unfinished run was broken off.
 
     Raises:
-        BadInputError: on settings out of range, pictures or clips that cannot be read, or a folder
+        BadInputError: on settings out of range, images or clips that cannot be read, or a folder
             that holds a run of other settings.
     """
     _check(config)

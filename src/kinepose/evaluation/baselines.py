@@ -1,4 +1,4 @@
-"""What every table must be read beside: the errors of answers that look at no picture."""
+"""What every table must be read beside: the errors of answers that look at no image."""
 
 import torch
 from jaxtyping import Float

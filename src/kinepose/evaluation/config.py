@@ -29,15 +29,15 @@ class EvaluateConfig(Settings):
 
 @dataclass(frozen=True)
 class CriteriaConfig(Settings):
-    """Say without labels how good the poses of films are: numbers that collapse cannot please."""
+    """Say without labels how good the poses of videos are: numbers that collapse cannot please."""
 
     poses: Annotated[tuple[Annotated[Path, POSES], ...], tyro.conf.Positional]
-    """Files poses.npz, or folders that `predict` wrote; one a film."""
+    """Files poses.npz, or folders that `predict` wrote; one a video."""
     views: bool = False
-    """Whether the films show one scene, from cameras that started together at one pace: then every
+    """Whether the videos show one scene, from cameras that started together at one pace: then every
     two of them are compared."""
     clips: tuple[Annotated[Address, Reads()], ...] = ()
-    """Folders that `prepare` wrote of the same films, for the share of 2D joints on the person."""
+    """Folders that `prepare` wrote of the same videos, for the share of 2D joints on the person."""
     output: Annotated[Path | None, Writes()] = None
     """File for the numbers (JSON)."""
 

@@ -1,6 +1,6 @@
 """Scores: poses against labels, both read from files.
 
-Distances are in mm. Poses are compared with the pelvis at the origin, in the film camera's axes.
+Distances are in mm. Poses are compared with the pelvis at the origin, in the video camera's axes.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 from kinepose.benchmarks.config import Benchmark
 from kinepose.benchmarks.convert import read_recordings
 from kinepose.benchmarks.lsp import read_lsp
-from kinepose.benchmarks.recording import film_labels
+from kinepose.benchmarks.recording import video_labels
 from kinepose.dataset.renders import load_prior, plain_batch
 from kinepose.errors import BadInputError
 from kinepose.evaluation.baselines import floor_errors, mean_pose_errors
@@ -35,7 +35,7 @@ from kinepose.files import check_file
 from kinepose.geometry.procrustes import aligned
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES, PELVIS
 from kinepose.model_files import load_model
-from kinepose.pose_files import FilmLabels, FilmPoses, read_labels, read_poses
+from kinepose.pose_files import VideoLabels, VideoPoses, read_labels, read_poses
 from kinepose.schema import write_json
 
 FORMAT_VERSION = 1
@@ -57,8 +57,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     check_file(config.output)
     protocol = config.protocol
     if protocol == "labels":
-        scores = _score_film(config)
-        table = _film_table(scores)
+        scores = _score_video(config)
+        table = _video_table(scores)
     elif protocol == "lsp":
         scores = _score_lsp(config)
         table = f"PCK at 0.2 torso {scores['torso_pck']:.1%}, PCKh {scores['pckh']:.1%}"
@@ -72,7 +72,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     return {**head, **scores}
 
 
-def _score_film(config: EvaluateConfig) -> dict[str, Any]:
+def _score_video(config: EvaluateConfig) -> dict[str, Any]:
     poses, labels = read_poses(config.poses), read_labels(config.labels)
     at_pose, at_label = _join(poses, labels, config.poses, config.labels)
     truth = torch.from_numpy(labels.joints3d[at_label]).double()
@@ -104,7 +104,7 @@ def _score_recordings(config: EvaluateConfig, protocol: Benchmark) -> dict[str, 
     predicted, truth, actions, labelled = [], [], [], 0
     for recording in read_recordings(config.labels, protocol):
         path = config.poses / recording.name
-        poses, labels = read_poses(path), film_labels(recording)
+        poses, labels = read_poses(path), video_labels(recording)
         at_pose, at_label = _join(poses, labels, path, config.labels)
         joints3d = labels.joints3d if recording.universal3d is None else recording.universal3d
         predicted.append(torch.from_numpy(poses.joints3d[at_pose]).double())
@@ -128,15 +128,13 @@ def _score_recordings(config: EvaluateConfig, protocol: Benchmark) -> dict[str, 
 
 
 def _score_lsp(config: EvaluateConfig) -> dict[str, Any]:
-    """2D joints of the test half, by the first person of a picture; without one all are wrong."""
+    """2D joints of the test half, by the first person of an image; without one all are wrong."""
     test, poses = read_lsp(config.labels), read_poses(config.poses / "lsp")
     truth = torch.from_numpy(test.joints2d).double()
     first = poses.track == 0
     frame = poses.frame[first]
     if len(frame) and frame.max() >= len(truth):
-        raise BadInputError(
-            f"{config.poses / 'lsp'} has other pictures than the {len(truth)} of LSP"
-        )
+        raise BadInputError(f"{config.poses / 'lsp'} has other images than the {len(truth)} of LSP")
     predicted = torch.full_like(truth, torch.inf)
     predicted[frame] = torch.from_numpy(poses.joints2d[first]).double()
     return {
@@ -203,7 +201,7 @@ def measure(
 
 
 def _join(
-    poses: FilmPoses, labels: FilmLabels, poses_path: Path, labels_path: Path
+    poses: VideoPoses, labels: VideoLabels, poses_path: Path, labels_path: Path
 ) -> tuple[Int64[np.ndarray, " matched"], Int64[np.ndarray, " matched"]]:
     """Rows of poses and of labels with the same frame and track."""
     keys = []
@@ -222,7 +220,7 @@ def _join(
     return at_pose, at_label
 
 
-def _span(rows: FilmPoses | FilmLabels) -> str:
+def _span(rows: VideoPoses | VideoLabels) -> str:
     if not len(rows.frame):
         return "no frames"
     tracks = ", ".join(str(track) for track in np.unique(rows.track)[:5])
@@ -234,7 +232,7 @@ def _score_joints2d(
     truth: Float[np.ndarray, "poses 17 2"],
     box: Float[np.ndarray, "poses 4"],
 ) -> dict[str, Any]:
-    """Mean distance in the film [px], and as a share of the longer side of the person's box."""
+    """Mean distance in the video [px], and as a share of the longer side of the person's box."""
     errors = joint_errors(torch.from_numpy(predicted), torch.from_numpy(truth)).double()
     longer_side = torch.from_numpy(np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]))
     return {
@@ -244,7 +242,7 @@ def _score_joints2d(
     }
 
 
-def _film_table(scores: dict[str, Any]) -> str:
+def _video_table(scores: dict[str, Any]) -> str:
     frames, joints2d, baselines = scores["frames"], scores["joints2d"], scores["baselines"]
     return "\n".join(
         [

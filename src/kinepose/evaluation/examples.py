@@ -9,12 +9,12 @@ from kinepose.evaluation.evaluate import STATURE
 from kinepose.evaluation.scored import Examples, ScoredFrames, Transfers
 from kinepose.evaluation.splits import Split
 from kinepose.method.model import Model
-from kinepose.training.snapshots import maps_of, to_bytes, transfer_pictures
+from kinepose.training.snapshots import maps_of, to_bytes, transfer_images
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the P-MPJPE in a split: the frames there are its examples."""
 EXAMPLE_SIDE = 128
-"""Of the examples' pictures [px]."""
+"""Of the examples' images [px]."""
 _POSES, _PEOPLE, _PLACES = 2, 2, 3
 
 
@@ -48,16 +48,16 @@ def paint_transfers(model: Model, split: Split, examples: Examples) -> Transfers
     """The pose of one, the clothes of another, the background of a third: the paper's Fig. 3.
 
     The poses are those of the split's first examples, the least wrong ones, so that the painting is
-    judged. Clothes and backgrounds come from the middle frames of other films (where there are
+    judged. Clothes and backgrounds come from the middle frames of other videos (where there are
     any) that have backgrounds, evenly spread in the order of their names.
     """
-    films, paired = split.of_labelled("film"), split.of_labelled("paired")
+    videos, paired = split.of_labelled("video"), split.of_labelled("paired")
     poses = examples.row[:_POSES]
-    still = np.unique(films[paired])
-    others = np.setdiff1d(still, films[poses])
+    still = np.unique(videos[paired])
+    others = np.setdiff1d(still, videos[poses])
     among = others if len(others) else still
     spread = np.linspace(0, len(among) - 1, _PEOPLE + _PLACES).round().astype(int)
-    frames = [np.flatnonzero(films == film) for film in among[spread]]
+    frames = [np.flatnonzero(videos == video) for video in among[spread]]
     chosen = split.labels.rows[[rows[len(rows) // 2] for rows in frames]]
     size, device = model.config.image_size, next(model.parameters()).device
     images = (
@@ -65,4 +65,4 @@ def paint_transfers(model: Model, split: Split, examples: Examples) -> Transfers
         load_images(split.clips, chosen[:_PEOPLE], size),
         load_images(split.clips, chosen[_PEOPLE:], size, "background"),
     )
-    return Transfers(**transfer_pictures(model, *(image.to(device) for image in images)))
+    return Transfers(**transfer_images(model, *(image.to(device) for image in images)))

@@ -57,7 +57,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Baselines:
-    """P-MPJPE of what looks at no picture [mm at STATURE]."""
+    """P-MPJPE of what looks at no image [mm at STATURE]."""
 
     mean_pose: float
     nearest_prior: float
@@ -148,11 +148,11 @@ def read_scores(path: Path) -> Scores:
 def score_frames(model: Model, split: Split, paints: bool) -> ScoredFrames:
     """What a model says about every labelled frame, and how wrong it is.
 
-    The energy is that of `predict`: another frame of the same film and person lends the looks.
-    Unless the model paints people it is nan.
+    The energy is that of `predict`: another frame of the same video and person lends the
+    appearance. Unless the model paints people it is nan.
     """
-    films, tracks, frames = map(split.of_labelled, ("film", "track", "frame"))
-    people = [f"{film} {track}" for film, track in zip(films, tracks, strict=True)]
+    videos, tracks, frames = map(split.of_labelled, ("video", "track", "frame"))
+    people = [f"{video} {track}" for video, track in zip(videos, tracks, strict=True)]
     person, time = np.unique(people, return_inverse=True)[1], split.clips.time[split.labels.rows]
     sources = source_rows(person, time, PredictConfig.energy_gap) if paints else None
     batches = np.array_split(np.arange(len(frames)), range(_BATCH, len(frames), _BATCH))
@@ -162,9 +162,9 @@ def score_frames(model: Model, split: Split, paints: bool) -> ScoredFrames:
     ]
     return ScoredFrames(
         split=np.full(len(frames), split.name),
-        film=films.astype(str),
+        video=videos.astype(str),
         frame=frames,
-        motion=np.array([f.removeprefix(f"{split.name}_").rsplit("_", 1)[0] for f in films]),
+        motion=np.array([f.removeprefix(f"{split.name}_").rsplit("_", 1)[0] for f in videos]),
         **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
     )
 

@@ -1,4 +1,4 @@
-"""What `score` leaves for figures: numbers of every scored frame, pictures of a few.
+"""What `score` leaves for figures: numbers of every scored frame, images of a few.
 
 One npz file of plain arrays beside the scores, about 0.4 KB a frame; no pickle is ever loaded.
 """
@@ -27,7 +27,7 @@ class ScoredFrames:
     """Every scored frame."""
 
     split: Shaped[np.ndarray, " frames"]
-    film: Shaped[np.ndarray, " frames"]
+    video: Shaped[np.ndarray, " frames"]
     frame: Annotated[Int64[np.ndarray, " frames"], Interval(ge=0)]
     motion: Shaped[np.ndarray, " frames"]
     p_mpjpe: Annotated[Float64[np.ndarray, " frames"], Interval(ge=0.0)]
@@ -61,7 +61,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Transfers:
-    """The paper's Fig. 3: poses, clothes and backgrounds of different films, put together.
+    """The paper's Fig. 3: poses, clothes and backgrounds of different videos, put together.
 
     NO_TRANSFERS if the run trained no decoder, or no split has backgrounds.
     """

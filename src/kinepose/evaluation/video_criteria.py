@@ -1,4 +1,4 @@
-"""`criteria`: the criteria without labels, for what `predict` wrote of films."""
+"""`criteria`: the criteria without labels, for what `predict` wrote of videos."""
 
 import math
 from collections.abc import Sequence
@@ -29,61 +29,61 @@ from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.files import check_file
 from kinepose.geometry.boxes import overlaps
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.pose_files import FilmPoses, read_poses
+from kinepose.pose_files import VideoPoses, read_poses
 from kinepose.schema import write_json
 
 FORMAT_VERSION = 1
 _SIDE = 64
-"""Of the pictures in which the person is looked for [px]."""
+"""Of the images in which the person is looked for [px]."""
 _LEAST_OVERLAP = 0.5
 """Intersection over union of a person's boxes in a clip and in the poses."""
 _STRANGERS = 1e6
 """Between people who are never seen at one moment [mm]."""
 
 
-def judge_films(config: CriteriaConfig) -> dict[str, Any]:
-    """Print the criteria of every film, and of every two views; return what is written.
+def measure_videos(config: CriteriaConfig) -> dict[str, Any]:
+    """Print the criteria of every video, and of every two views; return what is written.
 
     Raises:
-        BadInputError: if poses or clips cannot be read, or are not of films that fit together.
+        BadInputError: if poses or clips cannot be read, or are not of videos that fit together.
     """
     files = [(path / "poses.npz" if path.is_dir() else path).resolve() for path in config.poses]
     if twice := [str(path) for path in files if files.count(path) > 1]:
         raise BadInputError(f"{twice[0]} is named twice: its views would agree by themselves")
-    films = [_read_film(path) for path in config.poses]
-    if not films or (config.views and len(films) < 2):
+    videos = [_read_video(path) for path in config.poses]
+    if not videos or (config.views and len(videos) < 2):
         raise BadInputError("name poses: one file or folder, and two or more with --views")
     if config.output is not None:
         check_file(config.output)
     clips = read_clips(config.clips) if config.clips else None
-    judged = []
-    for path, poses in zip(config.poses, films, strict=True):
+    measured = []
+    for path, poses in zip(config.poses, videos, strict=True):
         steady = steadiness(poses.joints3d, poses.track, poses.time)
-        on_person = None if clips is None else judge_hits(poses, clips)
-        judged.append(_film_numbers(path, poses, steady, on_person))
+        on_person = None if clips is None else measure_hits(poses, clips)
+        measured.append(_video_numbers(path, poses, steady, on_person))
     views = [
-        {"films": [str(films[i].film), str(films[j].film)]}
-        | _finite(judge_views(films[i], films[j]))
-        for i, j in (combinations(range(len(films)), 2) if config.views else ())
+        {"videos": [str(videos[i].video), str(videos[j].video)]}
+        | _finite(measure_views(videos[i], videos[j]))
+        for i, j in (combinations(range(len(videos)), 2) if config.views else ())
     ]
-    numbers = {"format_version": FORMAT_VERSION, "films": judged, "views": views}
-    print(_table(judged, views))
+    numbers = {"format_version": FORMAT_VERSION, "videos": measured, "views": views}
+    print(_table(measured, views))
     if config.output is not None:
         write_json(config.output, numbers)
     return numbers
 
 
-def judge_views(first: FilmPoses, second: FilmPoses) -> Agreement:
-    """Agreement of the people of two films that began together.
+def measure_views(first: VideoPoses, second: VideoPoses) -> Agreement:
+    """Agreement of the people of two videos that began together.
 
     Who is who is not known: people are matched so that they agree best, all at once.
 
     Raises:
-        BadInputError: if the films have another pace, or nobody is in both at one moment.
+        BadInputError: if the videos have another pace, or nobody is in both at one moment.
     """
     if not math.isclose(first.fps, second.fps, rel_tol=1e-3):
         raise BadInputError(
-            f"{first.film} has {first.fps:g} frames a second and {second.film} {second.fps:g}: "
+            f"{first.video} has {first.fps:g} frames a second and {second.video} {second.fps:g}: "
             "views must have one pace"
         )
     tracks, others = (np.unique(poses.track).tolist() for poses in (first, second))
@@ -92,22 +92,22 @@ def judge_views(first: FilmPoses, second: FilmPoses) -> Agreement:
     pairs = zip(*linear_sum_assignment(np.array(costs)), strict=True)
     rows = [pair for a, b in pairs for pair in [shared[a][b]] if len(pair)]
     if not rows:
-        raise BadInputError(f"nobody is in {first.film} and in {second.film} at one moment")
+        raise BadInputError(f"nobody is in {first.video} and in {second.video} at one moment")
     person = np.repeat(np.arange(len(rows)), [len(pair) for pair in rows])
     ours, theirs = np.concatenate(rows).T
     return view_agreement(first.joints3d[ours], second.joints3d[theirs], person, first.time[ours])
 
 
-def judge_hits(poses: FilmPoses, clips: ClipSet) -> Hits:
-    """How many 2D joints of a film lie on the person in its clips of D_p.
+def measure_hits(poses: VideoPoses, clips: ClipSet) -> Hits:
+    """How many 2D joints of a video lie on the person in its clips of D_p.
 
     Raises:
-        BadInputError: if the clips are of other films.
+        BadInputError: if the clips are of other videos.
     """
-    films = clips.table["film"].to_numpy()
-    if str(poses.film) not in films:
-        raise BadInputError(f"the clips hold nothing of {poses.film}")
-    mine = (films == str(poses.film)) & np.asarray(clips.table["paired"])
+    videos = clips.table["video"].to_numpy()
+    if str(poses.video) not in videos:
+        raise BadInputError(f"the clips hold nothing of {poses.video}")
+    mine = (videos == str(poses.video)) & np.asarray(clips.table["paired"])
     found = _rows_of_boxes(poses, clips, np.flatnonzero(mine))
     rows, said = np.array(found, np.int64).reshape(-1, 2).T
     crops = np.array(clips.table["crop"].take(rows).to_pylist(), np.float32).reshape(-1, 3)
@@ -131,7 +131,7 @@ def _maps(clips: ClipSet, rows: Int64[np.ndarray, " rows"]) -> tuple[np.ndarray,
 
 
 def _rows_of_boxes(
-    poses: FilmPoses, clips: ClipSet, rows: Int64[np.ndarray, " _"]
+    poses: VideoPoses, clips: ClipSet, rows: Int64[np.ndarray, " _"]
 ) -> list[tuple[int, int]]:
     """Rows of clips, and the row of the poses whose box in that frame is most like it."""
     frames = np.asarray(clips.table["frame"])[rows]
@@ -148,7 +148,7 @@ def _rows_of_boxes(
 
 
 def _shared_rows(
-    first: FilmPoses, track: int, second: FilmPoses, other: int
+    first: VideoPoses, track: int, second: VideoPoses, other: int
 ) -> Int64[np.ndarray, "shared 2"]:
     """Rows of two people in the frames that both are in."""
     ours, theirs = (
@@ -159,7 +159,7 @@ def _shared_rows(
 
 
 def _disagreement(
-    first: FilmPoses, second: FilmPoses, rows: Int64[np.ndarray, "shared 2"]
+    first: VideoPoses, second: VideoPoses, rows: Int64[np.ndarray, "shared 2"]
 ) -> float:
     if not len(rows):
         return _STRANGERS
@@ -170,18 +170,18 @@ def _disagreement(
     return p_mpjpe(one, other).mean().item()
 
 
-def _read_film(path: Path) -> FilmPoses:
+def _read_video(path: Path) -> VideoPoses:
     poses = read_poses(path)
     if not poses.fps > 0:
-        raise BadInputError(f"{path} holds poses of pictures; the criteria are of films")
+        raise BadInputError(f"{path} holds poses of images; the criteria are of videos")
     return poses
 
 
-def _film_numbers(
-    path: Path, poses: FilmPoses, steady: Steadiness, on_person: Hits | None
+def _video_numbers(
+    path: Path, poses: VideoPoses, steady: Steadiness, on_person: Hits | None
 ) -> dict[str, Any]:
     return {
-        "film": str(poses.film),
+        "video": str(poses.video),
         "poses": path.name,
         "rows": len(poses.frame),
         "steadiness": _finite(steady),
@@ -197,16 +197,16 @@ def _finite(numbers: Agreement | Steadiness | Hits) -> dict[str, float | str | N
     }
 
 
-def _table(films: Sequence[dict[str, Any]], views: Sequence[dict[str, Any]]) -> str:
-    lines = [_line("film", "jitter", "spread", "ratio", "on person", "others", "fit")]
-    for film in films:
-        on_person = (film["hits"] or {}).values()
-        lines.append(_line(film["film"], *film["steadiness"].values(), *on_person))
+def _table(videos: Sequence[dict[str, Any]], views: Sequence[dict[str, Any]]) -> str:
+    lines = [_line("video", "jitter", "spread", "ratio", "on person", "others", "fit")]
+    for video in videos:
+        on_person = (video["hits"] or {}).values()
+        lines.append(_line(video["video"], *video["steadiness"].values(), *on_person))
     if views:
         lines += ["", _line("views", "views", "moments", "ratio")]
     for pair in views:
         numbers = (pair[name] for name in ("views", "moments", "ratio"))
-        lines.append(_line(" and ".join(pair["films"]), *numbers))
+        lines.append(_line(" and ".join(pair["videos"]), *numbers))
     return "\n".join(lines)
 
 

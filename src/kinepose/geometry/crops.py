@@ -1,4 +1,4 @@
-"""Between a film's frame and a square crop of it.
+"""Between a video's frame and a square crop of it.
 
 Frame coordinates are in px from the frame's top left corner, so that the centre of pixel i lies at
 i + 0.5. Crop coordinates run from -1 to 1 from edge to edge. A crop is (centre x, centre y, side)

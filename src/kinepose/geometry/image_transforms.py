@@ -1,4 +1,4 @@
-"""Flip and in-plane rotation of a picture and of everything that is said about it.
+"""Flip and in-plane rotation of an image and of everything that is said about it.
 
 These are T and T^-1 of L_UNP (Sec. 3.3b of the paper), the mirroring and in-plane rotation that
 augment the renders of L_prior, and the zoom that jitters their crops. Angles are in radians,
@@ -44,7 +44,7 @@ def flip_parameters(parameters: Float[Tensor, "*batch 40"]) -> Float[Tensor, "*b
 
 
 def flip_camera(camera: Float[Tensor, "*batch camera"]) -> Float[Tensor, "*batch camera"]:
-    """The camera that shows the mirrored pose in the mirrored picture, for a c of 6 or 9."""
+    """The camera that shows the mirrored pose in the mirrored image, for a c of 6 or 9."""
     signs = constant((-1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0), camera)
     return camera * signs[: camera.shape[-1]]
 
@@ -54,7 +54,7 @@ def rotate_image(
     angle: Float[Tensor, " batch"],
     outside: Literal["border", "zeros"] = "border",
 ) -> Float[Tensor, "batch channels size size"]:
-    """Square pictures turned about their centre; the corners are filled from the border."""
+    """Square images turned about their centre; the corners are filled from the border."""
     output_to_input = functional.pad(_rotation(-angle), (0, 1))
     return _resample(images, output_to_input, images.shape[-1], outside)
 
@@ -69,7 +69,7 @@ def rotate_joints2d(
 def rotate_camera(
     camera: Float[Tensor, "*batch camera"], angle: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch camera"]:
-    """The camera of the turned picture, for a c of 6 or 9: roll grows, the pose stays as it is."""
+    """The camera of the turned image, for a c of 6 or 9: roll grows, the pose stays as it is."""
     sine, cosine = camera[..., 4], camera[..., 5]
     roll = [
         sine * angle.cos() + cosine * angle.sin(),
@@ -90,7 +90,7 @@ def zoom_image(
     angle: Float[Tensor, " batch"] | None = None,
     outside: Literal["border", "zeros"] = "zeros",
 ) -> Float[Tensor, "batch channels {size} {size}"]:
-    """Square pictures in a new size [px]: turned about their centre, enlarged, shifted.
+    """Square images in a new size [px]: turned about their centre, enlarged, shifted.
 
     In this order, by an angle, by exp(log_scale), and by a shift in half sides.
     """
@@ -108,7 +108,7 @@ def zoom_joints2d(
     log_scale: Float[Tensor, "*batch"],
     shift: Float[Tensor, "*batch 2"],
 ) -> Float[Tensor, "*batch 17 2"]:
-    """2D joints in the enlarged and shifted picture."""
+    """2D joints in the enlarged and shifted image."""
     return log_scale.exp()[..., None, None] * joints2d + shift[..., None, :]
 
 
@@ -117,7 +117,7 @@ def zoom_camera(
     log_scale: Float[Tensor, "*batch"],
     shift: Float[Tensor, "*batch 2"],
 ) -> Float[Tensor, "*batch 9"]:
-    """The extended camera of the enlarged and shifted picture."""
+    """The extended camera of the enlarged and shifted image."""
     scale = log_scale.exp()[..., None]
     changed = [camera[..., 6:7] + log_scale[..., None], scale * camera[..., 7:9] + shift]
     return torch.cat([camera[..., :6], *changed], dim=-1)

@@ -1,9 +1,9 @@
-"""The film's own camera, from where people are seen by T_c to where they stand in its frame.
+"""The video's own camera, from where people are seen by T_c to where they stand in its frame.
 
-T_c looks straight at one pelvis, from a distance that is always the same. The film's camera is a
+T_c looks straight at one pelvis, from a distance that is always the same. The video's camera is a
 pinhole that looks past most people: its focal length is known or assumed, its principal point is
-the middle of the picture, and its lens does not distort. Its frame has x to the right, y down and
-z away. Points of the film are in px from its top left corner.
+the middle of the image, and its lens does not distort. Its frame has x to the right, y down and
+z away. Points of the video are in px from its top left corner.
 """
 
 import torch
@@ -18,7 +18,7 @@ NEAREST = 100.0
 
 
 def assumed_focal(size: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch"]:
-    """Focal length [px] of a camera of which only the picture's width and height [px] are known.
+    """Focal length [px] of a camera of which only the image's width and height [px] are known.
 
     The diagonal, a field of view of 53 degrees from corner to corner, as CLIFF (Li et al. 2022)
     assumes.
@@ -26,22 +26,22 @@ def assumed_focal(size: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch"]:
     return size.norm(dim=-1)
 
 
-def turn_to_film(
+def turn_to_video(
     joints: Float[Tensor, "*batch 17 3"],
     joints2d: Float[Tensor, "*batch 17 2"],
     focal: Float[Tensor, "*batch"],
     middle: Float[Tensor, "*batch 2"],
 ) -> Float[Tensor, "*batch 17 3"]:
-    """Joints about the pelvis, from the axes of T_c's camera to those of the film's.
+    """Joints about the pelvis, from the axes of T_c's camera to those of the video's.
 
     The one looks along the ray on which the other sees the pelvis; the smallest rotation between
-    the two is what distorts the picture around the pelvis least: it stretches, and turns nothing.
+    the two is what distorts the image around the pelvis least: it stretches, and turns nothing.
     """
     offset = joints2d[..., PELVIS, :] - middle
     ray = torch.cat([offset, focal[..., None]], dim=-1)
     ahead = torch.tensor([0.0, 0.0, 1.0]).to(ray)
-    rotation_film_from_person = smallest_rotation(ahead, unit(ray, fallback=ahead))
-    return joints @ rotation_film_from_person.transpose(-1, -2)
+    rotation_video_from_person = smallest_rotation(ahead, unit(ray, fallback=ahead))
+    return joints @ rotation_video_from_person.transpose(-1, -2)
 
 
 def locate(
@@ -50,7 +50,7 @@ def locate(
     focal: Float[Tensor, "*batch"],
     middle: Float[Tensor, "*batch 2"],
 ) -> Float[Tensor, "*batch 3"]:
-    """Where the pelvis is in the film camera's frame [mm], from joints [mm] about it in its axes.
+    """Where the pelvis is in the video camera's frame [mm], from joints [mm] about it in its axes.
 
     The translation t for which focal (X + t_x) = u (Z + t_z), with u = joints2d - middle, holds
     best over all joints, in x and y alike: linear least squares, with t_x and t_y eliminated.

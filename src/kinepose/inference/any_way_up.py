@@ -17,7 +17,7 @@ from kinepose.method.pose_encoder import Keypoints
 
 Estimate = Callable[[Float[Tensor, "batch 3 size size"]], Poses]
 UPRIGHT = 0.02
-"""What mean certainty the picture as it is has in advance of the others."""
+"""What mean certainty the image as it is has in advance of the others."""
 
 
 def any_way_up(estimate: Estimate) -> Estimate:
@@ -44,7 +44,7 @@ def _certainty(poses: Poses) -> Float[Tensor, " batch"]:
 
 
 def _turned_back(poses: Poses, turns: int) -> Poses:
-    """Poses of pictures that torch.rot90 turned (counterclockwise), for those as they were."""
+    """Poses of images that torch.rot90 turned (counterclockwise), for those as they were."""
     assert poses.keypoints is not None
     angle = torch.full_like(poses.camera[:, 0], turns * math.pi / 2)
     return Poses(
@@ -57,7 +57,7 @@ def _turned_back(poses: Poses, turns: int) -> Poses:
 
 
 def _chosen(ways: list[Poses], way: Int[Tensor, " batch"]) -> Poses:
-    """Of each picture what one of the ways says."""
+    """Of each image what one of the ways says."""
     rows = torch.arange(len(way), device=way.device)
 
     def pick(numbers: list[Float[Tensor, "batch *_"]]) -> Float[Tensor, "batch *_"]:

@@ -1,8 +1,8 @@
-"""A local web page to drop a film on: `predict` with its progress, the viewer and the downloads.
+"""A local web page to drop a video on: `predict` with its progress, the viewer and the downloads.
 
-Each film is a job with a folder of its own, predicted in a process of its own, one after the other;
-all folders are gone when the server ends. Only this machine can reach the page unless --host says
-otherwise; nothing that a browser sends becomes a path or an option.
+Each video is a job with a folder of its own, predicted in a process of its own, one after the
+other; all folders are gone when the server ends. Only this machine can reach the page unless --host
+says otherwise; nothing that a browser sends becomes a path or an option.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from kinepose.run_folder import read_run_config
 from kinepose.video.config import Detector
 
 KEPT = 20
-"""Films whose results are kept; the oldest make room."""
+"""Videos whose results are kept; the oldest make room."""
 _PAGE = Path(__file__).parents[1] / "visualization/templates/app.html"
 _PROGRESS = re.compile(r"(\w+): +(\d+)%")
 _DETECTORS = tuple(name for name in get_args(Detector) if name != "file")
@@ -38,14 +38,14 @@ _CONTENT_POLICY = (
 
 @dataclass
 class Job:
-    """One film, from its upload to its poses."""
+    """One video, from its upload to its poses."""
 
     name: str
     folder: Path
     options: list[str]
     state: str = "waiting"
     """waiting, running, done, failed or stopped."""
-    stage: str = ""
+    step: str = ""
     percent: int = 0
     message: str = ""
     process: asyncio.subprocess.Process | None = None
@@ -67,7 +67,7 @@ class Job:
         found = self.results.rglob("*") if self.state == "done" else ()
         shown = (path for path in found if path.is_file() and path.name != RECORD)
         files = sorted(str(path.relative_to(self.results)) for path in shown)
-        state = {key: getattr(self, key) for key in ("name", "state", "stage", "percent")}
+        state = {key: getattr(self, key) for key in ("name", "state", "step", "percent")}
         return {**state, "message": self.message, "files": files}
 
 
@@ -81,7 +81,7 @@ class Jobs:
     queue: "asyncio.Queue[Job]" = field(default_factory=asyncio.Queue)
 
     def open(self, name: str, options: list[str]) -> tuple[str, Job]:
-        """A job for a film that is still to come, under a key that cannot be guessed."""
+        """A job for a video that is still to come, under a key that cannot be guessed."""
         ended = [key for key, job in self.by_key.items() if job.state not in ("waiting", "running")]
         for key in ended[: max(0, len(self.by_key) - KEPT + 1)]:
             _remove(self.by_key.pop(key).folder)
@@ -109,7 +109,7 @@ def serve(config: AppConfig) -> None:
         raise BadInputError(f"no server at {config.host}:{config.port}: {error}") from error
     with place, TemporaryDirectory(prefix="kinepose-") as folder:
         port = place.getsockname()[1]
-        print(f"drop a film on http://{config.host}:{port}/ (Ctrl+C ends this)", flush=True)
+        print(f"drop a video on http://{config.host}:{port}/ (Ctrl+C ends this)", flush=True)
         settings = uvicorn.Config(
             application(config, Path(folder)), log_level="warning", timeout_graceful_shutdown=1
         )
@@ -138,7 +138,7 @@ def application(config: AppConfig, folder: Path) -> Any:
         except BadInputError as error:
             return JSONResponse({"error": str(error)}, 400)
         limit = config.largest * 10**6
-        too_large = JSONResponse({"error": f"films may have {config.largest} MB at most"}, 413)
+        too_large = JSONResponse({"error": f"videos may have {config.largest} MB at most"}, 413)
         if int(request.headers.get("content-length", 0)) > limit:
             return too_large
         key, job = jobs.open(name, options)
@@ -161,7 +161,7 @@ def application(config: AppConfig, folder: Path) -> Any:
     async def state(request: Request) -> Response:
         job = jobs.by_key.get(request.path_params["key"])
         if job is None:
-            return JSONResponse({"error": "no such film"}, 404)
+            return JSONResponse({"error": "no such video"}, 404)
         if request.method == "DELETE":
             job.stop()
         return JSONResponse(job.described())
@@ -196,7 +196,7 @@ def application(config: AppConfig, folder: Path) -> Any:
     return Starlette(
         routes=[
             Route("/", page),
-            Route("/films/{name}", upload, methods=["PUT"]),
+            Route("/videos/{name}", upload, methods=["PUT"]),
             Route("/jobs/{key}", state, methods=["GET", "DELETE"]),
             Route("/jobs/{key}/{name:path}", result),
         ],
@@ -215,7 +215,7 @@ async def _work(jobs: Jobs) -> None:
 
 
 async def _predict(job: Job, config: AppConfig) -> None:
-    job.state, job.stage = "running", "people"
+    job.state, job.step = "running", "people"
     words = ["predict", job.folder / job.name, "--run", config.run, "--output", job.results]
     words += ["--device", config.device, *job.options]
     job.process = await asyncio.create_subprocess_exec(
@@ -231,7 +231,7 @@ async def _predict(job: Job, config: AppConfig) -> None:
     while chunk := await job.process.stderr.read(4096):
         said.append(chunk.decode("utf-8", "replace"))
         if seen := _PROGRESS.findall(said[-1]):
-            job.stage, job.percent = seen[-1][0], int(seen[-1][1])
+            job.step, job.percent = seen[-1][0], int(seen[-1][1])
     status = await job.process.wait()
     if job.state == "running":
         job.state = "failed" if status else "done"
@@ -240,7 +240,7 @@ async def _predict(job: Job, config: AppConfig) -> None:
 
 
 def _safe_name(name: str) -> str:
-    """A film's name without what could mean anything to a file system.
+    """A video's name without what could mean anything to a file system.
 
     Raises:
         BadInputError: if no name is left.
@@ -248,7 +248,7 @@ def _safe_name(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     stem = re.sub(r"[^\w-]+", "_", stem).strip("_")[:60]
     if not dot or not stem or not re.fullmatch(r"[A-Za-z0-9]{1,5}", suffix):
-        raise BadInputError("a film needs a name like film.mp4")
+        raise BadInputError("a video needs a name like video.mp4")
     return f"{stem}.{suffix}"
 
 

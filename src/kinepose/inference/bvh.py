@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES, PELVIS
 from kinepose.inference.bones import BONE_PARENTS
-from kinepose.inference.trajectories import FilmMotion
+from kinepose.inference.trajectories import VideoMotion
 from kinepose.method.forward_kinematics import bone_frames
 
 _UNIT = 10.0
@@ -34,7 +34,7 @@ class _Node(NamedTuple):
 
     name: str
     parent: str
-    at: str
+    joint: str
     bone: str
 
 
@@ -63,7 +63,7 @@ _NODES = (
 )
 """A parent comes before what hangs on it, which follows at once: the order of BVH's columns."""
 _NAMES = [node.name for node in _NODES]
-_AT = [JOINT_NAMES.index(node.at) for node in _NODES]
+_JOINT = [JOINT_NAMES.index(node.joint) for node in _NODES]
 _BONES = [JOINT_NAMES.index(node.bone) for node in _NODES]
 
 _REST = {
@@ -89,7 +89,7 @@ _REST = {
 with neck and head as the body model holds them."""
 
 
-def write_bvh(path: Path, motion: FilmMotion) -> None:
+def write_bvh(path: Path, motion: VideoMotion) -> None:
     """Write a motion in cm, from the first frame of the person on.
 
     Bones keep their directions, and have the length that is their median over the frames in which
@@ -124,8 +124,8 @@ def _rest_pose(joints: Float64[np.ndarray, "rows 17 3"]) -> Float64[np.ndarray, 
 
 def _branch(node: _Node, rest: Float64[np.ndarray, "17 3"], indent: str = "") -> Iterator[str]:
     """The lines of a joint and of all that hangs on it."""
-    at = JOINT_NAMES.index(node.at)
-    offset = rest[at] - rest[_AT[_NAMES.index(node.parent)]] if node.parent else rest[at]
+    joint = JOINT_NAMES.index(node.joint)
+    offset = rest[joint] - rest[_JOINT[_NAMES.index(node.parent)]] if node.parent else rest[joint]
     position = "" if node.parent else "Xposition Yposition Zposition "
     yield f"{indent}{'JOINT' if node.parent else 'ROOT'} {node.name}"
     yield f"{indent}{{"
@@ -137,7 +137,7 @@ def _branch(node: _Node, rest: Float64[np.ndarray, "17 3"], indent: str = "") ->
     if not children:
         yield f"{indent}  End Site"
         yield f"{indent}  {{"
-        yield f"{indent}    OFFSET {_triple(_END / _UNIT * np.array(_REST[node.at]))}"
+        yield f"{indent}    OFFSET {_triple(_END / _UNIT * np.array(_REST[node.joint]))}"
         yield f"{indent}  }}"
     yield f"{indent}}}"
 

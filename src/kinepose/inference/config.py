@@ -17,10 +17,10 @@ Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]
 
 @dataclass(frozen=True)
 class PredictConfig(Settings):
-    """Find the 3D poses of the people in a film, a picture, or a folder of pictures."""
+    """Find the 3D poses of the people in a video, an image, or a folder of images."""
 
-    film: Annotated[Positional, Reads()]
-    """A film, a picture, or a folder of pictures, which are taken one by one in natural order."""
+    video: Annotated[Positional, Reads()]
+    """A video, an image, or a folder of images, which are taken one by one in natural order."""
     output: Annotated[Path, Writes(RESULTS)]
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     run: Annotated[Path, RUN] = SHIPPED
@@ -29,32 +29,32 @@ class PredictConfig(Settings):
     height: Annotated[float, Interval(ge=1.0, le=1e6)] = 1700.0
     """Length of the chain of stature (shin, thigh, trunk, neck to nose, nose to top) [mm]."""
     focal: Annotated[float, Interval(ge=1.0, le=1e6)] | None = None
-    """Focal length of the film's camera [px of the film]; unless told, the picture's diagonal."""
+    """Focal length of the video's camera [px of the video]; unless told, the image's diagonal."""
     formats: tuple[Format, ...] = ("npz",)
     """What to write the poses in. poses.npz is always written; bvh, trc and c3d (which needs
     kinepose[formats]) are one file a person."""
     rate: Annotated[float, Interval(ge=0.01, le=10_000.0)] | None = None
-    """Frames a second of bvh, trc and c3d, which know an even pace alone; unless told, the film's
+    """Frames a second of bvh, trc and c3d, which know an even pace alone; unless told, the video's
     own, or their mean where its frames come unevenly."""
     pose_smoothing: Annotated[float, Interval(ge=0.0, le=10.0)] = 0.3
-    """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of films
+    """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of videos
     over time [s]; 0 leaves them alone."""
     lift_window: Annotated[float, Interval(ge=0.0, le=2.0)] = 0.16
-    """Standard deviation, in time, of the frames of a film that say together where a joint is in
+    """Standard deviation, in time, of the frames of a video that say together where a joint is in
     2D, by how certain they are and how well they agree; these places are then lifted to 3D anew
     [s]. Swings faster than twice a second lose height by it. 0 takes every frame by itself; models
     without heatmaps always do."""
     repair_sides: bool = True
-    """Whether to exchange left and right in films where the model did so for a moment."""
+    """Whether to exchange left and right in videos where the model did so for a moment."""
     energy: bool = True
     """Whether to score each pose by L_UNP's disagreement with itself, painted in grey."""
     energy_gap: Seconds = 1.0
-    """Time from a frame to the one that lends the person's looks to that painting [s]."""
+    """Time from a frame to the one that lends the person's appearance to that painting [s]."""
     overlay: bool = True
-    """Whether to write overlay.mp4, or overlay/*.png for pictures."""
+    """Whether to write overlay.mp4, or overlay/*.png for images."""
     viewer: bool = True
-    """Whether to write viewer.html: the film beside 3D skeletons that can be turned, on one page
-    that needs no network; of a long film the first five minutes."""
+    """Whether to write viewer.html: the video beside 3D skeletons that can be turned, on one page
+    that needs no network; of a long video the first five minutes."""
     detections: Annotated[Path | None, Writes()] = None
     """File (CSV) for everybody's box and its score, frame by frame: `--detector file` reads it."""
     onnx: Annotated[Path | None, Reads()] = None
@@ -63,13 +63,13 @@ class PredictConfig(Settings):
     batch_size: Annotated[int, Interval(ge=1, le=100_000)] = 16
     """Crops that a thread, or the GPU, works on at once."""
     overwrite: bool = False
-    """Whether to replace results of another film, or by other settings, in the output folder."""
+    """Whether to replace results of another video, or by other settings, in the output folder."""
     device: Device = "auto"
 
 
 @dataclass(frozen=True)
 class AppConfig(Settings):
-    """Open a local web page to drop films on."""
+    """Open a local web page to drop videos on."""
 
     run: Annotated[Path, RUN] = SHIPPED
     """Folder of a trained run; unless told, the package's own model."""
@@ -78,7 +78,7 @@ class AppConfig(Settings):
     port: Annotated[int, Interval(ge=0, le=65535)] = 8000
     """0 takes a free one."""
     largest: Annotated[int, Interval(ge=1, le=1_000_000)] = 2000
-    """Size of a film, at most [MB]."""
+    """Size of a video, at most [MB]."""
     device: Device = "auto"
 
 
@@ -93,7 +93,7 @@ class ExportConfig(Settings):
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""
     rate: Annotated[float, Interval(ge=0.01, le=10_000.0)] | None = None
-    """Frames a second of bvh, trc and c3d; unless told, the film's own, or their mean."""
+    """Frames a second of bvh, trc and c3d; unless told, the video's own, or their mean."""
     overwrite: bool = False
     """Whether to replace results of other poses, or at another rate, in the output folder."""
 

@@ -1,4 +1,4 @@
-"""The poses of a film in the formats of other programs.
+"""The poses of a video in the formats of other programs.
 
 Tables (JSON, CSV) hold what poses.npz holds, in its frames of reference. Motions (BVH, TRC, C3D)
 are a file a person, in the world of kinepose.inference.trajectories.
@@ -22,8 +22,8 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.inference.bvh import write_bvh
 from kinepose.inference.config import ExportConfig, Format
 from kinepose.inference.output_folder import check_output, export_record, replacing_results
-from kinepose.inference.trajectories import FilmMotion, film_motions, pace_in_words
-from kinepose.pose_files import POSES, POSES_VERSION, FilmPoses, read_poses, write_poses
+from kinepose.inference.trajectories import VideoMotion, pace_in_words, video_motions
+from kinepose.pose_files import POSES, POSES_VERSION, VideoPoses, read_poses, write_poses
 
 _C3D_FRAMES = 65535
 """C3D has 16 bits for the number of a frame, the first of which is 1."""
@@ -41,7 +41,7 @@ def export(config: ExportConfig) -> None:
     path = config.poses / POSES if config.poses.is_dir() else config.poses
     record = None
     if path.resolve().parent != config.output.resolve():
-        record = export_record(config, path, str(poses.film))
+        record = export_record(config, path, str(poses.video))
         check_output(config.output, record, config.overwrite)
     with replacing_results(config.output, record) as folder:
         written = export_poses(poses, config.formats, folder, config.rate)
@@ -64,12 +64,12 @@ def check_formats(formats: tuple[Format, ...], folder: Path) -> None:
 
 
 def export_poses(
-    poses: FilmPoses, formats: tuple[Format, ...], folder: Path, rate: float | None = None
+    poses: VideoPoses, formats: tuple[Format, ...], folder: Path, rate: float | None = None
 ) -> list[Path]:
     """Write poses.FORMAT, or for each person track_N.FORMAT; return the paths.
 
-    Motions come at an even pace, `rate` or the film's [frames a second]; if that is not the film's
-    own, a line is printed that says so.
+    Motions come at an even pace, `rate` or the video's [frames a second]; if that is not the
+    video's own, a line is printed that says so.
 
     Raises:
         BadInputError: if there are no poses, or a format cannot hold them.
@@ -81,7 +81,7 @@ def export_poses(
         if name in _TABLES:
             written.append(folder / f"poses.{name}")
             _TABLES[name](written[-1], poses)
-        for motion in film_motions(poses, rate) if name in _MOTIONS else ():
+        for motion in video_motions(poses, rate) if name in _MOTIONS else ():
             written.append(folder / f"track_{motion.track}.{name}")
             _MOTIONS[name](written[-1], motion)
     resampled = [name for name in dict.fromkeys(formats) if name in _MOTIONS]
@@ -90,26 +90,26 @@ def export_poses(
     return written
 
 
-def write_json(path: Path, poses: FilmPoses) -> None:
+def write_json(path: Path, poses: VideoPoses) -> None:
     """Write the poses of each person in turn; a number that is not known is null."""
     people = [
         {"track": int(track), "poses": [_plain(poses, row) for row in rows]}
         for track in np.unique(poses.track)
         for rows in [np.flatnonzero(poses.track == track).tolist()]
     ]
-    film = {
+    video = {
         "format_version": POSES_VERSION,
-        "film": str(poses.film),
+        "video": str(poses.video),
         "fps": float(poses.fps),
         "model_sha256": str(poses.model_sha256),
         "joint_names": JOINT_NAMES,
         "people": people,
     }
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        json.dump(film, file, allow_nan=False)
+        json.dump(video, file, allow_nan=False)
 
 
-def write_csv(path: Path, poses: FilmPoses) -> None:
+def write_csv(path: Path, poses: VideoPoses) -> None:
     """Write one row a person and frame; a number that is not known is left out."""
     columns = ["frame", "time", "image", "track", "x0", "y0", "x1", "y1"]
     columns += ["root_x", "root_y", "root_z", "focal", "energy"]
@@ -133,7 +133,7 @@ def write_csv(path: Path, poses: FilmPoses) -> None:
             )
 
 
-def _plain(poses: FilmPoses, row: int) -> dict[str, Any]:
+def _plain(poses: VideoPoses, row: int) -> dict[str, Any]:
     """A pose in plain numbers, to a hundredth of a px, of a mm and of confidence."""
     energy, time = float(poses.energy[row]), float(poses.time[row])
     numbers = {
@@ -149,7 +149,7 @@ def _plain(poses: FilmPoses, row: int) -> dict[str, Any]:
     }
 
 
-def write_trc(path: Path, motion: FilmMotion) -> None:
+def write_trc(path: Path, motion: VideoMotion) -> None:
     """Write OpenSim's markers in mm; where the person is not found they are empty.
 
     Every field ends with a tab, the last too, or OpenSim miscounts the fields of an empty row.
@@ -177,11 +177,11 @@ def write_trc(path: Path, motion: FilmMotion) -> None:
             file.write("".join(f"{field}\t" for field in fields) + "\n")
 
 
-def write_c3d(path: Path, motion: FilmMotion) -> None:
+def write_c3d(path: Path, motion: VideoMotion) -> None:
     """Write C3D's points in mm; where the person is not found they are marked as invalid.
 
     Raises:
-        BadInputError: if the film is too long for the format, or the disk is full.
+        BadInputError: if the video is too long for the format, or the disk is full.
     """
     frames, joints = motion.frame, motion.found_joints
     if frames[-1] >= _C3D_FRAMES:

@@ -1,6 +1,6 @@
 """What finds poses as an ONNX file, and ONNX Runtime in place of torch.
 
-The file holds E_P, T_fk and T_c: pictures in 0 to 1, RGB, go in as `images` (batch, 3, size, size);
+The file holds E_P, T_fk and T_c: images in 0 to 1, RGB, go in as `images` (batch, 3, size, size);
 `parameters`, `camera`, `joints3d`, `joints2d` come out, as model.Poses has them, and if E_P has
 heatmaps their peaks, `seen2d` and `certainty`.
 """
@@ -169,7 +169,7 @@ def _quantise(path: Path, size: int) -> Path:
 
     class Renders(CalibrationDataReader):
         def __init__(self) -> None:
-            self.batches = _calibration_pictures(size)
+            self.batches = _calibration_images(size)
 
         def get_next(self) -> dict:
             return next(self.batches, {})
@@ -189,7 +189,7 @@ def _quantise(path: Path, size: int) -> Path:
     return quantised
 
 
-def _calibration_pictures(size: int) -> Iterator[dict[str, Float[np.ndarray, "batch 3 s s"]]]:
+def _calibration_images(size: int) -> Iterator[dict[str, Float[np.ndarray, "batch 3 s s"]]]:
     prior = render_prior_set(20, seed=1, size=size)
     numbers, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
     for _ in range(_CALIBRATION_BATCHES):

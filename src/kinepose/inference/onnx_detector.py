@@ -1,6 +1,6 @@
 """The person detector as an ONNX file beside that of a run, and ONNX Runtime in place of torch.
 
-Pictures in 0 to 1, RGB, go in as `images` (batch, 3, height, width), height and width in 32s; what
+Images in 0 to 1, RGB, go in as `images` (batch, 3, height, width), height and width in 32s; what
 PersonDetector says comes out as `logits` and `sides`.
 """
 

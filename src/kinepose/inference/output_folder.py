@@ -1,4 +1,4 @@
-"""Whose results a folder holds: of one film and one set of settings, never a mixture."""
+"""Whose results a folder holds: of one video and one set of settings, never a mixture."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.places import RESULTS
 from kinepose.run_folder import model_sha256
 from kinepose.schema import write_json
-from kinepose.video.pictures import picture_paths
+from kinepose.video.images import image_paths
 
 RECORD = "results.json"
-"""Names the film and the settings."""
+"""Names the video and the settings."""
 _MAY_DIFFER = (
-    "film",
+    "video",
     "output",
     "formats",
     "overlay",
@@ -47,29 +47,29 @@ def prediction_record(config: PredictConfig) -> Record:
     settings["onnx"] = None if config.onnx is None else _identity(regular_file(config.onnx))
     if config.people.boxes is not None:
         settings["people"]["boxes"] = _identity(regular_file(config.people.boxes))
-    return _plain({"film": _identity(config.film), "settings": settings})
+    return _plain({"video": _identity(config.video), "settings": settings})
 
 
-def export_record(config: ExportConfig, poses: Path, film: str) -> Record:
+def export_record(config: ExportConfig, poses: Path, video: str) -> Record:
     """What the results of `export` depend on."""
     settings = {"poses": _identity(poses), "rate": config.rate}
-    return _plain({"film": {"name": film}, "settings": settings})
+    return _plain({"video": {"name": video}, "settings": settings})
 
 
 def check_output(folder: Path, record: Record, overwrite: bool) -> None:
     """That results can go into a folder: before long work.
 
     Raises:
-        BadInputError: if it holds results of another film or by other settings, unless these may be
-            replaced.
+        BadInputError: if it holds results of another video or by other settings, unless these may
+            be replaced.
     """
     if overwrite or not _held(folder):
         return
     held = _read_record(folder)
     if held is None:
         whose = "that do not say of what"
-    elif held["film"] != record["film"]:
-        whose = f"of another film ({held['film']['name']})"
+    elif held["video"] != record["film"]:
+        whose = f"of another video ({held['video']['name']})"
     elif differing := _differing(held["settings"], record["settings"]):
         whose = f"by other settings ({', '.join(differing)})"
     else:
@@ -83,7 +83,7 @@ def check_output(folder: Path, record: Record, overwrite: bool) -> None:
 def replacing_results(folder: Path, record: Record | None) -> Generator[Path]:
     """A folder to write results into, which take their places if the block succeeds.
 
-    Till then earlier results stay as they are; then those of another film or of other settings go,
+    Till then earlier results stay as they are; then those of another video or of other settings go,
     all at once. Without a record the new ones are more of those that are there.
     """
     beside = folder / _BESIDE
@@ -123,7 +123,7 @@ def _held(folder: Path) -> list[Path]:
 def _read_record(folder: Path) -> Record | None:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return {"film": dict(record["film"]), "settings": dict(record["settings"])}
+        return {"video": dict(record["film"]), "settings": dict(record["settings"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -134,11 +134,11 @@ def _differing(held: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
 
 
 def _identity(path: Path) -> dict[str, Any]:
-    """Of a film, a folder of pictures, or a table: the same for a copy of the same name."""
+    """Of a video, a folder of images, or a table: the same for a copy of the same name."""
     if path.is_dir():
-        pictures = [[picture.name, picture.stat().st_size] for picture in picture_paths(path)]
-        told = json.dumps(pictures).encode()
-        return {"name": path.name, "pictures": len(pictures), "sha256": _sha256(told)}
+        images = [[image.name, image.stat().st_size] for image in image_paths(path)]
+        told = json.dumps(images).encode()
+        return {"name": path.name, "pictures": len(images), "sha256": _sha256(told)}
     with regular_file(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         ends = file.read(_ENDS)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kinepose.errors import BadInputError
-from kinepose.geometry.pinhole import locate, turn_to_film
+from kinepose.geometry.pinhole import locate, turn_to_video
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.forward_kinematics import stature
 from kinepose.method.model import Poses
@@ -25,16 +25,16 @@ def joints_in_camera(poses: Poses, height: float) -> Float[Tensor, "batch 17 3"]
     return scale[:, None, None] * joints @ rotation.transpose(-1, -2)
 
 
-def in_film(
+def in_video(
     joints2d: Float[Tensor, "rows 17 2"],
     joints3d: Float[Tensor, "rows 17 3"],
     focal: Float[Tensor, " rows"],
     middle: Float[Tensor, "rows 2"],
 ) -> tuple[Float[Tensor, "rows 17 3"], Float[Tensor, "rows 3"]]:
-    """`joints_in_camera` in the axes of the film's camera, and where the pelvis is there [mm].
+    """`joints_in_camera` in the axes of the video's camera, and where the pelvis is there [mm].
 
-    From the 2D joints, the focal length and the middle of the picture [px].
+    From the 2D joints, the focal length and the middle of the image [px].
     """
-    in_picture = joints2d.double(), focal.double(), middle.double()
-    turned = turn_to_film(joints3d.double(), *in_picture)
-    return turned.float(), locate(turned, *in_picture).float()
+    in_image = joints2d.double(), focal.double(), middle.double()
+    turned = turn_to_video(joints3d.double(), *in_image)
+    return turned.float(), locate(turned, *in_image).float()

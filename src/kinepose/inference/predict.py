@@ -1,6 +1,6 @@
-"""From a film to the 3D poses of the people in it.
+"""From a video to the 3D poses of the people in it.
 
-The film is decoded once to find the people, and what of its frames was then kept on disk serves to
+The video is decoded once to find the people, and what of its frames was then kept on disk serves to
 predict their poses; to draw them it is decoded again. Memory does not grow with its length.
 """
 
@@ -25,16 +25,16 @@ from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
 from kinepose.inference.output_folder import check_output, prediction_record, replacing_results
-from kinepose.inference.placement import in_film, joints_in_camera
+from kinepose.inference.placement import in_video, joints_in_camera
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
 from kinepose.model_files import choose_device, load_model
-from kinepose.pose_files import FilmPoses
+from kinepose.pose_files import VideoPoses
 from kinepose.run_folder import model_sha256
-from kinepose.threads import ahead, in_order, pictures_in_one_thread
+from kinepose.threads import ahead, images_in_one_thread, in_order
 from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (
     Batch,
@@ -45,23 +45,23 @@ from kinepose.video.cropping import (
     source_rows,
 )
 from kinepose.video.frame_cache import KeptFrames
-from kinepose.video.people import cropped_as, people_in_film
-from kinepose.video.pictures import is_pictures, picture_paths
-from kinepose.video.reading import Frame, film_info, read_frames
+from kinepose.video.images import image_paths, is_images
+from kinepose.video.people import cropped_as, people_in_video
+from kinepose.video.reading import Frame, read_frames, video_info
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.skeletons import overlay_frame
 from kinepose.visualization.viewer import write_viewer
 
 
 def predict(config: PredictConfig) -> None:
-    """Write the poses, the overlay and the page of a film, a picture or a folder of pictures.
+    """Write the poses, the overlay and the page of a video, an image or a folder of images.
 
     joints3d are R_c p_3D times `height`, turned by the ray through the pelvis into the axes of the
-    film's camera; root is where they would have to be for that camera to show them where joints2d
+    video's camera; root is where they would have to be for that camera to show them where joints2d
     are. Both hold as far as the focal length does.
 
     Raises:
-        BadInputError: if the film or the run cannot be read, nobody is found, a setting is out of
+        BadInputError: if the video or the run cannot be read, nobody is found, a setting is out of
             range, or the output folder holds other results.
     """
     formats = ("npz", *config.formats)
@@ -84,37 +84,37 @@ def predict(config: PredictConfig) -> None:
 
 
 def _write(
-    config: PredictConfig, poses: FilmPoses, formats: tuple[Format, ...], folder: Path
+    config: PredictConfig, poses: VideoPoses, formats: tuple[Format, ...], folder: Path
 ) -> bool:
-    """All results, and whether the page shows the film's beginning alone."""
+    """All results, and whether the page shows the video's beginning alone."""
     export_poses(poses, formats, folder, config.rate)
-    if config.overlay and is_pictures(config.film):
-        _write_overlay_pictures(config, poses, folder / "overlay")
+    if config.overlay and is_images(config.video):
+        _write_overlay_images(config, poses, folder / "overlay")
     elif config.overlay:
-        _write_overlay_film(config, poses, folder / "overlay.mp4")
-    return config.viewer and write_viewer(config.film, folder)
+        _write_overlay_video(config, poses, folder / "overlay.mp4")
+    return config.viewer and write_viewer(config.video, folder)
 
 
-def find_poses(config: PredictConfig) -> FilmPoses:
+def find_poses(config: PredictConfig) -> VideoPoses:
     """The poses that `predict` writes. Of the output folder it needs room for some frames alone.
 
     Raises:
-        BadInputError: if the film or the run cannot be read, nobody is found, or a setting is out
+        BadInputError: if the video or the run cannot be read, nobody is found, or a setting is out
             of range.
     """
     device = choose_device(config.device)
     model = load_model(config.run, device)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
-    if is_pictures(config.film):
+    if is_images(config.video):
         estimate = any_way_up(estimate)
-    with pictures_in_one_thread():
-        return _predict_film(model, estimate, device, config)
+    with images_in_one_thread():
+        return _predict_video(model, estimate, device, config)
 
 
 def _over_time(
-    model: Model, poses: FilmPoses, config: PredictConfig, size: tuple[int, int]
-) -> FilmPoses:
-    """What the frames of a film [width, height in px] say together, rather than each by itself."""
+    model: Model, poses: VideoPoses, config: PredictConfig, size: tuple[int, int]
+) -> VideoPoses:
+    """What the frames of a video [width, height in px] say together, rather than each by itself."""
     if config.lift_window:
         poses = lift_over_time(model, poses, config.lift_window, config.height, size)
     if config.repair_sides:
@@ -122,21 +122,21 @@ def _over_time(
     return smooth_poses(poses, config.pose_smoothing) if config.pose_smoothing else poses
 
 
-def _predict_film(
+def _predict_video(
     model: Model, estimate: Estimate, device: torch.device, config: PredictConfig
-) -> FilmPoses:
+) -> VideoPoses:
     """Find the people, and then their poses in the frames that were kept on the way."""
-    info, size = film_info(config.film), model.config.image_size
+    info, size = video_info(config.video), model.config.image_size
     people = cropped_as(config.people, model.config)
     answer = None if config.onnx is None else onnx_answer(config.onnx)
     with closing(KeptFrames(config.output, info, size, people, guess=True)) as kept:
-        survey = people_in_film(config.film, people, keep=kept.keep, answer=answer)
+        survey = people_in_video(config.video, people, keep=kept.keep, answer=answer)
         if config.detections is not None:
-            write_boxes(config.detections, config.film.name, survey.tracks)
+            write_boxes(config.detections, config.video.name, survey.tracks)
         rows = rows_of(survey)
-        crops = crops_of(config.film, survey, rows, size, kept)
+        crops = crops_of(config.video, survey, rows, size, kept)
         poses = _predict_rows(model, estimate, device, config, rows, survey.fps, crops)
-    if is_pictures(config.film):
+    if is_images(config.video):
         return poses
     return _over_time(model, poses, config, (info.width, info.height))
 
@@ -149,15 +149,15 @@ def _predict_rows(
     rows: Rows,
     fps: float,
     crops: Generator[UInt8[np.ndarray, "size size 3"]],
-) -> FilmPoses:
+) -> VideoPoses:
     """All rows: one thread crops, and as many find poses as there are cores."""
     count = len(rows.frame)
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
     confidence = np.empty((count, 17), np.float32)
     energies = np.empty(count, np.float32)
-    pictures = is_pictures(config.film)
-    if config.energy and not pictures:
+    are_images = is_images(config.video)
+    if config.energy and not are_images:
         sources = source_rows(rows.track, rows.time, config.energy_gap)
     else:
         sources = np.arange(count)
@@ -177,7 +177,7 @@ def _predict_rows(
                     f"the model of {config.run} finds no finite energy: it is broken"
                 )
         found = [
-            crop_to_frame(poses.in_picture.cpu(), torch.from_numpy(rows.crop[taken]).float()),
+            crop_to_frame(poses.in_image.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
             joint_confidence(model, targets, poses),
             disagreement,
@@ -197,12 +197,12 @@ def _predict_rows(
     known = config.focal
     focal = assumed_focal(sizes) if known is None else torch.full_like(sizes[:, 0], known)
     places = torch.from_numpy(joints2d), torch.from_numpy(joints3d), focal, sizes / 2
-    turned, root = in_film(*places)
-    return FilmPoses(
-        film=np.array(config.film.name),
+    turned, root = in_video(*places)
+    return VideoPoses(
+        video=np.array(config.video.name),
         frame=rows.frame,
-        time=np.full(count, np.nan) if pictures else rows.time,
-        image=_image_names(config.film)[rows.frame] if pictures else np.full(count, ""),
+        time=np.full(count, np.nan) if are_images else rows.time,
+        image=_image_names(config.video)[rows.frame] if are_images else np.full(count, ""),
         track=rows.track,
         box=rows.box.astype(np.float32),
         joints2d=joints2d,
@@ -232,31 +232,31 @@ def _to_tensor(images: list[np.ndarray], device: torch.device) -> Float[Tensor, 
     return pixels.permute(0, 3, 1, 2).float() / 255
 
 
-def _image_names(film: Path) -> Shaped[np.ndarray, " images"]:
-    return np.array([path.name for path in picture_paths(film)])
+def _image_names(video: Path) -> Shaped[np.ndarray, " images"]:
+    return np.array([path.name for path in image_paths(video)])
 
 
-def _write_overlay_film(config: PredictConfig, poses: FilmPoses, path: Path) -> None:
-    frames = ((frame.time, picture) for frame, picture in _overlays(config, poses))
+def _write_overlay_video(config: PredictConfig, poses: VideoPoses, path: Path) -> None:
+    frames = ((frame.time, image) for frame, image in _overlays(config, poses))
     write_timed_video(path, frames, float(poses.fps))
 
 
-def _write_overlay_pictures(config: PredictConfig, poses: FilmPoses, folder: Path) -> None:
-    names = _image_names(config.film)
+def _write_overlay_images(config: PredictConfig, poses: VideoPoses, folder: Path) -> None:
+    names = _image_names(config.video)
     folder.mkdir()
-    for frame, picture in _overlays(config, poses):
+    for frame, image in _overlays(config, poses):
         path = folder / f"{names[frame.index]}.png"
-        if not cv2.imwrite(str(path), picture[..., ::-1]):
+        if not cv2.imwrite(str(path), image[..., ::-1]):
             raise BadInputError(f"cannot write overlay/{path.name}: is the disk full?")
 
 
 def _overlays(
-    config: PredictConfig, poses: FilmPoses
+    config: PredictConfig, poses: VideoPoses
 ) -> Iterator[tuple[Frame, UInt8[np.ndarray, "height width 3"]]]:
     """Every frame and its overlay, people or none."""
     people = np.unique(poses.track, return_inverse=True)[1]
-    count = film_info(config.film).frames
-    frames = read_frames(config.film)
+    count = video_info(config.video).frames
+    frames = read_frames(config.video)
     for frame in tqdm(frames, desc="overlay", unit="frame", total=count, leave=False):
         rows = slice(*np.searchsorted(poses.frame, [frame.index, frame.index + 1]))
         yield (

@@ -1,4 +1,4 @@
-"""Poses of a film made steady: sides that the model exchanged for a moment, then noise.
+"""Poses of a video made steady: sides that the model exchanged for a moment, then noise.
 
 Every person is treated alone, in every stretch of frames that follow each other. Nothing lags: both
 steps look backward and forward alike.
@@ -15,14 +15,14 @@ from kinepose.geometry.rotations import unit
 from kinepose.geometry.skeleton import MIRRORED, PELVIS
 from kinepose.inference.bones import joints_of, lengths_and_directions
 from kinepose.method.forward_kinematics import stature
-from kinepose.pose_files import FilmPoses
+from kinepose.pose_files import VideoPoses
 
 _ORDER = 2
 """Of the polynomials of the filter: what speeds up evenly passes unchanged."""
 _JITTER = 1e-3
 """Differences of times up to this are the clock's, which counts in milliseconds [s]."""
 _TICK = 1e-5
-"""To which frames of a window are told apart [s]: few kinds of windows are left in a film."""
+"""To which frames of a window are told apart [s]: few kinds of windows are left in a video."""
 _EXCHANGED_SECOND = 0.5
 """A second of exchanged sides costs as much as all joints that move this far [statures, in 2D and
 3D together]: a switch is a matter of moments, and the model is right most of the time."""
@@ -30,11 +30,11 @@ _EXCHANGED_SECOND = 0.5
 Taps = list[tuple[int, np.ndarray]]
 
 
-def repair_sides(poses: FilmPoses) -> FilmPoses:
+def repair_sides(poses: VideoPoses) -> VideoPoses:
     """Exchange left and right where the model did, by the path of least motion in 2D and 3D.
 
     The labels of joints are exchanged, in 2D as they are; in 3D as they are, or with their depths
-    mirrored, so that who was taken to face away faces the camera: the picture is much the same.
+    mirrored, so that who was taken to face away faces the camera: the image is much the same.
     Box, root and energy stay.
     """
     joints2d, joints3d = poses.joints2d[:, MIRRORED], poses.joints3d[:, MIRRORED]
@@ -95,10 +95,10 @@ def _durations(times: Float64[np.ndarray, " frames"], fps: float) -> Float64[np.
     return np.gradient(times) if len(times) > 1 else np.array([1 / fps])
 
 
-def smooth_poses(poses: FilmPoses, window: float) -> FilmPoses:
+def smooth_poses(poses: VideoPoses, window: float) -> VideoPoses:
     """Poses after a Savitzky-Golay filter whose window is so long [s], by the frames' own times.
 
-    In 3D it is the directions of the bones, in the axes of the film's camera, and their lengths
+    In 3D it is the directions of the bones, in the axes of the video's camera, and their lengths
     that are filtered: bones as long as T_fk makes them stay so. In 2D and at the root, places.
     """
     joints2d, joints3d, root = (

@@ -3,7 +3,7 @@
 A heatmap that errs does so for some frames, and is mostly less certain then. So a joint's place in
 a frame is read from a parabola through its places in the frames about it, by their certainties, and
 those far off it hardly count: a robust local regression (Cleveland 1979, with Cauchy's weights).
-The branches of E_P then lift these places to 3D. What they see of single pictures, which misleads
+The branches of E_P then lift these places to 3D. What they see of single images, which misleads
 them where places are right (docs/results.md), has a say where little is certain.
 """
 
@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.geometry.pinhole import locate, turn_to_film
+from kinepose.geometry.pinhole import locate, turn_to_video
 from kinepose.inference.bones import between
 from kinepose.inference.placement import joints_in_camera
 from kinepose.inference.temporal_filter import stretches
 from kinepose.method.model import Model
-from kinepose.pose_files import FilmPoses
+from kinepose.pose_files import VideoPoses
 
 _TOLERANCE = 0.04
 """A place this far off the parabola counts half [longer sides of the person's box]."""
@@ -32,7 +32,7 @@ _STIFFNESS = (0.0, 0.02, 0.02)
 _REACH = 3.0
 """Frames farther off count nothing [windows]."""
 _UNSURE, _SURE = 0.2, 0.6
-"""Mean confidence of a pose below which its picture alone decides the 3D, and above which it has no
+"""Mean confidence of a pose below which its image alone decides the 3D, and above which it has no
 say."""
 _MOST_NEAR = 64
 """Frames about one that count at most; of more, some are passed over."""
@@ -43,13 +43,13 @@ _LIFTED = 4096
 
 
 def lift_over_time(
-    model: Model, poses: FilmPoses, window: float, height: float, size: tuple[int, int]
-) -> FilmPoses:
-    """The poses of a film [width, height in px] whose 2D joints agree over time, lifted anew.
+    model: Model, poses: VideoPoses, window: float, height: float, size: tuple[int, int]
+) -> VideoPoses:
+    """The poses of a video [width, height in px] whose 2D joints agree over time, lifted anew.
 
     `window` is the standard deviation, in time, of what counts about a frame [s]; `height` the
     length of the chain of stature [mm]. The confidence of a joint becomes that of the places that
-    agree. Poses of a model without heatmaps stay as they are: it lifts pictures alone.
+    agree. Poses of a model without heatmaps stay as they are: it lifts images alone.
 
     Raises:
         BadInputError: if a number of the poses is not finite.
@@ -76,15 +76,15 @@ def lift_over_time(
             ]
         )
     focal, middle = torch.from_numpy(poses.focal), torch.tensor(size).expand(len(places), 2) / 2
-    in_picture = places.double(), focal.double(), middle.double()
-    turned = turn_to_film(joints3d.double(), *in_picture).numpy()
+    in_image = places.double(), focal.double(), middle.double()
+    turned = turn_to_video(joints3d.double(), *in_image).numpy()
     share = ((confidence.mean(1) - _UNSURE) / (_SURE - _UNSURE)).clip(0, 1)
     joints3d = between(poses.joints3d.astype(np.float64), turned, share)
     return replace(
         poses,
         joints2d=places.numpy(),
         joints3d=joints3d.astype(np.float32),
-        root=locate(torch.from_numpy(joints3d), *in_picture).float().numpy(),
+        root=locate(torch.from_numpy(joints3d), *in_image).float().numpy(),
         confidence=confidence.astype(np.float32),
     )
 

@@ -1,11 +1,11 @@
-"""The people of a film as motions through a world whose y points up, at an even pace.
+"""The people of a video as motions through a world whose y points up, at an even pace.
 
-It is the film camera's frame turned by half about its x: x to the camera's right, y against its
+It is the video camera's frame turned by half about its x: x to the camera's right, y against its
 down, z towards it, the camera at the origin. How the camera was tilted is not known; where it
 looked down, people lean.
 
-Frames of films may come unevenly; the formats of motions know an even pace alone. Frame k of a
-motion is k times 1 / fps behind the film's first frame.
+Frames of videos may come unevenly; the formats of motions know an even pace alone. Frame k of a
+motion is k times 1 / fps behind the video's first frame.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from kinepose.inference.bones import between
-from kinepose.pose_files import FilmPoses
+from kinepose.pose_files import VideoPoses
 from kinepose.video.reading import EVEN
 
-PICTURES_A_SECOND = 1.0
-"""The pace of pictures, which have none."""
+IMAGES_A_SECOND = 1.0
+"""The pace of images, which have none."""
 
 
 @dataclass(frozen=True)
-class FilmMotion:
+class VideoMotion:
     """One person's joints from the first to the last frame in which he was found."""
 
     track: int
     frame: Int64[np.ndarray, " frames"]
-    """Numbers that follow each other; 0 is the film's first frame."""
+    """Numbers that follow each other; 0 is the video's first frame."""
     joints: Float64[np.ndarray, "frames 17 3"]
-    """[mm], y up. Between the film's frames, and where the person was not found, the pelvis goes
+    """[mm], y up. Between the video's frames, and where the person was not found, the pelvis goes
     straight on and bones turn the shortest way."""
     found: Bool[np.ndarray, " frames"]
-    """Whether the person was found there, or in the film's frames before and after."""
+    """Whether the person was found there, or in the video's frames before and after."""
     fps: float
 
     @property
@@ -41,14 +41,14 @@ class FilmMotion:
         return np.where(self.found[:, None, None], self.joints, np.nan)
 
 
-def film_motions(poses: FilmPoses, rate: float | None = None) -> list[FilmMotion]:
-    """The motions of all people, at this rate [frames a second], or at the film's own or its mean.
+def video_motions(poses: VideoPoses, rate: float | None = None) -> list[VideoMotion]:
+    """The motions of all people, at this rate [frames a second], or at the video's own or its mean.
 
-    Where the film keeps an even pace, and no other is asked for, its frames are taken as they are.
+    Where the video keeps an even pace, and no other is asked for, its frames are taken as they are.
     """
     world = (poses.joints3d + poses.root[:, None]).astype(np.float64) * [1.0, -1.0, -1.0]
     fps = rate or _own_rate(poses)
-    as_they_are = is_as_filmed(poses, rate)
+    as_they_are = is_as_recorded(poses, rate)
     motions = []
     for track in np.unique(poses.track):
         rows = np.flatnonzero(poses.track == track)
@@ -59,29 +59,29 @@ def film_motions(poses: FilmPoses, rate: float | None = None) -> list[FilmMotion
     return motions
 
 
-def is_as_filmed(poses: FilmPoses, rate: float | None = None) -> bool:
-    """Whether motions hold the very frames of the film, at its own even pace."""
+def is_as_recorded(poses: VideoPoses, rate: float | None = None) -> bool:
+    """Whether motions hold the very frames of the video, at its own even pace."""
     own = _own_rate(poses)
     if rate is not None and rate != own:
         return False
-    is_film = float(poses.fps) > 0
-    return not is_film or bool((np.abs(poses.time - poses.frame / own) <= EVEN).all())
+    is_video = float(poses.fps) > 0
+    return not is_video or bool((np.abs(poses.time - poses.frame / own) <= EVEN).all())
 
 
-def pace_in_words(poses: FilmPoses, rate: float | None = None) -> str:
+def pace_in_words(poses: VideoPoses, rate: float | None = None) -> str:
     """What was done to give motions their pace; empty if nothing was."""
-    if is_as_filmed(poses, rate):
+    if is_as_recorded(poses, rate):
         return ""
     if rate is not None:
         return f"resampled from {_own_rate(poses):.6g} to the {rate:.6g} frames a second of --rate"
     return (
-        f"resampled to {_own_rate(poses):.6g} frames a second, the film's mean, as its frames come "
-        "unevenly; --rate names another"
+        f"resampled to {_own_rate(poses):.6g} frames a second, the video's mean, as its frames "
+        "come unevenly; --rate names another"
     )
 
 
-def _own_rate(poses: FilmPoses) -> float:
-    return float(poses.fps) or PICTURES_A_SECOND
+def _own_rate(poses: VideoPoses) -> float:
+    return float(poses.fps) or IMAGES_A_SECOND
 
 
 def _motion(
@@ -90,8 +90,8 @@ def _motion(
     clock: Float64[np.ndarray, " rows"],
     joints: Float64[np.ndarray, "rows 17 3"],
     fps: float,
-) -> FilmMotion:
-    """What was seen in the film's frames, at times of `clock` [1 / fps], at whole numbers of it."""
+) -> VideoMotion:
+    """What was seen in a video's frames, at times of `clock` [1 / fps], at whole numbers of it."""
     near = EVEN * fps
     first = int(np.ceil(clock[0] - near))
     numbers = np.arange(first, max(first, int(np.floor(clock[-1] + near))) + 1)
@@ -102,4 +102,4 @@ def _motion(
     here = np.minimum(np.abs(numbers - clock[before]), np.abs(numbers - clock[after])) <= near
     found = here | (frame[after] - frame[before] <= 1)
     moved = between(joints[before], joints[after], share)
-    return FilmMotion(track, numbers, moved, found, fps)
+    return VideoMotion(track, numbers, moved, found, fps)

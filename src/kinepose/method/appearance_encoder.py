@@ -1,4 +1,4 @@
-"""E_A, the appearance encoder: ten convolutions from a picture to f_a (Sec. 4 of the paper)."""
+"""E_A, the appearance encoder: ten convolutions from an image to f_a (Sec. 4 of the paper)."""
 
 import math
 from itertools import pairwise
@@ -28,5 +28,5 @@ class AppearanceEncoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 size size"]
     ) -> Float[Tensor, "batch channels map_size map_size"]:
-        """Appearance f_a of pictures in 0 to 1."""
+        """Appearance f_a of images in 0 to 1."""
         return self.dropout(self.convolutions(images * 2 - 1))

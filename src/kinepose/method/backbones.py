@@ -1,6 +1,6 @@
 """What E_P's features come from: a ResNet of transformers, or an EfficientNet-Lite.
 
-Every backbone takes pictures in 0 to 1 and gives feature maps, the finest first; `channels` says
+Every backbone takes images in 0 to 1 and gives feature maps, the finest first; `channels` says
 how wide each is.
 """
 
@@ -44,7 +44,7 @@ _BROKEN = (
     *(EOFError, UnpicklingError),
 )
 _LAST_OF_STRIDE = (0, 1, 2, 4, 6)
-"""The stages after which the picture is a half, a quarter, ... a thirty-second as large."""
+"""The stages after which the image is a half, a quarter, ... a thirty-second as large."""
 
 
 class TransformersBackbone(nn.Module):
@@ -78,7 +78,7 @@ class EfficientNetLite(nn.Module):
     it. Its batch norms are folded into the convolutions, which is exact and twice as fast, as they
     would keep the statistics of ImageNet anyway.
 
-    TensorFlow pads what it halves at the end, torch at the beginning: so pictures and kernels are
+    TensorFlow pads what it halves at the end, torch at the beginning: so images and kernels are
     turned by 180 degrees, which saves a padded copy before each such convolution.
     """
 

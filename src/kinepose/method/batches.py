@@ -1,4 +1,4 @@
-"""What the losses take: batches of pictures, pairs and poses, as the networks read them."""
+"""What the losses take: batches of images, pairs and poses, as the networks read them."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LabelledBatch:
-    """Pictures with labels."""
+    """Images with labels."""
 
     images: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
     """From 0 to 1; or to 255, on their way from another process."""
@@ -40,7 +40,7 @@ class PairBatch:
 
 @dataclass(frozen=True)
 class PoseBatch:
-    """Poses and what is seen of them, without pictures."""
+    """Poses and what is seen of them, without images."""
 
     seen2d: Float[Tensor, "batch 17 2"]
     """2D joints as heatmaps would say them, from -1 to 1 across the crop."""

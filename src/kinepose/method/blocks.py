@@ -8,7 +8,7 @@ from torch import nn
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3 x 3 convolution, group norm, ReLU.
 
-    Group norm, because films, renders and reconstructions pass through the same layers and must
+    Group norm, because videos, renders and reconstructions pass through the same layers and must
     not mix their statistics.
     """
     return nn.Sequential(

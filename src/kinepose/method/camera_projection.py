@@ -2,7 +2,7 @@
 
 The camera frame has x to the right, y down and z away from the viewer. A camera c holds (sin, cos)
 of azimuth, elevation and roll; the extended camera adds log scale and a shift in x and y of the
-picture, all 0 in the paper. 2D joints run from -1 to 1 from edge to edge of the square crop, so
+image, all 0 in the paper. 2D joints run from -1 to 1 from edge to edge of the square crop, so
 that the centre of pixel i of n lies at (i + 0.5) / n * 2 - 1.
 """
 

@@ -2,7 +2,7 @@
 
 Of a model whose E_P has heatmaps: how much of a joint's map lies about its peak, and how near p_2D
 is to that peak, so that it takes both a map that is certain and branches that agree with it. Of
-another model: how well p_2D agrees with p_2D of the mirrored picture. No label calibrates it;
+another model: how well p_2D agrees with p_2D of the mirrored image. No label calibrates it;
 confidences of different models do not compare.
 """
 
@@ -19,7 +19,7 @@ NEAR = 0.2
 def joint_confidence(
     model: Model, images: Float[Tensor, "batch 3 size size"], poses: Poses
 ) -> Float[Tensor, "batch 17"]:
-    """Of the poses that the model found in these pictures."""
+    """Of the poses that the model found in these images."""
     if (seen := poses.keypoints) is not None:
         return seen.certainty * _nearness(poses.joints2d, seen.joints2d)
     mirrored = flip_joints2d(model.predict(flip_image(images)).joints2d)

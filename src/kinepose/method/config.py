@@ -25,7 +25,7 @@ class ModelConfig(Settings):
     crop_side: Literal["clip", "frame"] = "clip"
     """Whether the side is constant within a clip or follows the boxes smoothly."""
     extended_camera: bool = False
-    """Whether the camera has scale and shift in the picture as well: 9 numbers, not 6."""
+    """Whether the camera has scale and shift in the image as well: 9 numbers, not 6."""
 
     backbone: str = "resnet"
     """'resnet' is built from the widths below; efficientnet-lite0, 1 or 2; else a backbone of
@@ -75,7 +75,7 @@ class ModelConfig(Settings):
     pose_feature_width: Width = 128
     """Channels of f_2D."""
     decoder_widths: Annotated[tuple[Width, ...], Len(1, 12)] = (256, 256, 128, 64, 32)
-    """Channels of D_I at each size, from the maps' to the picture's; the size doubles between."""
+    """Channels of D_I at each size, from the maps' to the image's; the size doubles between."""
 
     sigma: Annotated[float, Interval(gt=0.0, le=10.0)] = 0.1
     """Width of the heatmaps [half crop sides]."""

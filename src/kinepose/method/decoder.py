@@ -1,4 +1,4 @@
-"""D_I, the decoder: from spatial maps, appearance and background to a picture (Sec. 3.1c, 4)."""
+"""D_I, the decoder: from spatial maps, appearance and background to an image (Sec. 3.1c, 4)."""
 
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ class Decoder(nn.Module):
     """D_I: (f_hm, f_am), f_a, B_t -> I^_t.
 
     Two convolutions turn the maps into f_2D, which joins f_a; blocks without skips double the size
-    up to the picture's, where the background joins by a double convolution of its own, as in
+    up to the image's, where the background joins by a double convolution of its own, as in
     Rhodin et al. 2018. The output, without activation, is what the person changes in the
     background: at first nothing, so that gradients are the person's from the start.
     """
@@ -40,7 +40,7 @@ class Decoder(nn.Module):
         appearance: Float[Tensor, "batch channels map_size map_size"],
         background: Float[Tensor, "batch 3 size size"],
     ) -> Float[Tensor, "batch 3 size size"]:
-        """A picture in 0 to 1, up to the decoder's mistakes."""
+        """An image in 0 to 1, up to the decoder's mistakes."""
         person = self.entry(torch.cat([self.pose_features(maps), appearance], dim=1))
         person = self.doublings(person)
         scene = self.background(background * 2 - 1)

@@ -1,7 +1,7 @@
-"""Where E_P sees the joints in the picture, before it says how they are joined (not in the paper).
+"""Where E_P sees the joints in the image, before it says how they are joined (not in the paper).
 
 A map for each joint is told at each of its cells what to say, so that it learns from far fewer
-pictures than fully connected layers on averaged features, and it says where it does not know
+images than fully connected layers on averaged features, and it says where it does not know
 (docs/results.md). The joint is where its map is highest: a mean over the whole map is drawn away by
 all that looks a little like a joint.
 """

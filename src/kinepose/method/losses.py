@@ -26,7 +26,7 @@ from kinepose.method.spatial_maps import heatmaps, pixel_centres
 HEATMAP_SIGMA = 0.05
 """Width of the Gaussian that a joint's heatmap is told to be [half crop sides]."""
 _FAR_OUTSIDE = 1e-4
-"""Sum of a heatmap below which its joint counts as outside the picture: no map can show it."""
+"""Sum of a heatmap below which its joint counts as outside the image: no map can show it."""
 
 Terms = dict[str, Float[Tensor, ""]]
 
@@ -44,7 +44,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """T of L_UNP: a flip for some pictures of a batch, then a rotation in the plane."""
+    """T of L_UNP: a flip for some images of a batch, then a rotation in the plane."""
 
     flipped: Bool[Tensor, " batch"]
     angle: Float[Tensor, " batch"]
@@ -56,7 +56,7 @@ class ImageTransform:
         return rotate_image(flipped, self.angle)
 
     def undo(self, joints2d: Float[Tensor, "batch 17 2"]) -> Float[Tensor, "batch 17 2"]:
-        """T^-1, of what was seen in the transformed picture; sides are exchanged by a flip."""
+        """T^-1, of what was seen in the transformed image; sides are exchanged by a flip."""
         upright = rotate_joints2d(joints2d, -self.angle)
         return torch.where(self.flipped[:, None, None], flip_joints2d(upright), upright)
 
@@ -65,8 +65,8 @@ def prior_loss(model: Model, batch: LabelledBatch) -> Terms:
     """L_prior: supervision of p_3D and p_2D on the renders (Sec. 3.2, 3.3).
 
     Where the batch knows the camera's axes also of R_c p_3D, which tells front from back, and
-    where E_P has heatmaps also of these (neither is in the paper). With labels of films in place of
-    those of renders it is the loss of the variants 'semi' and 'full 3D'.
+    where E_P has heatmaps also of these (neither is in the paper). With labels of videos in place
+    of those of renders it is the loss of the variants 'semi' and 'full 3D'.
     """
     poses = model.predict(batch.images)
     return _joints3d_terms(poses, batch.joints3d, batch.camera) | _joints2d_terms(
@@ -77,7 +77,7 @@ def prior_loss(model: Model, batch: LabelledBatch) -> Terms:
 def lifting_loss(model: Model, batch: PoseBatch) -> Terms:
     """Supervision of what the branches say of 2D joints of poses that nobody rendered.
 
-    Not in the paper: poses without pictures are endless, and their 2D joints are disturbed as the
+    Not in the paper: poses without images are endless, and their 2D joints are disturbed as the
     heatmaps' are.
     """
     poses = model.lift(batch.seen2d, batch.certainty)
@@ -174,7 +174,7 @@ def energy(
     images: Float[Tensor, "batch 3 size size"],
     sources: Float[Tensor, "batch 3 size size"],
 ) -> Float[Tensor, " batch"]:
-    """L_UNP's disagreement for each picture, with T = identity and before a grey background.
+    """L_UNP's disagreement for each image, with T = identity and before a grey background.
 
     Both terms have weight 1, whatever lambda_2 the model was trained with.
     """
@@ -190,7 +190,7 @@ def pose_parameters(model: Model) -> list[nn.Parameter]:
 
 
 def lifter_parameters(model: Model) -> list[nn.Parameter]:
-    """What is trained without pictures: E_P's branches."""
+    """What is trained without images: E_P's branches."""
     return _parameters(model.pose_encoder.lifter)
 
 

@@ -27,7 +27,7 @@ SEEN = 0.1
 
 @dataclass(frozen=True)
 class Poses:
-    """What E_P and the first two transforms say about pictures."""
+    """What E_P and the first two transforms say about images."""
 
     parameters: Float[Tensor, "batch 40"]
     """v_k"""
@@ -41,8 +41,8 @@ class Poses:
     """What the heatmaps say, if E_P has them."""
 
     @property
-    def in_picture(self) -> Float[Tensor, "batch 17 2"]:
-        """Where the picture shows 2D joints: at the heatmaps' peaks, or p_2D where they see none.
+    def in_image(self) -> Float[Tensor, "batch 17 2"]:
+        """Where the image shows 2D joints: at the heatmaps' peaks, or p_2D where they see none.
 
         p_2D has bones of fixed lengths, which no person has exactly.
         """
@@ -67,7 +67,7 @@ class Model(nn.Module):
         if doubled != config.image_size:
             raise BadInputError(
                 f"decoder_widths {config.decoder_widths} lead from maps of {config.map_size} to "
-                f"pictures of {doubled} px, not {config.image_size}"
+                f"images of {doubled} px, not {config.image_size}"
             )
         self.config = config
         self.backbone_config = backbone
@@ -93,7 +93,7 @@ class Model(nn.Module):
         return poses.parameters, poses.camera, poses.joints3d, poses.joints2d
 
     def predict(self, images: Float[Tensor, "batch 3 size size"]) -> Poses:
-        """E_P, T_fk and T_c: what pose and camera a picture shows."""
+        """E_P, T_fk and T_c: what pose and camera an image shows."""
         with self._precision(images):
             parameters, camera, keypoints = self.pose_encoder(images)
         return self._transformed(parameters.float(), camera.float(), keypoints)
@@ -101,7 +101,7 @@ class Model(nn.Module):
     def lift(
         self, joints2d: Float[Tensor, "batch 17 2"], certainty: Float[Tensor, "batch 17"]
     ) -> Poses:
-        """The same from 2D joints in place of a picture, by an E_P with heatmaps."""
+        """The same from 2D joints in place of an image, by an E_P with heatmaps."""
         assert self.pose_encoder.lifter is not None
         with self._precision(joints2d):
             parameters, camera = self.pose_encoder.lifter(joints2d, certainty)

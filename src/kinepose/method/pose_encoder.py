@@ -21,7 +21,7 @@ _FRONT = torch.tensor([0.0, 1.0] * 3 + [0.0] * 3)
 
 @dataclass(frozen=True)
 class Keypoints:
-    """What an E_P with heatmaps sees in pictures, before its branches say how it hangs together."""
+    """What an E_P with heatmaps sees in images, before its branches say how it hangs together."""
 
     joints2d: Float[Tensor, "batch 17 2"]
     """The peaks of the maps, from -1 to 1 across the crop."""
@@ -34,7 +34,7 @@ class Keypoints:
 class PoseEncoder(nn.Module):
     """E_P: I -> v_k, c.
 
-    The paper's: features averaged over the picture, and two fully connected branches. With
+    The paper's: features averaged over the image, and two fully connected branches. With
     heatmaps: the branches read the 2D joints that the maps' peaks say, with their certainty, and
     what the backbone sees there. The branches start almost constant, at the rest pose seen from the
     front.
@@ -58,7 +58,7 @@ class PoseEncoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 size size"]
     ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch camera"], Keypoints | None]:
-        """v_k and c of pictures in 0 to 1; and what the heatmaps say, if it has them."""
+        """v_k and c of images in 0 to 1; and what the heatmaps say, if it has them."""
         features = self.backbone(images)
         if self.heatmaps is None or self.lifter is None:
             seen = self.pool(features[-1]).flatten(1)
@@ -88,9 +88,9 @@ class Lifter(nn.Module):
     """From 2D joints to v_k and c: the branches of an E_P with heatmaps.
 
     It sees 2D joints about their middle and in their own size, whatever the crop, and says the
-    camera of that view; both need no pictures to learn from. What the
-    backbone sees at the joints, which tells front from back, comes in besides where there is a
-    picture. Two residual blocks as in Martinez et al. 2017.
+    camera of that view; both need no images to learn from. What the
+    backbone sees at the joints, which tells front from back, comes in besides where there is an
+    image. Two residual blocks as in Martinez et al. 2017.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -28,7 +28,7 @@ def draw_figures(config: FiguresConfig) -> None:
     These are fig3_transfer.png and energy.png; where they are not drawn, a line says so.
 
     Raises:
-        BadInputError: if the file is not what `score` wrote, or pictures cannot be written.
+        BadInputError: if the file is not what `score` wrote, or images cannot be written.
     """
     check_folder(config.output)
     scored = read_scored(config.scores)
@@ -37,7 +37,7 @@ def draw_figures(config: FiguresConfig) -> None:
     if len(scored.transfers.transfers):
         pages["fig3_transfer"] = image_grids.transfer_grid(**vars(scored.transfers))
     else:
-        lacking.append("fig3_transfer.png: no trained decoder, or no film with a background")
+        lacking.append("fig3_transfer.png: no trained decoder, or no video with a background")
     if np.isfinite(scored.frames.energy).all():
         pages["energy"] = energy_chart(scored)
     else:
@@ -50,14 +50,14 @@ def draw_figures(config: FiguresConfig) -> None:
         print(f"no {reason}")
 
 
-def maps_page(scored: ScoredRun) -> image_grids.Picture:
+def maps_page(scored: ScoredRun) -> image_grids.ImageArray:
     """The maps of the first example: the first split's frame at the least quantile of the error."""
     examples = scored.examples
     joints2d = scored.frames.joints2d[examples.row[0]]
-    return image_grids.maps_of_a_picture(examples.image[0], joints2d, examples.maps[0])
+    return image_grids.maps_of_an_image(examples.image[0], joints2d, examples.maps[0])
 
 
-def poses_page(scored: ScoredRun) -> image_grids.Picture:
+def poses_page(scored: ScoredRun) -> image_grids.ImageArray:
     """The paper's Fig. 4: a row a split, its frames at fixed quantiles of the P-MPJPE.
 
     None is chosen by hand; those at FAILURES_FROM and above are framed as failures.
@@ -69,7 +69,7 @@ def poses_page(scored: ScoredRun) -> image_grids.Picture:
     rule = [
         f"Of each split the frames at the quantiles {', '.join(quantiles)} of the P-MPJPE; "
         "framed: failures. Green: the truth.",
-        "Above the picture and the 2D joints, below the 3D joints as filmed and from the side.",
+        "Above the image and the 2D joints, below the 3D joints as recorded and from the side.",
     ]
     rows = []
     for split in dict.fromkeys(frames.split[row].tolist()):
@@ -86,8 +86,8 @@ def poses_page(scored: ScoredRun) -> image_grids.Picture:
     return image_grids.page([image_grids.stacked(lines, gap=0), *rows])
 
 
-def _pose_block(scored: ScoredRun, example: int, half_extent: float) -> image_grids.Picture:
-    """Picture, 2D skeleton on it, and the 3D skeleton from two views, below the frame's error."""
+def _pose_block(scored: ScoredRun, example: int, half_extent: float) -> image_grids.ImageArray:
+    """Image, 2D skeleton on it, and the 3D skeleton from two views, below the frame's error."""
     frames, shown = scored.frames, scored.examples
     row = shown.row[example]
     upper = [
@@ -118,7 +118,7 @@ def energy_chart(scored: ScoredRun) -> Figure:
     return charts.energy_against_error(frames.energy, frames.p_mpjpe, frames.split, rho)
 
 
-def _save(drawn: image_grids.Picture | Figure, path: Path) -> None:
+def _save(drawn: image_grids.ImageArray | Figure, path: Path) -> None:
     if isinstance(drawn, Figure):
         drawn.savefig(path, dpi=DOTS_PER_INCH)
     elif not cv2.imwrite(str(path), drawn[..., ::-1]):

@@ -31,7 +31,7 @@ from kinepose.video.config import PeopleConfig
 
 
 @dataclass(frozen=True)
-class Course:
+class Protocol:
     """What a benchmark gives to train on, and how it scores."""
 
     name: str
@@ -45,7 +45,7 @@ class Course:
     """Mean pose, nearest of the 20 poses and floor."""
 
 
-def open_course(config: ReproduceConfig) -> Course:
+def open_protocol(config: ReproduceConfig) -> Protocol:
     """Make or find the data of a benchmark.
 
     Raises:
@@ -58,7 +58,7 @@ def open_course(config: ReproduceConfig) -> Course:
     return _open_licensed(config, config.folder)
 
 
-def _open_synthworld(config: ReproduceConfig) -> Course:
+def _open_synthworld(config: ReproduceConfig) -> Protocol:
     folder = config.folder or config.output / "synthworld"
     if not holds_synthworld(folder, config.version, config.size):
         make_synthworld(SynthworldConfig(folder, config.version, config.size))
@@ -80,7 +80,7 @@ def _open_synthworld(config: ReproduceConfig) -> Course:
             for field in fields(Baselines)
         }
 
-    return Course(
+    return Protocol(
         describe(read_synthworld(folder)),
         tuple(path / "clips" for path in training),
         tuple(path / "labels" for path in training),
@@ -113,22 +113,22 @@ _LICENSED = {
 _SHARES = ("pck", "auc")
 
 
-def _open_licensed(config: ReproduceConfig, folder: Path) -> Course:
-    """Films of the training set, cut to clips; the pictures that the protocol scores."""
+def _open_licensed(config: ReproduceConfig, folder: Path) -> Protocol:
+    """Videos of the training set, cut to clips; the images that the protocol scores."""
     plan = _LICENSED[config.benchmark]
     training, tests = config.output / plan.training, config.output / plan.protocol
     for benchmark, output in ((plan.training, training), (plan.protocol, tests)):
         if not (output / "boxes.csv").is_file():
             convert(ConvertConfig(folder, benchmark, output))
-    films = tuple(sorted((training / "films").iterdir()))
-    prepare(PrepareConfig(films, training / "clips", _people(training)))
+    videos = tuple(sorted((training / "films").iterdir()))
+    prepare(PrepareConfig(videos, training / "clips", _people(training)))
 
     def score_run(run: Path, output: Path) -> Scores:
-        for film in sorted((tests / "films").iterdir()):
+        for video in sorted((tests / "films").iterdir()):
             predict(
                 PredictConfig(
-                    film,
-                    output / film.name,
+                    video,
+                    output / video.name,
                     run,
                     people=_people(tests),
                     height=plan.height,
@@ -153,7 +153,7 @@ def _open_licensed(config: ReproduceConfig, folder: Path) -> Course:
         errors = baseline_errors(torch.from_numpy(np.concatenate(truths)).double(), prior)
         return {name: {"p_mpjpe": error.mean().item()} for name, error in errors.items()}
 
-    return Course(
+    return Protocol(
         f"{plan.protocol}, trained on {plan.training}",
         (training / "clips",),
         (training / "labels",),

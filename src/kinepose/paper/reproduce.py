@@ -16,7 +16,7 @@ from kinepose.dataset.clip_set import read_clips
 from kinepose.errors import BadInputError
 from kinepose.files import check_folder
 from kinepose.paper.config import ReproduceConfig
-from kinepose.paper.protocols import Course, open_course
+from kinepose.paper.protocols import Protocol, open_protocol
 from kinepose.paper.tables import RENDERS, ROWS, STREAM, write_tables
 from kinepose.schema import as_json, differences, read_json, write_json
 from kinepose.training.config import PRESETS, TrainConfig
@@ -41,14 +41,14 @@ def reproduce(config: ReproduceConfig) -> None:
         raise BadInputError(f"no preset {config.preset!r}: {', '.join(PRESETS)}")
     if "unseen" in names and not config.more:
         if config.rows:
-            raise BadInputError("the row unseen needs --more: clips of other films")
+            raise BadInputError("the row unseen needs --more: clips of other videos")
         names = tuple(name for name in names if name != "unseen")
-    _check_claim(config)
+    _check_record(config)
     check_folder(config.output)
     if config.more:
         read_clips(config.more)  # only to say what is wrong with them before hours of work
-    course = open_course(config)
-    _claim(config, course)
+    protocol = open_protocol(config)
+    _write_record(config, protocol)
     renders = STREAM if PRESETS[config.preset].stream.renders else RENDERS
     for seed in config.seeds:
         for name in names:
@@ -56,19 +56,19 @@ def reproduce(config: ReproduceConfig) -> None:
             if path.is_file():
                 continue
             print(f"{name}, seed {seed}:")
-            run = _train_row(config, course, name, seed)
-            scores = course.score(run, config.output / "scores" / f"{name}_{seed}")
+            run = _train_row(config, protocol, name, seed)
+            scores = protocol.score(run, config.output / "scores" / f"{name}_{seed}")
             write_json(path, scores)
-            write_tables(config.output, _about(config, course), course.baselines(), renders)
-    write_tables(config.output, _about(config, course), course.baselines(), renders)
+            write_tables(config.output, _about(config, protocol), protocol.baselines(), renders)
+    write_tables(config.output, _about(config, protocol), protocol.baselines(), renders)
 
 
-_CLAIM = "reproduction.json"
+_RECORD = "reproduction.json"
 """What all rows under an output have in common."""
 
 
 @dataclass(frozen=True)
-class Claim:
+class Record:
     """What the rows under an output have in common: one table would show them as equals."""
 
     benchmark: str
@@ -76,41 +76,41 @@ class Claim:
     preset: str
     iterations: int
     more: tuple[str, ...]
-    course: str | None = None
+    protocol: str | None = None
     """The benchmark's bytes among it; known once it is open."""
 
 
-def _check_claim(config: ReproduceConfig) -> None:
+def _check_record(config: ReproduceConfig) -> None:
     """Refuse an output whose rows were made otherwise."""
-    path = config.output / _CLAIM
+    path = config.output / _RECORD
     if not path.exists():
         return
-    held = as_json(read_json(path, Claim))
-    if differs := differences(held, as_json(_shared(config)) | {"course": held["course"]}):
+    held = as_json(read_json(path, Record))
+    if differs := differences(held, as_json(_shared(config)) | {"protocol": held["protocol"]}):
         raise BadInputError(
             f"{config.output} holds rows with {differs[0]}: name another --output, or the same "
             "settings to go on with it"
         )
 
 
-def _claim(config: ReproduceConfig, course: Course) -> None:
+def _write_record(config: ReproduceConfig, protocol: Protocol) -> None:
     """Say what the rows here have in common.
 
     Raises:
         BadInputError: if the rows that are there were scored on other bytes.
     """
-    path = config.output / _CLAIM
-    held = read_json(path, Claim).course if path.exists() else course.name
-    if held != course.name:
+    path = config.output / _RECORD
+    held = read_json(path, Record).protocol if path.exists() else protocol.name
+    if held != protocol.name:
         raise BadInputError(
-            f"{config.output} holds rows of {held}, not of {course.name}: name another --output"
+            f"{config.output} holds rows of {held}, not of {protocol.name}: name another --output"
         )
-    write_json(path, replace(_shared(config), course=course.name))
+    write_json(path, replace(_shared(config), protocol=protocol.name))
 
 
-def _shared(config: ReproduceConfig) -> Claim:
+def _shared(config: ReproduceConfig) -> Record:
     """The settings that one table cannot mix; rows and seeds may be added at any time."""
-    return Claim(
+    return Record(
         benchmark=config.benchmark,
         size=config.size if config.benchmark == "synthworld" else None,
         preset=config.preset,
@@ -119,14 +119,14 @@ def _shared(config: ReproduceConfig) -> Claim:
     )
 
 
-def _train_row(config: ReproduceConfig, course: Course, name: str, seed: int) -> Path:
+def _train_row(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) -> Path:
     """The run of a row, its base model first if it has one."""
     row = ROWS[name]
     settings = replace(
         PRESETS[config.preset],
         preset=config.preset,
         output=config.output / "runs" / name / str(seed),
-        clips=config.more if row.unseen else course.clips,
+        clips=config.more if row.unseen else protocol.clips,
         seed=seed,
         iterations=config.iterations,
         device=config.device,
@@ -136,13 +136,13 @@ def _train_row(config: ReproduceConfig, course: Course, name: str, seed: int) ->
     )
     settings = replace(settings, model=replace(settings.model, **row.model))
     if settings.variant in ("weakly", "semi", "full"):
-        settings = replace(settings, labels=course.labels)
+        settings = replace(settings, labels=protocol.labels)
     base_iterations = round(BASE_SHARE * config.iterations)
     if row.base:
         base = replace(
             settings,
             output=config.output / "runs" / "base" / str(seed),
-            clips=(*course.clips, *config.more),
+            clips=(*protocol.clips, *config.more),
             variant="unsupervised",
             labels=(),
             unpaired=True,
@@ -171,8 +171,8 @@ def _in_proportion(settings: TrainConfig, iterations: int) -> TrainConfig:
     )
 
 
-def _about(config: ReproduceConfig, course: Course) -> str:
+def _about(config: ReproduceConfig, protocol: Protocol) -> str:
     return (
-        f"{course.name}\n\n{course.metric}. Preset `{config.preset}`, {config.iterations} "
+        f"{protocol.name}\n\n{protocol.metric}. Preset `{config.preset}`, {config.iterations} "
         "iterations a row."
     )

@@ -18,7 +18,7 @@ class Row:
     """One row of the tables."""
 
     supervision: str
-    """What was known of the people in the pictures, beside the clips themselves."""
+    """What was known of the people in the images, beside the clips themselves."""
     settings: dict[str, Any]
     """What training has other than the preset."""
     model: dict[str, Any]

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from kinepose.errors import BadInputError
-from kinepose.files import PICTURE_SUFFIXES, regular_file
+from kinepose.files import IMAGE_SUFFIXES, regular_file
 
 _ATLAS_SIZE, _ATLAS_CELLS = 1024, 64
 _LARGEST_SIDE = 1024
@@ -47,18 +47,18 @@ def procedural_background(
 
 
 def random_object(
-    generator: np.random.Generator, side: int, film: int
+    generator: np.random.Generator, side: int, video: int
 ) -> UInt8[np.ndarray, "side side 4"]:
     """A pole, a piece of furniture or a bush, before nothing: the fourth channel is where it is.
 
-    It stands in the lower middle of the picture, where a film of so many px in the middle of it
+    It stands in the lower middle of the image, where a video of so many px in the middle of it
     has its people.
     """
-    start = (side - film) / 2
-    x = start + film * generator.uniform(0.3, 0.7)
-    top = start + film * generator.uniform(0.45, 0.6)
-    foot = start + film * generator.uniform(0.75, 1)
-    radius = film * generator.uniform(0.04, 0.12)
+    start = (side - video) / 2
+    x = start + video * generator.uniform(0.3, 0.7)
+    top = start + video * generator.uniform(0.45, 0.6)
+    foot = start + video * generator.uniform(0.75, 1)
+    radius = video * generator.uniform(0.04, 0.12)
     shape = np.zeros((side, side), np.uint8)
     kind = generator.integers(3)
     if kind == 0:
@@ -77,14 +77,14 @@ def random_object(
 
 @functools.lru_cache(maxsize=4)
 def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
-    """The pictures of a folder in name order, RGB, none larger than 1024 px.
+    """The images of a folder in name order, RGB, none larger than 1024 px.
 
-    Raises BadInputError if there is no such folder, no picture in it, or one cannot be read.
+    Raises BadInputError if there is no such folder, no image in it, or one cannot be read.
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder of photographs.")
     shown = (path for path in folder.iterdir() if not path.name.startswith("."))
-    paths = sorted(path for path in shown if path.suffix.lower() in PICTURE_SUFFIXES)
+    paths = sorted(path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise BadInputError(
             f"{folder}: no photographs (jpg, png, bmp, webp or tif) in this folder."
@@ -93,15 +93,15 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
     for path in paths:
         try:
             encoded = np.frombuffer(regular_file(path).read_bytes(), np.uint8)
-            picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
+            image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
         except cv2.error:  # a header that speaks of more than 2^30 pixels
-            picture = None
-        if picture is None:
-            raise BadInputError(f"{path}: not a picture that can be read; remove or replace it.")
-        shrink = _LARGEST_SIDE / max(picture.shape[:2])
+            image = None
+        if image is None:
+            raise BadInputError(f"{path}: not an image that can be read; remove or replace it.")
+        shrink = _LARGEST_SIDE / max(image.shape[:2])
         if shrink < 1:
-            picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        photographs.append(picture)
+            image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        photographs.append(image)
     return tuple(photographs)
 
 
@@ -126,12 +126,12 @@ def random_crop(
 
 
 def recolour(
-    generator: np.random.Generator, picture: UInt8[np.ndarray, "height width 3"]
+    generator: np.random.Generator, image: UInt8[np.ndarray, "height width 3"]
 ) -> UInt8[np.ndarray, "height width 3"]:
     """As another camera may have it: contrast, brightness and tint."""
     levels = (np.arange(256) / 255) ** generator.uniform(0.7, 1.4) * generator.uniform(0.7, 1.1)
     table = 255 * levels[:, None] * generator.normal(1, 0.08, 3)
-    return cv2.LUT(picture, np.clip(table, 0, 255).astype(np.uint8)[None])
+    return cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8)[None])
 
 
 def random_background(
@@ -232,7 +232,7 @@ def smooth_noise(
 ) -> Float[np.ndarray, "height width"]:
     """Noise of several octaves, the coarsest with about so many cells across; about -0.5 to 0.5.
 
-    It is a part of one large picture of noise, mirrored at random.
+    It is a part of one large image of noise, mirrored at random.
     """
     atlas = _noise_atlas()
     size = atlas.shape[0] * min(cells / _ATLAS_CELLS, 1.0)

@@ -261,8 +261,8 @@ def _joints(
     joints = []
     for index, bones in enumerate(_JOINT_BONES):
         if bones:
-            at = [body.bones.index(bone) for bone in bones]
-            joints.append(heads[:, at].mean(1))
+            indices = [body.bones.index(bone) for bone in bones]
+            joints.append(heads[:, indices].mean(1))
         else:
             joints.append(vertices[:, body.nose if index == 9 else body.head_top])
     return torch.stack(joints, dim=1)

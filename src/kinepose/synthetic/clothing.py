@@ -17,7 +17,7 @@ from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.lighting import Vector
 
 _PRINT = 48
-"""Side of the pictures printed on cloth [px]."""
+"""Side of the images printed on cloth [px]."""
 
 
 class Covering(IntEnum):
@@ -44,7 +44,7 @@ class Pattern(IntEnum):
 
 @dataclass(frozen=True)
 class Material:
-    """The look of one material."""
+    """The appearance of one material."""
 
     colour: Vector
     second_colour: Vector = (0.0, 0.0, 0.0)
@@ -114,33 +114,33 @@ class Outfit:
     """In the order of Covering."""
     cut: Cut
     print: Float[np.ndarray, "side side 3"] = field(compare=False)
-    """The picture on cloth of the pattern PRINT, 0 to 1."""
+    """The image on cloth of the pattern PRINT, 0 to 1."""
     skirt: Skirt | None = None
 
 
-def random_outfit(generator: np.random.Generator, look: str, scene: SceneConfig) -> Outfit:
-    """Clothes, hair and skin: for 'render' plain and matt, for 'film' with patterns and folds."""
-    film = look == "film"
+def random_outfit(generator: np.random.Generator, appearance: str, scene: SceneConfig) -> Outfit:
+    """Clothes, hair and skin: for 'render' plain and matt, for 'video' with patterns and folds."""
+    video = appearance == "video"
     skin = _skin(generator)
     materials = {
         Covering.SKIN: Material(skin, gloss=0.25),
         Covering.HAIR: Material(
             _hair(generator), gloss=0.35, thickness=generator.uniform(0.008, 0.03)
         ),
-        Covering.TOP: _cloth(generator, film, generator.uniform(0.006, 0.02)),
-        Covering.BOTTOM: _cloth(generator, film, generator.uniform(0.006, 0.02), subdued=True),
+        Covering.TOP: _cloth(generator, video, generator.uniform(0.006, 0.02)),
+        Covering.BOTTOM: _cloth(generator, video, generator.uniform(0.006, 0.02), subdued=True),
         Covering.SHOE: Material(_colour(generator, 0.5), gloss=0.4, thickness=0.008),
-        Covering.HAT: _cloth(generator, film, 0.02),
+        Covering.HAT: _cloth(generator, video, 0.02),
         Covering.FEATURE: Material(_times(skin, 0.35)),
     }
-    cut, skirt = _random_cut(generator), _random_skirt(generator) if film else None
+    cut, skirt = _random_cut(generator), _random_skirt(generator) if video else None
     if skirt is not None and skirt.covering == Covering.BOTTOM:
         cut = replace(cut, hem=-0.05)
     elif skirt is not None:
         cut = replace(cut, waist=0.0)
     worn = tuple(materials[covering] for covering in Covering)
-    picture = random_background(generator, _PRINT, _PRINT, scene.backgrounds)
-    return Outfit(worn, cut, picture.astype(np.float32) / 255, skirt)
+    image = random_background(generator, _PRINT, _PRINT, scene.backgrounds)
+    return Outfit(worn, cut, image.astype(np.float32) / 255, skirt)
 
 
 def _random_skirt(generator: np.random.Generator) -> Skirt | None:
@@ -167,9 +167,9 @@ def _random_cut(generator: np.random.Generator) -> Cut:
 
 
 def _cloth(
-    generator: np.random.Generator, film: bool, thickness: float, subdued: bool = False
+    generator: np.random.Generator, video: bool, thickness: float, subdued: bool = False
 ) -> Material:
-    patterned = film and generator.random() < (0.3 if subdued else 0.6)
+    patterned = video and generator.random() < (0.3 if subdued else 0.6)
     patterns = (Pattern.STRIPES, Pattern.CHECKS, Pattern.PATCHES, Pattern.PRINT)
     directions = ((0.0, 0.0, 1.0), (1.0, 0.3, 0.0), (0.5, 0.3, 0.8))
     return Material(
@@ -179,7 +179,7 @@ def _cloth(
         frequency=float(np.exp(generator.uniform(np.log(5), np.log(25)))),
         direction=directions[generator.integers(3)],
         gloss=generator.uniform(0.0, 0.3),
-        wrinkles=generator.uniform(0.2, 0.7) if film else 0.0,
+        wrinkles=generator.uniform(0.2, 0.7) if video else 0.0,
         thickness=thickness,
         flare=generator.uniform(0.0, 0.05),
     )

@@ -16,7 +16,7 @@ TRUNK = -1.0
 
 
 @dataclass(frozen=True)
-class Garb:
+class ClothedMesh:
     """The dressed mesh of a body: what is the same for all people and poses."""
 
     faces: Int[Tensor, "faces 3"]
@@ -28,21 +28,23 @@ class Garb:
     """The faces around vertex i are faces_of_vertices[starts[i] : starts[i + 1]]."""
 
 
-def make_garb(body: BodyModel, skirt: Covering | None = None) -> Garb:
+def make_clothed_mesh(body: BodyModel, skirt: Covering | None = None) -> ClothedMesh:
     """The mesh of a body, and of a skirt of the material of a Covering."""
     faces, places = body.faces, _places(body)
     if skirt is not None:
         faces = torch.cat([faces, skirt_faces() + len(places)])
         places = torch.cat([places, skirt_places(body, SKIRT + skirt)])
-    return garb_of(faces, places)
+    return clothed_mesh_of(faces, places)
 
 
-def garb_of(faces: Int[Tensor, "faces 3"], places: Float[Tensor, "vertices 4"]) -> Garb:
+def clothed_mesh_of(
+    faces: Int[Tensor, "faces 3"], places: Float[Tensor, "vertices 4"]
+) -> ClothedMesh:
     """Any mesh, whose vertices lie at given places of the body at rest."""
     order = torch.argsort(faces.flatten(), stable=True)
     counts = torch.bincount(faces.flatten(), minlength=len(places))
     starts = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-    return Garb(faces, places, (order // 3).to(torch.int32), starts.to(torch.int32))
+    return ClothedMesh(faces, places, (order // 3).to(torch.int32), starts.to(torch.int32))
 
 
 def _places(body: BodyModel) -> Float[Tensor, "vertices 4"]:
@@ -64,10 +66,10 @@ def arm_places(
         chain = [f"{bone}.{side}" for bone in ("upperarm01", "lowerarm01", "wrist")]
         shoulder, elbow, wrist = (body.bone_heads[body.bones.index(bone)] for bone in chain)
         on_arm = torch.isin(dominant_bone, torch.tensor(arm).to(dominant_bone))
-        at = rest[on_arm]
+        points = rest[on_arm]
         upper, lower = elbow - shoulder, wrist - elbow
-        along_upper = (at - shoulder) @ upper / upper.square().sum()
-        along_lower = (at - elbow) @ lower / lower.square().sum()
+        along_upper = (points - shoulder) @ upper / upper.square().sum()
+        along_lower = (points - elbow) @ lower / lower.square().sum()
         along[on_arm] = torch.where(
             along_upper < 1, along_upper, 1 + along_lower.clamp(min=0)
         ).clamp(min=0.02)

@@ -12,7 +12,7 @@ from kinepose.places import Reads, Writes
 from kinepose.schema import Settings, ends
 from kinepose.settings import Range, Seed, Share, Weight, Workers
 
-Look = Literal["render", "film", "dressed", "foreign"]
+Appearance = Literal["render", "video", "dressed", "foreign"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MotionConfig(Settings):
     """Longest time that people do one thing; 1.7 at most if they walk about before a static camera
     [s]."""
     standing: Share = 0.125
-    """Share of films by a static camera in which people stay where they are. In the others they
+    """Share of videos by a static camera in which people stay where they are. In the others they
     walk about, so that the median of the frames shows the background without a ghost."""
     speed: Annotated[float, Interval(ge=1.0, le=10.0)] = 1.4
     """Largest factor by which a clip is made faster or slower."""
@@ -45,7 +45,7 @@ class MotionConfig(Settings):
     only: tuple[str, ...] = ()
     """Which of the package's clips may be seen; none means all but those kept for tests."""
     apart: bool = False
-    """Whether each film shows one of the package's clips, the next in turn, and nothing else."""
+    """Whether each video shows one of the package's clips, the next in turn, and nothing else."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,7 +55,7 @@ class MotionConfig(Settings):
 
 @dataclass(frozen=True)
 class SceneConfig(Settings):
-    """Where synthetic people are, how they are lit and filmed: what is drawn at random, how far."""
+    """Where synthetic people are, how they are lit and seen: what is drawn at random, how far."""
 
     backgrounds: Annotated[Path | None, Reads()] = None
     """Folder of photographs to stand people before."""
@@ -89,7 +89,7 @@ class SceneConfig(Settings):
     compression: Annotated[int, Interval(ge=0, le=51)] = 18
     """H.264's constant rate factor: 0 loses nothing, 51 most."""
     occluders: Share = 0.0
-    """Share of films in which an object hides a part of the person now and then."""
+    """Share of videos in which an object hides a part of the person now and then."""
     shutter: Share = 0.0
     """Share of the time from frame to frame that the shutter is open: motion blur, at three times
     the cost."""
@@ -97,14 +97,14 @@ class SceneConfig(Settings):
 
 @dataclass(frozen=True)
 class SingleImagesConfig(Settings):
-    """How renders of single people look; takes that were made by the same are kept for all."""
+    """How renders of single people look; sequences that were made by the same are kept for all."""
 
     size: Annotated[int, Interval(ge=16, le=4096)] = 256
     """Side of the renders [px]."""
     dressed: Share = 0.8
     """Share of people with textured skin, hair and clothes; the others are painted."""
-    film: Share = 0.8
-    """Share of painted people who look like those of films; the others look like the paper's
+    video_like: Share = 0.8
+    """Share of painted people who look like those of videos; the others look like the paper's
     renders."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
@@ -113,29 +113,29 @@ class SingleImagesConfig(Settings):
 
 @dataclass(frozen=True)
 class SynthesizeConfig(Settings):
-    """Film synthetic people: films, exact labels in files of their own, and a detector's boxes."""
+    """Render videos of synthetic people, labels in files of their own, and a detector's boxes."""
 
     output: Annotated[Path, Writes(("films/", "labels/", "boxes.csv"))]
     """Folder for films/*.mp4, labels/*.npz and boxes.csv."""
     name: str = "film"
-    """What the names of the films begin with."""
+    """What the names of the videos begin with."""
     videos: Annotated[int, Interval(ge=1, le=1_000_000)] = 8
-    """How many films, each of one person in one set of clothes."""
+    """How many videos, each of one person in one set of clothes."""
     seconds: Annotated[float, Interval(ge=0.0, le=86400.0)] = 6.0
-    """Length of each film [s]."""
+    """Length of each video [s]."""
     size: Annotated[int, Interval(ge=32, le=8192)] = 256
-    """Width and height of the films [px]."""
+    """Width and height of the videos [px]."""
     fps: Annotated[int, Interval(ge=1, le=1000)] = 25
     """Frames a second."""
     camera: Literal["static", "moving", "mixed"] = "static"
     """Whether the camera stands still; mixed alternates."""
     seed: Seed = 0
-    """The same seed gives the same films."""
+    """The same seed gives the same videos."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     scene: tyro.conf.OmitArgPrefixes[SceneConfig] = field(default_factory=SceneConfig)
-    look: Look = "film"
-    """'film' people look unlike the 20 renders of the prior: other light, shading, materials.
-    'dressed' people have textured skin, hair and clothes. 'foreign' people are jointed dolls,
+    appearance: Appearance = "video"
+    """'video' people look unlike the 20 renders of the prior: other light, shading, materials.
+    'dressed' people have textured skin, hair and clothes. 'foreign' people are jointed mannequins,
     shaded as no other people here."""
     workers: Workers = 0
     """Processes; 0 means one a core."""

@@ -67,7 +67,7 @@ class Part:
     """At rest, in the person's own shape [m]."""
     bone_weights: Float[Tensor, "vertices bones"]
     places: Float[Tensor, "vertices 4"]
-    """As Garb.places: on the androgynous adult at rest."""
+    """As ClothedMesh.places: on the androgynous adult at rest."""
     hidden: Bool[Tensor, " vertices"]
     """Skin under clothes, of which only the borders are left."""
 
@@ -153,8 +153,8 @@ def _fixed(name: str) -> tuple[Float[Tensor, "vertices bones"], Float[Tensor, "v
     of_bound = wardrobe.bone_weights[garment.bound]
     weights = torch.einsum("vcb,vc->vb", of_bound, garment.weights).clamp(min=0)
     weights = weights / weights.sum(1, keepdim=True)
-    at = fit(garment, _adult(wardrobe))
-    return weights, arm_places(load_body(), at, weights.argmax(1))
+    fitted = fit(garment, _adult(wardrobe))
+    return weights, arm_places(load_body(), fitted, weights.argmax(1))
 
 
 def _adult(wardrobe: Wardrobe) -> Float[Tensor, "vertices 3"]:

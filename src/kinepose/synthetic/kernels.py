@@ -21,11 +21,11 @@ wp.config.log_level = wp.LOG_WARNING  # else each process lists its devices
 SAMPLES = wp.constant(2)
 """Samples a pixel, across and down."""
 SHADOW_MAP = wp.constant(128)
-"""Side of the picture that the sun takes of a person, for shadows on the body [px]."""
+"""Side of the image that the sun takes of a person, for shadows on the body [px]."""
 FACE_BITS = wp.constant(wp.int64(20))
 FACE_MASK = wp.constant(wp.int64(2**20 - 1))
 SKIRT = wp.constant(10.0)
-"""What a vertex of a skirt is part of, less its Covering: see Garb.places."""
+"""What a vertex of a skirt is part of, less its Covering: see ClothedMesh.places."""
 EMPTY = wp.constant(wp.int64(2**62))
 NEAREST = wp.constant(0.05)
 """Faces nearer to the camera are left out [m]."""
@@ -64,7 +64,7 @@ def array_of(
 @wp.func
 @no_type_check
 def covering_at(place: wp.vec4, cut: CutStruct) -> int:
-    """What covers a place on the body at rest (x, y, z, part): see Garb.places."""
+    """What covers a place on the body at rest (x, y, z, part): see ClothedMesh.places."""
     if place[3] > SKIRT - 0.5:
         return int(wp.round(place[3] - SKIRT))
     if place[3] > 0.0:
@@ -117,21 +117,21 @@ def colour_at(
     material: MaterialStruct, place: wp.vec4, person: int, prints: wp.array3d(dtype=wp.vec3)
 ) -> wp.vec3:
     """The material's colour at a place on the body at rest."""
-    at = wp.vec3(place[0], place[1], place[2]) * material.frequency
+    scaled = wp.vec3(place[0], place[1], place[2]) * material.frequency
     share = 0.0
     if material.pattern == Pattern.STRIPES:
-        share = 0.5 + 0.5 * wp.sin(6.283185 * wp.dot(at, material.direction))
+        share = 0.5 + 0.5 * wp.sin(6.283185 * wp.dot(scaled, material.direction))
         share = wp.smoothstep(0.35, 0.65, share)
     elif material.pattern == Pattern.CHECKS:
-        across = 0.5 + 0.5 * wp.sin(6.283185 * (at[0] + 0.6 * at[1]))
-        down = 0.5 + 0.5 * wp.sin(6.283185 * at[2])
+        across = 0.5 + 0.5 * wp.sin(6.283185 * (scaled[0] + 0.6 * scaled[1]))
+        down = 0.5 + 0.5 * wp.sin(6.283185 * scaled[2])
         share = 0.5 * (wp.smoothstep(0.35, 0.65, across) + wp.smoothstep(0.35, 0.65, down))
     elif material.pattern == Pattern.PATCHES:
-        share = wp.smoothstep(-0.1, 0.1, wp.noise(wp.rand_init(7), at))
+        share = wp.smoothstep(-0.1, 0.1, wp.noise(wp.rand_init(7), scaled))
     elif material.pattern == Pattern.PRINT:
         side = float(prints.shape[1])
-        across = wp.abs(2.0 * wp.frac(0.1 * (at[0] + 0.6 * at[1]) + 0.25) - 1.0)
-        down = wp.abs(2.0 * wp.frac(0.1 * at[2]) - 1.0)
+        across = wp.abs(2.0 * wp.frac(0.1 * (scaled[0] + 0.6 * scaled[1]) + 0.25) - 1.0)
+        down = wp.abs(2.0 * wp.frac(0.1 * scaled[2]) - 1.0)
         last = prints.shape[1] - 1
         row = wp.clamp(int(down * side), 0, last)
         column = wp.clamp(int(across * side), 0, last)
@@ -169,7 +169,7 @@ def dress(
 @wp.func
 @no_type_check
 def edge(a: wp.vec3, b: wp.vec3, x: float, y: float) -> float:
-    """Twice the area of a triangle of a, b and (x, y) in a picture, with a sign [px x px]."""
+    """Twice the area of a triangle of a, b and (x, y) in an image, with a sign [px x px]."""
     return (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
 
 
@@ -249,7 +249,7 @@ def shade(
     lights: wp.array(dtype=LightStruct),
     sun_frames: wp.array(dtype=wp.mat44),
     eyes: wp.array(dtype=wp.vec3),
-    picture: wp.array4d(dtype=wp.float32),
+    image: wp.array4d(dtype=wp.float32),
 ):
     """Colour, mask and the floor's shadow of one pixel, the mean of its samples.
 
@@ -302,12 +302,12 @@ def shade(
                 colour += weight * sample
                 mask += weight
     for k in range(3):
-        picture[frame, row, column, k] = colour[k]
-    picture[frame, row, column, 3] = mask
+        image[frame, row, column, k] = colour[k]
+    image[frame, row, column, 3] = mask
     shadow = 0.0
     if floor_keys[frame, row, column] < EMPTY:
         shadow = 1.0
-    picture[frame, row, column, 4] = shadow
+    image[frame, row, column, 4] = shadow
 
 
 @wp.func
@@ -326,11 +326,11 @@ def reflected(
     if wp.dot(normal, eye) < 0.0:
         normal = -normal
     if material.wrinkles > 0.0:
-        at = wp.vec3(place[0] * 14.0, place[1] * 14.0, place[2] * 9.0)
+        scaled = wp.vec3(place[0] * 14.0, place[1] * 14.0, place[2] * 9.0)
         folds = wp.vec3(
-            wp.noise(wp.rand_init(11), at),
-            wp.noise(wp.rand_init(12), at),
-            wp.noise(wp.rand_init(13), at),
+            wp.noise(wp.rand_init(11), scaled),
+            wp.noise(wp.rand_init(12), scaled),
+            wp.noise(wp.rand_init(13), scaled),
         )
         normal = wp.normalize(normal + folds * material.wrinkles)
     pigment = wp.vec3(

@@ -26,12 +26,12 @@ class Light:
     """Share of the sun's light that a shadow takes away."""
 
 
-def random_light(generator: np.random.Generator, look: str, scene: SceneConfig) -> Light:
+def random_light(generator: np.random.Generator, appearance: str, scene: SceneConfig) -> Light:
     """For 'render' even and matt, as software shades a model; for others a sun, sky and shadows."""
     azimuth, height = generator.uniform(0, 2 * math.pi), math.radians(generator.uniform(*scene.sun))
     across, up = math.cos(height), math.sin(height)
     direction = (math.cos(azimuth) * across, math.sin(azimuth) * across, up)
-    if look == "render":
+    if appearance == "render":
         return Light(direction, _grey(0.35), _grey(0.7), _grey(0.55), 1.0, 0.0, 0.0)
     warmth = float(np.clip(generator.normal(0, scene.warmth), -0.5, 0.5))
     softness = generator.uniform(*scene.softness)

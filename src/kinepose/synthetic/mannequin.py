@@ -1,8 +1,9 @@
-"""Jointed dolls: people of another body, other materials and another shading than all others here.
+"""Jointed mannequins: people of another body, material and shading than all others here.
 
 They exist for one question: how well does what was learned from the other people carry over to
-looks that no setting of theirs produces? A doll is made of tapered limbs with flat facets, each of
-one colour, which is lit in a few even bands, from cool shadow to warm light (Gooch et al. 1998).
+an appearance that no setting of theirs produces? A mannequin is made of tapered limbs with flat
+facets, each of one colour, which is lit in a few even bands, from cool shadow to warm light (Gooch
+et al. 1998).
 """
 
 import functools
@@ -17,11 +18,11 @@ from torch import Tensor
 from kinepose.geometry.rotations import any_perpendicular, unit
 from kinepose.method.forward_kinematics import stature
 from kinepose.synthetic.body import BodyModel, load_body
-from kinepose.synthetic.clothing_mesh import garb_of
+from kinepose.synthetic.clothing_mesh import clothed_mesh_of
 from kinepose.synthetic.kernels import EMPTY, FACE_MASK, SAMPLES
 from kinepose.synthetic.lighting import Light, Vector
-from kinepose.synthetic.renderer import Camera, Picture, nearest_faces, seen_by_camera
-from kinepose.synthetic.stage import Actor
+from kinepose.synthetic.renderer import Camera, Rendered, nearest_faces, seen_by_camera
+from kinepose.synthetic.scene import Actor
 
 _AROUND = 9
 """Facets around a limb."""
@@ -46,8 +47,8 @@ _HEAD_LIMBS = 2
 
 
 @dataclass(frozen=True)
-class Doll:
-    """The looks of one doll."""
+class Mannequin:
+    """The appearance of one mannequin."""
 
     girth: float
     """Factor on all radii but the head's."""
@@ -57,7 +58,7 @@ class Doll:
     warm: Vector
 
 
-def random_doll(generator: np.random.Generator) -> Doll:
+def random_mannequin(generator: np.random.Generator) -> Mannequin:
     """Colours by limb, in rings of two colours on some limbs."""
     rings, count = len(_ALONG) - 1, len(_LIMBS)
     first, second = (generator.uniform(0.1, 0.95, (count, 1, 3)) for _ in range(2))
@@ -65,7 +66,7 @@ def random_doll(generator: np.random.Generator) -> Doll:
     ringed = (generator.random((count, 1, 1)) < 0.5) & (np.arange(rings)[:, None] % 2 == 1)
     colours = np.where(ringed, second, first)[:, :, None].repeat(2 * _AROUND, 2)
     tint = generator.uniform(-0.15, 0.15)
-    return Doll(
+    return Mannequin(
         float(generator.uniform(0.8, 1.3)),
         torch.from_numpy(colours.reshape(-1, 3)).float(),
         (0.25 - tint, 0.3, 0.55 + tint),
@@ -73,8 +74,8 @@ def random_doll(generator: np.random.Generator) -> Doll:
     )
 
 
-def doll_vertices(actor: Actor, girth: float) -> Float[Tensor, "frames vertices 3"]:
-    """The doll that stands in for a person: its limbs run from joint to joint [m]."""
+def mannequin_vertices(actor: Actor, girth: float) -> Float[Tensor, "frames vertices 3"]:
+    """The mannequin that stands in for a person: its limbs run from joint to joint [m]."""
     toes_and_hands = actor.vertices[:, list(_tips(load_body()))]
     crown = torch.lerp(actor.joints[:, 8], actor.joints[:, 10], 0.62)[:, None]
     points = torch.cat([actor.joints, toes_and_hands, crown], dim=1)
@@ -95,30 +96,32 @@ def doll_vertices(actor: Actor, girth: float) -> Float[Tensor, "frames vertices 
     return ring.flatten(1, 3)
 
 
-def render_doll(
-    vertices: Float[Tensor, "frames vertices 3"], doll: Doll, light: Light, camera: Camera
-) -> Picture:
-    """Dolls in the world [m] on the floor z = 0, one a frame, lit from light.direction."""
+def render_mannequin(
+    vertices: Float[Tensor, "frames vertices 3"], mannequin: Mannequin, light: Light, camera: Camera
+) -> Rendered:
+    """Mannequins in the world [m] on the floor z = 0, one a frame, lit from light.direction."""
     faces = _faces()
-    garb = garb_of(faces, torch.zeros(vertices.shape[1], 4))
+    clothed_mesh = clothed_mesh_of(faces, torch.zeros(vertices.shape[1], 4))
     sun = torch.tensor(light.direction)
     first, second, third = (vertices[:, faces[:, corner]] for corner in range(3))
     normals = unit(torch.linalg.cross(second - first, third - first), fallback=sun)
     band = ((0.5 + 0.5 * normals @ sun) * _BANDS).floor().clamp(0, _BANDS - 1) / (_BANDS - 1)
-    tone = torch.lerp(torch.tensor(doll.cool), torch.tensor(doll.warm), band[..., None])
-    facets = (0.25 + 0.75 * doll.facets) * tone
+    tone = torch.lerp(torch.tensor(mannequin.cool), torch.tensor(mannequin.warm), band[..., None])
+    facets = (0.25 + 0.75 * mannequin.facets) * tone
 
     large = SAMPLES * camera.width, SAMPLES * camera.height
     fine = replace(camera, focal=SAMPLES * camera.focal, width=large[0], height=large[1])
-    keys = nearest_faces(seen_by_camera(fine, vertices), garb, large[1], large[0])
+    keys = nearest_faces(seen_by_camera(fine, vertices), clothed_mesh, large[1], large[0])
     on_floor = vertices - sun * (vertices[..., 2:] / sun[2])
-    shadow = nearest_faces(seen_by_camera(camera, on_floor), garb, camera.height, camera.width)
+    shadow = nearest_faces(
+        seen_by_camera(camera, on_floor), clothed_mesh, camera.height, camera.width
+    )
     hit = (keys < EMPTY.value)[..., None]
     rows = torch.arange(len(vertices))[:, None, None]
     seen = torch.where(hit, facets[rows, (keys & FACE_MASK.value).clamp(max=len(faces) - 1)], 0.0)
     colour = torch.cat([seen, hit.float()], dim=-1).unflatten(2, (-1, SAMPLES))
     colour = colour.unflatten(1, (-1, SAMPLES)).mean((2, 4))
-    return Picture(colour[..., :3].clamp(max=1), colour[..., 3], (shadow < EMPTY.value).float())
+    return Rendered(colour[..., :3].clamp(max=1), colour[..., 3], (shadow < EMPTY.value).float())
 
 
 @functools.cache

@@ -19,7 +19,7 @@ STEP_LEG = 0.83
 _CROSSFADE = 0.25
 """Time in which one motion becomes the next [s]."""
 _FASTEST = 2.0
-"""To what runners are slowed down, so that they need not leave the picture [m/s]."""
+"""To what runners are slowed down, so that they need not leave the image [m/s]."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ def join(first: Motion, second: Motion) -> Motion:
 def mix(legs: Motion, arms: Motion, bones: Sequence[int]) -> Motion:
     """One motion with some bones of another, which is repeated to and fro if it is shorter."""
     period = max(2 * len(arms.root) - 2, 1)
-    at = np.arange(len(legs.root)) % period
-    at = np.minimum(at, period - at)
+    index = np.arange(len(legs.root)) % period
+    index = np.minimum(index, period - index)
     rotations = legs.rotations.clone()
-    rotations[:, list(bones)] = arms.rotations[at][:, list(bones)]
+    rotations[:, list(bones)] = arms.rotations[index][:, list(bones)]
     return replace(legs, rotations=rotations)
 
 

@@ -164,10 +164,10 @@ def _perturb(generator: np.random.Generator, motion: Motion, size: float) -> Mot
     frames = len(motion.root)
     knots = max(math.ceil(frames / CLIP_FPS / 0.7), 1) + 3
     values = generator.normal(0, size, (knots, len(RIG), 3))
-    at = np.linspace(1, knots - 2, frames)
+    knot = np.linspace(1, knots - 2, frames)
     smooth = gaussian_filter1d(values, 0.6, axis=0)
-    before = np.floor(at).astype(int)
-    share = (at - before)[:, None, None]
+    before = np.floor(knot).astype(int)
+    share = (knot - before)[:, None, None]
     share = share * share * (3 - 2 * share)
     offsets = smooth[before] * (1 - share) + smooth[np.minimum(before + 1, knots - 1)] * share
     angles = to_swing_twist(motion.rotations)

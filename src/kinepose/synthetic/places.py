@@ -46,17 +46,17 @@ def read_panorama(path: Path) -> Panorama:
         BadInputError: if it cannot be read, or is not twice as wide as it is high.
     """
     try:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     except cv2.error:  # a header that speaks of more than 2^30 pixels
-        picture = None
-    if picture is None:
-        raise BadInputError(f"{path}: not a picture that can be read.")
-    height, width = picture.shape[:2]
+        image = None
+    if image is None:
+        raise BadInputError(f"{path}: not an image that can be read.")
+    height, width = image.shape[:2]
     if width != 2 * height:
         raise BadInputError(
             f"{path}: no panorama: {width} x {height} px, where it should be twice as wide as high."
         )
-    return picture
+    return image
 
 
 def perspective_view(
@@ -74,10 +74,10 @@ def perspective_view(
         panorama: Where it stands.
         yaw: To the right of the panorama's middle [degrees].
         pitch: Above the horizon [degrees].
-        roll: Clockwise, so that the picture turns counterclockwise [degrees].
+        roll: Clockwise, so that the image turns counterclockwise [degrees].
         fov: Field of view from the left border to the right [degrees].
-        width: Of the picture [px].
-        height: Of the picture [px].
+        width: Of the image [px].
+        height: Of the image [px].
     """
     aimed = Rotation.from_euler("ZX", [-yaw, pitch], degrees=True)
     rotation = aimed * _LEVEL * Rotation.from_euler("z", roll, degrees=True)

@@ -1,6 +1,6 @@
-"""Pictures of people: a z-buffer rasteriser with soft shadows, on CPU or GPU.
+"""Images of people: a z-buffer rasteriser with soft shadows, on CPU or GPU.
 
-The camera's axes are x right, y down, z away; the principal point is the picture's centre; the
+The camera's axes are x right, y down, z away; the principal point is the image's centre; the
 centre of pixel i lies at i + 0.5 [px].
 """
 
@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kinepose.synthetic.clothing import Outfit
-from kinepose.synthetic.clothing_mesh import Garb
+from kinepose.synthetic.clothing_mesh import ClothedMesh
 from kinepose.synthetic.kernels import (
     EMPTY,
     NEAREST,
@@ -43,7 +43,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Rendered:
     """People without a background."""
 
     colour: Float[Tensor, "frames height width 3"]
@@ -67,7 +67,7 @@ def to_camera(
     return (points - camera.position[:, None]) @ camera.rotation.transpose(-1, -2)
 
 
-def to_picture(
+def to_image(
     camera: Camera, points: Float[Tensor, "frames points 3"]
 ) -> Float[Tensor, "frames points 2"]:
     """Points in the camera's axes -> where they are seen [px]."""
@@ -91,11 +91,11 @@ def look_at(
 
 def render(
     vertices: Float[Tensor, "frames vertices 3"],
-    garb: Garb,
+    clothed_mesh: ClothedMesh,
     outfits: Sequence[Outfit],
     lights: Sequence[Light],
     camera: Camera,
-) -> Picture:
+) -> Rendered:
     """People in the world [m] on the floor z = 0, one a frame.
 
     Outfits and lights are one a frame, or one for all frames. Only the window around the person and
@@ -104,9 +104,9 @@ def render(
     frames, device = len(vertices), str(vertices.device)
     every = [material for outfit in outfits for material in outfit.materials]
     materials = array_of(every, device).reshape((len(outfits), -1))
-    looks = (array_of([outfit.cut for outfit in outfits], device), materials)
+    clothing = (array_of([outfit.cut for outfit in outfits], device), materials)
     sun = torch.tensor([light.direction for light in lights]).to(vertices).expand(frames, 3)
-    worn, normals = _dressed(vertices, garb, looks)
+    worn, normals = _dressed(vertices, clothed_mesh, clothing)
 
     on_floor = worn - sun[:, None] * (worn[..., 2:] / sun[:, None, 2:])
     seen, shadow = seen_by_camera(camera, worn), seen_by_camera(camera, on_floor)
@@ -115,17 +115,17 @@ def render(
     seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
     sunlit, sun_frame = seen_by_the_sun(worn, sun)
     nearest = (
-        nearest_faces(seen, garb, SAMPLES * height, SAMPLES * width),
-        nearest_faces(sunlit, garb, SHADOW_MAP, SHADOW_MAP),
-        nearest_faces(shadow - origin, garb, height, width),
+        nearest_faces(seen, clothed_mesh, SAMPLES * height, SAMPLES * width),
+        nearest_faces(sunlit, clothed_mesh, SHADOW_MAP, SHADOW_MAP),
+        nearest_faces(shadow - origin, clothed_mesh, height, width),
     )
     window = torch.empty(frames, height, width, 5).to(vertices)
     shape = (
-        as_array(garb.faces, wp.vec3i),
+        as_array(clothed_mesh.faces, wp.vec3i),
         *(as_array(each, wp.vec3) for each in (seen, worn, normals)),
     )
     prints = torch.tensor(np.stack([outfit.print for outfit in outfits])).to(vertices)
-    surface = (as_array(garb.places, wp.vec4), *looks, as_array(prints, wp.vec3))
+    surface = (as_array(clothed_mesh.places, wp.vec4), *clothing, as_array(prints, wp.vec3))
     sunlight = (array_of(lights, device), as_array(sun_frame, wp.mat44))
     sight = (*sunlight, as_array(camera.position, wp.vec3), wp.from_torch(window))
     keys = map(wp.from_torch, nearest)
@@ -136,27 +136,32 @@ def render(
 
 def paste(
     window: Float[Tensor, "frames height width 5"], first: Int[Tensor, "frames 2"], camera: Camera
-) -> Picture:
-    """Whole pictures from windows of them, whose left and top are given [px]."""
+) -> Rendered:
+    """Whole images from windows of them, whose left and top are given [px]."""
     frames, height, width, _ = window.shape
     size = (frames, camera.height, camera.width)
-    picture = Picture(*(torch.zeros(*size, *more).to(window) for more in ((3,), (), ())))
+    rendered = Rendered(*(torch.zeros(*size, *more).to(window) for more in ((3,), (), ())))
     for frame, (left, top) in enumerate(first.tolist()):
         place = (frame, slice(top, top + height), slice(left, left + width))
-        picture.colour[place] = window[frame, ..., :3]
-        picture.mask[place] = window[frame, ..., 3]
-        picture.shadow[place] = window[frame, ..., 4]
-    return picture
+        rendered.colour[place] = window[frame, ..., :3]
+        rendered.mask[place] = window[frame, ..., 3]
+        rendered.shadow[place] = window[frame, ..., 4]
+    return rendered
 
 
 def _dressed(
-    vertices: Float[Tensor, "frames vertices 3"], garb: Garb, looks: tuple[wp.array, wp.array]
+    vertices: Float[Tensor, "frames vertices 3"],
+    clothed_mesh: ClothedMesh,
+    clothing: tuple[wp.array, wp.array],
 ) -> tuple[Float[Tensor, "frames vertices 3"], Float[Tensor, "frames vertices 3"]]:
     """Vertices with cloth on them, given cuts and materials, and their normals."""
     worn, normals = torch.empty_like(vertices), torch.empty_like(vertices)
-    mesh = (as_array(vertices, wp.vec3), as_array(garb.faces, wp.vec3i))
-    around = (as_array(garb.faces_of_vertices, wp.int32), as_array(garb.starts, wp.int32))
-    surface = (as_array(garb.places, wp.vec4), *looks)
+    mesh = (as_array(vertices, wp.vec3), as_array(clothed_mesh.faces, wp.vec3i))
+    around = (
+        as_array(clothed_mesh.faces_of_vertices, wp.int32),
+        as_array(clothed_mesh.starts, wp.int32),
+    )
+    surface = (as_array(clothed_mesh.places, wp.vec4), *clothing)
     results = (as_array(worn, wp.vec3), as_array(normals, wp.vec3))
     shape = (len(vertices), vertices.shape[1])
     launch(dress, shape, str(vertices.device), *mesh, *around, *surface, *results)
@@ -164,17 +169,17 @@ def _dressed(
 
 
 def nearest_faces(
-    corners: Float[Tensor, "frames vertices 3"], garb: Garb, height: int, width: int
+    corners: Float[Tensor, "frames vertices 3"], clothed_mesh: ClothedMesh, height: int, width: int
 ) -> Int[Tensor, "frames {height} {width}"]:
     """Keys of the nearest face of each sample, for vertices (x, y) [samples] and depth [m].
 
     A key is EMPTY, or a depth whose bits of FACE_MASK are the face's number.
     """
-    shape, device = (len(corners), len(garb.faces)), str(corners.device)
+    shape, device = (len(corners), len(clothed_mesh.faces)), str(corners.device)
     keys = torch.full((len(corners), height, width), EMPTY.value, dtype=torch.int64).to(
         corners.device
     )
-    mesh = (as_array(corners, wp.vec3), as_array(garb.faces, wp.vec3i))
+    mesh = (as_array(corners, wp.vec3), as_array(clothed_mesh.faces, wp.vec3i))
     launch(rasterise, shape, device, *mesh, wp.from_torch(keys))
     return keys
 
@@ -189,7 +194,7 @@ def seen_by_camera(
 ) -> Float[Tensor, "frames points 3"]:
     """Where vertices are seen [px], and their depth [m]."""
     inside = to_camera(camera, points)
-    return torch.cat([to_picture(camera, inside), inside[..., 2:]], dim=-1)
+    return torch.cat([to_image(camera, inside), inside[..., 2:]], dim=-1)
 
 
 def window_of(
@@ -197,7 +202,7 @@ def window_of(
 ) -> tuple[Int[Tensor, "frames 2"], int, int]:
     """Left and top of the smallest windows that show all corners, and their height and width [px].
 
-    Where a corner is not before the camera the window is the whole picture.
+    Where a corner is not before the camera the window is the whole image.
     """
     size = torch.tensor([camera.width, camera.height]).to(corners)
     before = (corners[..., 2] > NEAREST).all(1)[:, None]
@@ -212,7 +217,7 @@ def window_of(
 def seen_by_the_sun(
     points: Float[Tensor, "frames points 3"], sun: Float[Tensor, "frames 3"]
 ) -> tuple[Float[Tensor, "frames points 3"], Float[Tensor, "frames 4 4"]]:
-    """Vertices in the sun's picture of each person, and the transform into it."""
+    """Vertices in the sun's image of each person, and the transform into it."""
     zero = torch.zeros_like(sun[:, 0])
     centre = (points.amax(1) + points.amin(1)) / 2
     rotation = look_at(sun * 10, torch.zeros_like(sun), zero)

@@ -1,4 +1,4 @@
-"""Single pictures of people without a background: the few of L_prior, and those of the stream."""
+"""Single images of people without a background: the few of L_prior, and those of the stream."""
 
 import math
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ from kinepose.synthetic.body import (
 )
 from kinepose.synthetic.clothing import random_outfit
 from kinepose.synthetic.config import MotionConfig, SceneConfig, SingleImagesConfig
-from kinepose.synthetic.filming import dressed, dressed_painter
 from kinepose.synthetic.lighting import Light, random_light
 from kinepose.synthetic.mocap_clips import DEEPMIMIC_TRAINING
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import Camera, Picture, look_at, render, to_camera, to_picture
-from kinepose.synthetic.stage import Actor, place
+from kinepose.synthetic.renderer import Camera, Rendered, look_at, render, to_camera, to_image
+from kinepose.synthetic.scene import Actor, place
+from kinepose.synthetic.video_frames import dressed, dressed_painter
 
-TAKE = 32
-"""Pictures of one person in one set of clothes that the stream renders at once."""
+SEQUENCE = 32
+"""Images of one person in one set of clothes that the stream renders at once."""
 _MARGIN = 1.1
-"""Side of a stream's picture, in lengths of the bare body in it: clothes and hair stand out."""
-_TAKE_FPS = 2.5
+"""Side of a stream's image, in lengths of the bare body in it: clothes and hair stand out."""
+_SEQUENCE_FPS = 2.5
 """Moments that far apart are different poses."""
 
 
 @dataclass(frozen=True)
 class Renders:
-    """Single pictures of people, each with a camera of its own."""
+    """Single images of people, each with a camera of its own."""
 
     image: UInt8[np.ndarray, "renders size size 3"]
     """On black, already multiplied by the mask."""
@@ -50,7 +50,7 @@ class Renders:
 
 
 def render_prior(count: int, seed: int, size: int) -> Renders:
-    """Pictures of `size` px a side, of different people in poses far apart from one another.
+    """Images of `size` px a side, of different people in poses far apart from one another.
 
     Each is seen from DISTANCE, in units of its own chain of stature, with FOCAL_LENGTH and the
     pelvis exactly in the middle, so that the labels can be met by the fixed camera P. They do
@@ -63,52 +63,59 @@ def render_prior(count: int, seed: int, size: int) -> Renders:
         actor = place(motion, random_person(generator), fps=1.0)
         azimuth = 2 * math.pi * (index + generator.uniform(-0.4, 0.4)) / count
         camera = _prior_camera(generator, actor, azimuth, size)
-        renders.append(_portray(generator, actor, camera, "render", SceneConfig()))
+        renders.append(_render_person(generator, actor, camera, "render", SceneConfig()))
     columns = zip(*(vars(render).values() for render in renders), strict=True)
     return Renders(*map(np.concatenate, columns))
 
 
-def render_take(config: SingleImagesConfig, seed: int, number: int) -> Renders:
-    """TAKE pictures of one person: a part of the endless stream.
+def render_sequence(config: SingleImagesConfig, seed: int, number: int) -> Renders:
+    """SEQUENCE images of one person: a part of the endless stream.
 
     Every moment has a camera of its own, aimed at the middle of the person. The seed and the number
     alone decide what is to be seen.
     """
     generator = np.random.default_rng([seed, number])
-    moves = random_motion(generator, TAKE, _TAKE_FPS, config.motion)
-    actor = place(moves, random_person(generator), _TAKE_FPS)
-    camera = _portrait_cameras(generator, actor, config.size)
+    moves = random_motion(generator, SEQUENCE, _SEQUENCE_FPS, config.motion)
+    actor = place(moves, random_person(generator), _SEQUENCE_FPS)
+    camera = _cameras_around(generator, actor, config.size)
     if generator.random() < config.dressed:
         return _portray_dressed(generator, actor, camera, config.scene)
-    look = "film" if generator.random() < config.film else "render"
-    return _portray(generator, actor, camera, look, config.scene)
+    appearance = "video" if generator.random() < config.video_like else "render"
+    return _render_person(generator, actor, camera, appearance, config.scene)
 
 
-def _portray(
-    generator: np.random.Generator, actor: Actor, camera: Camera, look: str, scene: SceneConfig
+def _render_person(
+    generator: np.random.Generator,
+    actor: Actor,
+    camera: Camera,
+    appearance: str,
+    scene: SceneConfig,
 ) -> Renders:
-    outfit, light = random_outfit(generator, look, scene), random_light(generator, look, scene)
-    garb, vertices = dressed(actor, outfit)
-    picture = render(vertices, garb, [outfit], [light], camera)
-    return _renders(picture, actor, light, camera)
+    outfit, light = (
+        random_outfit(generator, appearance, scene),
+        random_light(generator, appearance, scene),
+    )
+    clothed_mesh, vertices = dressed(actor, outfit)
+    rendered = render(vertices, clothed_mesh, [outfit], [light], camera)
+    return _renders(rendered, actor, light, camera)
 
 
 def _portray_dressed(
     generator: np.random.Generator, actor: Actor, camera: Camera, scene: SceneConfig
 ) -> Renders:
     """Someone with textured skin, hair and clothes."""
-    light = random_light(generator, "film", scene)
+    light = random_light(generator, "video", scene)
     moves, paint = dressed_painter(generator, actor, scene, light)
     return _renders(paint(*moves, camera=camera), actor, light, camera)
 
 
-def _renders(picture: Picture, actor: Actor, light: Light, camera: Camera) -> Renders:
+def _renders(rendered: Rendered, actor: Actor, light: Light, camera: Camera) -> Renders:
     seen = to_camera(camera, actor.joints)
     return Renders(
-        _bytes(picture.colour),
-        _bytes(picture.mask),
-        _bytes(0.7 * light.shadow * picture.shadow),
-        (to_picture(camera, seen) / camera.width * 2 - 1).numpy(),
+        _bytes(rendered.colour),
+        _bytes(rendered.mask),
+        _bytes(0.7 * light.shadow * rendered.shadow),
+        (to_image(camera, seen) / camera.width * 2 - 1).numpy(),
         (seen * 1000).numpy(),
     )
 
@@ -128,7 +135,7 @@ def _prior_camera(
     return Camera(look_at(position, pelvis, roll), position, focal, size, size)
 
 
-def _portrait_cameras(generator: np.random.Generator, actor: Actor, size: int) -> Camera:
+def _cameras_around(generator: np.random.Generator, actor: Actor, size: int) -> Camera:
     """Cameras all around a person, near and far, that look at the middle of the joints."""
     count, lengths = len(actor.joints), stature(actor.joints)
     elevation = torch.from_numpy(generator.normal(8, 15, count).clip(-30, 70)).float().deg2rad()

@@ -101,9 +101,11 @@ def _radii(
     flesh = vertices[torch.isin(body.dominant_bone, torch.tensor(bones))]
     measured = torch.linspace(_TOP, 1, 12)
     right, left = (_leg(joints[None], hip, measured)[0] for hip in (_RIGHT_HIP, _LEFT_HIP))
-    apart = torch.stack([torch.cdist(flesh, at) for at in (right, left, (right + left) / 2)])
+    apart = torch.stack(
+        [torch.cdist(flesh, position) for position in (right, left, (right + left) / 2)]
+    )
     nearest, level = apart.amin(0).min(1)
     radii = torch.zeros(12).scatter_reduce(0, level, nearest, "amax")
-    at = (levels - _TOP) / (1 - _TOP) * 11
-    before = at.long().clamp(max=10)
-    return torch.lerp(radii[before], radii[before + 1], at - before) + _SLACK
+    position = (levels - _TOP) / (1 - _TOP) * 11
+    before = position.long().clamp(max=10)
+    return torch.lerp(radii[before], radii[before + 1], position - before) + _SLACK

@@ -18,7 +18,7 @@ _HAIRSTYLES = {
     "male": ("short01", "short02", "short03", "short04", "afro01"),
 }
 _PLAIN = ("full.male_worksuit01", "hat.fedora", "hat.fedora_cocked")
-"""Garments without a picture, which are always dyed."""
+"""Garments without an image, which are always dyed."""
 _IRISES = ((70, 45, 25), (95, 110, 120), (85, 95, 60), (50, 32, 20))
 
 
@@ -42,7 +42,7 @@ class Style:
 def random_style(generator: np.random.Generator, person: Person, scene: SceneConfig) -> Style:
     """Clothes, hair and skin that suit a person's sex and age."""
     sex = "female" if person.gender > 0.5 else "male"
-    outfit = random_outfit(generator, "film", scene)
+    outfit = random_outfit(generator, "video", scene)
     painted = dict(zip(Covering, outfit.materials, strict=True))
     bare = Material(painted[Covering.SKIN].colour, gloss=float(generator.uniform(0.05, 0.35)))
     skin, tone = _skin(generator, person, sex)

@@ -1,4 +1,4 @@
-"""People in places, filmed: a film, its exact labels, and what a detector makes of it."""
+"""People in places: a video, its exact labels, and what a detector makes of it."""
 
 import csv
 import multiprocessing
@@ -21,12 +21,12 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import MotionConfig, SynthesizeConfig
-from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.mocap_clips import training_clips
 from kinepose.synthetic.motion import roam
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import to_camera, to_picture
-from kinepose.synthetic.stage import film_camera, place
+from kinepose.synthetic.renderer import to_camera, to_image
+from kinepose.synthetic.scene import place, random_camera
+from kinepose.synthetic.video_frames import detect, shoot
 
 LABEL_VERSION = 1
 _LONGEST_STAY = 1.7
@@ -36,26 +36,26 @@ _LONGEST_STAY = 1.7
 def synthesize(config: SynthesizeConfig) -> None:
     """Writes films/*.mp4, labels/*.npz and boxes.csv.
 
-    The seed and a film's number alone decide what is in it, whatever the number of processes.
+    The seed and a video's number alone decide what is in it, whatever the number of processes.
 
     Raises:
-        BadInputError: on settings that make no film, or where nothing can be written.
+        BadInputError: on settings that make no video, or where nothing can be written.
     """
     _check(config)
     check_folder(config.output)
     rows: list[list[str]] = []
-    for film_rows in tqdm(_films(config), "films", config.videos, unit="film"):
-        rows += film_rows
+    for video_rows in tqdm(_videos(config), "videos", config.videos, unit="video"):
+        rows += video_rows
     with _writing(config.output / "boxes.csv") as path, path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["film", "frame", "track", "x0", "y0", "x1", "y1"])
         writer.writerows(rows)
-    print(f"{config.videos} films in {config.output / 'films'}")
+    print(f"{config.videos} videos in {config.output / 'films'}")
 
 
-def _films(config: SynthesizeConfig) -> Iterator[list[list[str]]]:
-    """Writes the films, here or in several processes; yields their rows of boxes.csv in order."""
-    write = partial(_write_film, config)
+def _videos(config: SynthesizeConfig) -> Iterator[list[list[str]]]:
+    """Writes the videos, here or in several processes; yields their rows of boxes.csv in order."""
+    write = partial(_write_video, config)
     workers = min(config.workers or os.cpu_count() or 1, config.videos)
     if workers > 1:
         with multiprocessing.get_context("spawn").Pool(workers, settle_process) as pool:
@@ -76,8 +76,8 @@ def settle_process() -> None:
     cv2.setNumThreads(1)
 
 
-def _write_film(config: SynthesizeConfig, index: int) -> list[list[str]]:
-    """One film and its labels; returns its rows of boxes.csv."""
+def _write_video(config: SynthesizeConfig, index: int) -> list[list[str]]:
+    """One video and its labels; returns its rows of boxes.csv."""
     generator = np.random.default_rng([config.seed, index])
     config, name = _alone(config, index)
     moving = config.camera == "moving" or (config.camera == "mixed" and index % 2 == 1)
@@ -86,13 +86,13 @@ def _write_film(config: SynthesizeConfig, index: int) -> list[list[str]]:
     motion = random_motion(generator, frames, fps, _habits(config.motion, moving, in_place))
     motion = roam(generator, motion, fps, radius=0.1 if in_place else 1.1)
     actor = place(motion, random_person(generator), fps)
-    camera = film_camera(generator, actor, config.size, fps, moving, config.scene)
+    camera = random_camera(generator, actor, config.size, fps, moving, config.scene)
     seen = to_camera(camera, actor.joints)
     rows = []
-    with _film(config, f"{name}.mp4") as write:
-        pictures = shoot(generator, config, actor, camera, moving)
-        for frame, (picture, mask) in enumerate(pictures):
-            write(picture)
+    with _video(config, f"{name}.mp4") as write:
+        images = shoot(generator, config, actor, camera, moving)
+        for frame, (image, mask) in enumerate(images):
+            write(image)
             box = detect(generator, mask)
             if box is not None:
                 rows.append([f"{name}.mp4", str(frame), "0", *(f"{side:.2f}" for side in box)])
@@ -101,7 +101,7 @@ def _write_film(config: SynthesizeConfig, index: int) -> list[list[str]]:
             path,
             frame=np.arange(frames),
             track=np.zeros(frames, np.int64),
-            joints2d=to_picture(camera, seen).numpy(),
+            joints2d=to_image(camera, seen).numpy(),
             joints3d=(seen * 1000).numpy(),
             focal=np.median(camera.focal.numpy()),
             focal_by_frame=camera.focal.numpy(),
@@ -113,7 +113,7 @@ def _write_film(config: SynthesizeConfig, index: int) -> list[list[str]]:
 
 
 def _alone(config: SynthesizeConfig, index: int) -> tuple[SynthesizeConfig, str]:
-    """The settings and the name of one film, which shows one motion only if motions are apart."""
+    """The settings and the name of one video, which shows one motion only if motions are apart."""
     if not config.motion.apart:
         return config, f"{config.name}_{index:04d}"
     names = config.motion.only or training_clips()
@@ -135,21 +135,21 @@ def _habits(motion: MotionConfig, moving: bool, in_place: bool) -> MotionConfig:
 
 
 @contextmanager
-def _film(config: SynthesizeConfig, name: str) -> Generator[Callable[[np.ndarray], None]]:
-    """A function that appends a frame to a film that appears once it is complete."""
+def _video(config: SynthesizeConfig, name: str) -> Generator[Callable[[np.ndarray], None]]:
+    """A function that appends a frame to a video that appears once it is complete."""
     # x264's macroblock tree computes other bytes on other processors, and with AVX-512 by chance.
     options = {"preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
     options["crf"] = str(config.scene.compression)
     path, size = config.output / "films" / name, config.size
-    with _writing(path) as unfinished, av.open(str(unfinished), "w", format="mp4") as film:
-        stream = film.add_stream("libx264", rate=config.fps, options=options)
+    with _writing(path) as unfinished, av.open(str(unfinished), "w", format="mp4") as video:
+        stream = video.add_stream("libx264", rate=config.fps, options=options)
         stream.width, stream.height, stream.pix_fmt = size, size, "yuv420p"
 
-        def write(picture: np.ndarray) -> None:
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        def write(image: np.ndarray) -> None:
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
 
         yield write
-        film.mux(stream.encode())
+        video.mux(stream.encode())
 
 
 @contextmanager
@@ -162,6 +162,6 @@ def _writing(path: Path) -> Generator[Path]:
 
 
 def _check(config: SynthesizeConfig) -> None:
-    """Raises BadInputError on settings that make no film."""
+    """Raises BadInputError on settings that make no video."""
     if config.scene.backgrounds is not None:
         read_photographs(config.scene.backgrounds)

@@ -121,10 +121,10 @@ def lift(
     distance = lifts[vertex]
     if vertex < skin and distance == 0.0:
         distance = thickness_at(places[vertex], cut[0], materials)
-    at = bare[frame, vertex] + normal * distance
-    worn[frame, vertex] = at
+    position = bare[frame, vertex] + normal * distance
+    worn[frame, vertex] = position
     if vertex >= hair:
-        normal = wp.normalize(at - heads[frame])
+        normal = wp.normalize(position - heads[frame])
     normals[frame, vertex] = normal
 
 
@@ -209,7 +209,7 @@ def shade_textured(
     lights: wp.array(dtype=LightStruct),
     sun_frames: wp.array(dtype=wp.mat44),
     eyes: wp.array(dtype=wp.vec3),
-    picture: wp.array4d(dtype=wp.float32),
+    image: wp.array4d(dtype=wp.float32),
 ):
     """Colour, mask and the floor's shadow of one pixel, the mean of its samples.
 
@@ -259,9 +259,9 @@ def shade_textured(
                     number = covering_at(place, cut[0])
                     if number == FEATURE:
                         number = SKIN
-                at = texture[face, 0] * u + texture[face, 1] * v + texture[face, 2] * w
+                position = texture[face, 0] * u + texture[face, 1] * v + texture[face, 2] * w
                 level = _level(face, texture, a, b, c, PIXEL)
-                texel = _sampled(texels, layer, level, at)
+                texel = _sampled(texels, layer, level, position)
                 bare = _dyed(texel, dyes[number], materials[number], place, prints)
                 eye = wp.normalize(eyes[frame] - point)
                 sunlit = 1.0 - light.shadow * (1.0 - sunlight(point, frame, sun_frames, sun_keys))
@@ -271,12 +271,12 @@ def shade_textured(
                 colour += weight * sample
                 mask += weight
     for k in range(3):
-        picture[frame, row, column, k] = colour[k]
-    picture[frame, row, column, 3] = mask
+        image[frame, row, column, k] = colour[k]
+    image[frame, row, column, 3] = mask
     shadow = 0.0
     if floor_keys[frame, row, column] < EMPTY:
         shadow = 1.0
-    picture[frame, row, column, 4] = shadow
+    image[frame, row, column, 4] = shadow
 
 
 @wp.func

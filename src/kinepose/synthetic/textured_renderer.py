@@ -1,4 +1,4 @@
-"""Pictures of people with textured skin, hair and clothes."""
+"""Images of people with textured skin, hair and clothes."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from kinepose.synthetic.clothing import Covering
-from kinepose.synthetic.clothing_mesh import Garb, garb_of
+from kinepose.synthetic.clothing_mesh import ClothedMesh, clothed_mesh_of
 from kinepose.synthetic.garments import load_wardrobe, wear
 from kinepose.synthetic.kernels import EMPTY, SAMPLES, SHADOW_MAP, array_of
 from kinepose.synthetic.lighting import Light
 from kinepose.synthetic.renderer import (
     Camera,
-    Picture,
+    Rendered,
     as_array,
     launch,
     paste,
@@ -39,7 +39,7 @@ class Dressed:
 
     rest: Float[Tensor, "vertices 3"]
     bone_weights: Float[Tensor, "vertices bones"]
-    garb: Garb
+    clothed_mesh: ClothedMesh
     lifts: Float[Tensor, " vertices"]
     """How far vertices are moved along their normals [m]."""
     texture: Float[Tensor, "faces 3 2"]
@@ -78,7 +78,7 @@ def dress(style: Style, coefficients: Float[Tensor, " shapes"]) -> Dressed:
     return Dressed(
         rest=joined["rest"],
         bone_weights=joined["bone_weights"],
-        garb=garb_of(torch.cat(faces).to(torch.int32), joined["places"]),
+        clothed_mesh=clothed_mesh_of(torch.cat(faces).to(torch.int32), joined["places"]),
         lifts=torch.cat(lifts),
         texture=torch.cat([part.surface.texture for part in parts]),
         layers=layers.to(torch.int32),
@@ -108,11 +108,11 @@ def render_dressed(
     style: Style,
     light: Light,
     camera: Camera,
-) -> Picture:
+) -> Rendered:
     """One person in the world [m] on the floor z = 0, the middle of whose head is known."""
-    frames, garb = len(vertices), dressed.garb
-    looks = (array_of([style.cut], "cpu"), array_of(style.materials, "cpu"))
-    worn, normals = _lifted(dressed, vertices, heads, looks)
+    frames, clothed_mesh = len(vertices), dressed.clothed_mesh
+    clothing = (array_of([style.cut], "cpu"), array_of(style.materials, "cpu"))
+    worn, normals = _lifted(dressed, vertices, heads, clothing)
     sun = torch.tensor(light.direction).expand(frames, 3)
     on_floor = worn - sun[:, None] * (worn[..., 2:] / sun[:, None, 2:])
     seen, shadow = seen_by_camera(camera, worn), seen_by_camera(camera, on_floor)
@@ -120,7 +120,7 @@ def render_dressed(
     origin = torch.nn.functional.pad(first, (0, 1))[:, None].to(seen)
     seen = (seen - origin) * seen.new_tensor([SAMPLES, SAMPLES, 1.0])
     sunlit, sun_frame = seen_by_the_sun(worn, sun)
-    faces = (as_array(garb.faces, wp.vec3i), as_array(dressed.texture, wp.vec2))
+    faces = (as_array(clothed_mesh.faces, wp.vec3i), as_array(dressed.texture, wp.vec2))
     layers, texels = as_array(dressed.layers, wp.int32), as_array(dressed.texels, wp.uint8)
     surface = (*faces, layers, as_array(dressed.cutout, wp.int32), texels)
     nearest = (
@@ -136,8 +136,8 @@ def render_dressed(
         (frames, height, width),
         "cpu",
         *map(wp.from_torch, nearest),
-        *(*faces, layers, texels, *shape, as_array(garb.places, wp.vec4)),
-        *(looks[0], as_array(dressed.surfaces, wp.int32), looks[1]),
+        *(*faces, layers, texels, *shape, as_array(clothed_mesh.places, wp.vec4)),
+        *(clothing[0], as_array(dressed.surfaces, wp.int32), clothing[1]),
         *(array_of(style.dyes, "cpu"), as_array(prints, wp.vec3), array_of([light], "cpu")),
         *(as_array(sun_frame, wp.mat44), as_array(camera.position, wp.vec3)),
         wp.from_torch(window),
@@ -157,18 +157,25 @@ def _lifted(
     dressed: Dressed,
     vertices: Float[Tensor, "frames vertices 3"],
     heads: Float[Tensor, "frames 3"],
-    looks: tuple[wp.array, wp.array],
+    clothing: tuple[wp.array, wp.array],
 ) -> tuple[Float[Tensor, "frames vertices 3"], Float[Tensor, "frames vertices 3"]]:
     """Vertices moved along their normals, and these normals."""
-    worn, normals, garb = torch.empty_like(vertices), torch.empty_like(vertices), dressed.garb
+    worn, normals, clothed_mesh = (
+        torch.empty_like(vertices),
+        torch.empty_like(vertices),
+        dressed.clothed_mesh,
+    )
     launch(
         lift,
         (len(vertices), vertices.shape[1]),
         "cpu",
-        *(as_array(vertices, wp.vec3), as_array(garb.faces, wp.vec3i)),
-        *(as_array(garb.faces_of_vertices, wp.int32), as_array(garb.starts, wp.int32)),
-        *(as_array(garb.places, wp.vec4), as_array(dressed.lifts, wp.float32)),
-        *(as_array(heads, wp.vec3), dressed.skin, dressed.hair, *looks),
+        *(as_array(vertices, wp.vec3), as_array(clothed_mesh.faces, wp.vec3i)),
+        *(
+            as_array(clothed_mesh.faces_of_vertices, wp.int32),
+            as_array(clothed_mesh.starts, wp.int32),
+        ),
+        *(as_array(clothed_mesh.places, wp.vec4), as_array(dressed.lifts, wp.float32)),
+        *(as_array(heads, wp.vec3), dressed.skin, dressed.hair, *clothing),
         *(as_array(worn, wp.vec3), as_array(normals, wp.vec3)),
     )
     return worn, normals

@@ -1,4 +1,4 @@
-"""Photographed surfaces: colours of skin, hair and cloth as pyramids of ever coarser pictures."""
+"""Photographed surfaces: colours of skin, hair and cloth as pyramids of ever coarser images."""
 
 import functools
 from importlib.resources import files
@@ -17,9 +17,9 @@ LEVELS = 8
 def load_texture(name: str) -> UInt8[np.ndarray, "texels 4"]:
     """One of the package's textures as a pyramid in red, green, blue and opacity."""
     data = (files("kinepose.synthetic") / "assets" / "textures" / f"{name}.webp").read_bytes()
-    picture = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
-    kind = cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGBA
-    return pyramid(cv2.cvtColor(picture, kind))
+    image = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+    kind = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGBA
+    return pyramid(cv2.cvtColor(image, kind))
 
 
 @functools.lru_cache(maxsize=16)
@@ -35,13 +35,13 @@ def eye_texture(iris: tuple[int, int, int]) -> UInt8[np.ndarray, "texels 4"]:
     return pyramid(eye)
 
 
-def pyramid(picture: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "texels 4"]:
-    """All levels of a picture, one after the other, each row by row.
+def pyramid(image: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "texels 4"]:
+    """All levels of an image, one after the other, each row by row.
 
     What is transparent has the colour of what is near, lest black shine through at the borders.
     """
-    opaque = picture[..., 3].min() == 255
-    levels = [picture if opaque else _premultiplied(picture)]
+    opaque = image[..., 3].min() == 255
+    levels = [image if opaque else _premultiplied(image)]
     while len(levels) < LEVELS:
         side = levels[-1].shape[0] // 2
         levels.append(cv2.resize(levels[-1], (side, side), interpolation=cv2.INTER_AREA))
@@ -59,6 +59,6 @@ def pyramid(picture: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "tex
     return (255 * np.concatenate(filled[::-1]) + 0.5).clip(0, 255).astype(np.uint8)
 
 
-def _premultiplied(picture: UInt8[np.ndarray, "side side 4"]) -> Float[np.ndarray, "side side 4"]:
-    values = picture.astype(np.float32) / 255
+def _premultiplied(image: UInt8[np.ndarray, "side side 4"]) -> Float[np.ndarray, "side side 4"]:
+    values = image.astype(np.float32) / 255
     return np.concatenate([values[..., :3] * values[..., 3:], values[..., 3:]], axis=-1)

@@ -77,7 +77,7 @@ class TrainConfig(Settings):
     unpaired_rate: Weight = 0.1
     """Learning rate of L_UNP, relative to the others': it has no pixels to hold on to."""
     smallest_spread: Weight = 5e-3
-    """A run stops whose poses differ less than that over pictures, having become one; 0: never."""
+    """A run stops whose poses differ less than that over images, having become one; 0: never."""
     gradient_clip: Weight = 1.0
     """Largest norm of the gradient; 0 means no limit."""
     pixel_weight: Weight = 1.0
@@ -102,7 +102,7 @@ class TrainConfig(Settings):
     stream: StreamConfig = field(default_factory=StreamConfig)
     """Further renders, made while training runs."""
     backgrounds: Annotated[Path | None, Reads()] = None
-    """Folder of pictures for the renders' backgrounds and for B_r, beside those of D_p and made-up
+    """Folder of images for the renders' backgrounds and for B_r, beside those of D_p and made-up
     ones."""
     rotation: Annotated[float, Interval(ge=0.0, le=180.0)] = 30.0
     """Largest in-plane rotation of the renders and of T in L_UNP [degrees]."""
@@ -113,8 +113,8 @@ class TrainConfig(Settings):
     """Learn this many renders by heart, without augmentation, and score them: a check."""
     checkpoint_minutes: Minutes = 2.0
     """Time between checkpoints."""
-    picture_every: Some = 500
-    """Iterations between the saved arrays behind the report's pictures."""
+    image_every: Some = 500
+    """Iterations between the saved arrays behind the report's images."""
     device: Device = "auto"
     threads: Threads = 0
     """CPU threads of torch; 0 leaves torch's choice."""

@@ -83,15 +83,15 @@ class Loss:
 
 
 def on_device(model: Model, batch: Batch) -> Batch:
-    """A dataclass of tensors, on the model's device; pictures lie there as its weights do."""
+    """A dataclass of tensors, on the model's device; images lie there as its weights do."""
     device = next(model.parameters()).device
     moved = {k: v if v is None else send(v, device) for k, v in vars(batch).items()}
-    pictures = {
+    images = {
         k: v.contiguous(memory_format=torch.channels_last)
         for k, v in moved.items()
         if v is not None and v.ndim == 4
     }
-    return type(batch)(**moved | pictures)
+    return type(batch)(**moved | images)
 
 
 def _prior(turn: Turn) -> Terms:

@@ -1,4 +1,4 @@
-"""What a run learns from: renders, poses without pictures, clips, labels, backgrounds."""
+"""What a run learns from: renders, poses without images, clips, labels, backgrounds."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Materials:
     renders: RenderBatches | None = None
     """Crops of a long training, in place of the prior's."""
     poses: Float[Tensor, "moments 17 3"] | None = None
-    """Without pictures, in the world [m]."""
+    """Without images, in the world [m]."""
 
 
 def gather(config: TrainConfig, device: torch.device) -> Materials:
@@ -67,7 +67,7 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
     if config.stream.renders and not config.overfit:
         folder = config.stream.folder or config.output / "renders"
         paths = render_ahead(config.stream, config.prior_seed, folder)
-        places = backgrounds.pictures.permute(0, 2, 3, 1).cpu().numpy()
+        places = backgrounds.images.permute(0, 2, 3, 1).cpu().numpy()
         size = config.model.image_size
         renders = RenderBatches(
             config.stream,

@@ -1,4 +1,4 @@
-"""What a run says of itself while it trains: its log, its pictures, and whether it went wrong."""
+"""What a run says of itself while it trains: its log, its images, and whether it went wrong."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from kinepose.run_folder import read_log
 from kinepose.training.checkpoint import Run
 from kinepose.training.losses import Loss, on_device
 from kinepose.training.materials import Materials
-from kinepose.training.snapshots import save_pictures
+from kinepose.training.snapshots import save_images
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def summarise(run: Run, losses: list[Loss]) -> None:
 
 
 def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
-    """The pairs of all pictures of a run: of D_p, else the renders with themselves."""
+    """The pairs of all images of a run: of D_p, else the renders with themselves."""
     config, clips = run.config, materials.clips
     size, generator = config.model.image_size, torch.Generator().manual_seed(config.seed)
     if clips is not None and len(clips.paired):
@@ -83,18 +83,18 @@ def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
 
 
 @torch.compiler.set_stance("force_eager")
-def picture_run(run: Run, materials: Materials) -> None:
-    """Leave the arrays behind the report's pictures."""
-    path = run.config.output / "pictures" / f"step_{run.step:08d}.npz"
-    save_pictures(run.model, on_device(run.model, _fixed_pairs(run, materials)), path)
+def image_run(run: Run, materials: Materials) -> None:
+    """Leave the arrays behind the report's images."""
+    path = run.config.output / "images" / f"step_{run.step:08d}.npz"
+    save_images(run.model, on_device(run.model, _fixed_pairs(run, materials)), path)
 
 
 @torch.compiler.set_stance("force_eager")
 @torch.no_grad()
 def check_spread(run: Run, materials: Materials) -> None:
-    """Stop a run whose encoder says the same of every render, or of every film.
+    """Stop a run whose encoder says the same of every render, or of every video.
 
-    The spread is the standard deviation of joints over pictures: of p_2D [half crop sides] or of
+    The spread is the standard deviation of joints over images: of p_2D [half crop sides] or of
     p_3D [canonical].
     """
     if run.step <= run.config.warm_up:
@@ -102,7 +102,7 @@ def check_spread(run: Run, materials: Materials) -> None:
     device = next(run.model.parameters()).device
     seen = {"renders": plain_batch(materials.prior, run.config.model.image_size).images}
     if materials.clips is not None and len(materials.clips.paired) > 1:
-        seen["films"] = _fixed_pairs(run, materials).target
+        seen["videos"] = _fixed_pairs(run, materials).target
     for name, images in seen.items():
         poses = run.model.eval().predict(images.to(device))
         spread = min(
@@ -112,6 +112,6 @@ def check_spread(run: Run, materials: Materials) -> None:
         if spread < run.config.smallest_spread:
             raise TrainingError(
                 f"step {run.step}: all poses have become one (spread {spread:.2g} over "
-                f"{len(images)} pictures of {name}); the last checkpoint is in "
+                f"{len(images)} images of {name}); the last checkpoint is in "
                 f"{run.config.output}"
             )

@@ -1,4 +1,4 @@
-"""The arrays behind a run's pictures, for the report and the figures to draw."""
+"""The arrays behind a run's images, for the report and the figures to draw."""
 
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ TRANSFER_POSES, TRANSFER_APPEARANCES, TRANSFER_BACKGROUNDS = 4, 3, 2
 
 
 @torch.no_grad()
-def save_pictures(model: Model, pairs: PairBatch, path: Path) -> None:
+def save_images(model: Model, pairs: PairBatch, path: Path) -> None:
     """Reconstructions of pairs, and the grid of pose, clothes and background of different ones.
 
-    The grid is the paper's Fig. 3. Pictures are RGB from 0 to 255, channels last; maps keep their
+    The grid is the paper's Fig. 3. Images are RGB from 0 to 255, channels last; maps keep their
     channels first.
     """
     assert pairs.background is not None
@@ -33,7 +33,7 @@ def save_pictures(model: Model, pairs: PairBatch, path: Path) -> None:
         "joints2d": poses.joints2d.cpu().numpy(),
         "joints3d": poses.joints3d.cpu().numpy(),
         "reconstruction": to_bytes(model.paint(poses.joints2d, appearance, pairs.background)),
-        **transfer_pictures(
+        **transfer_images(
             model,
             pairs.target[:TRANSFER_POSES],
             pairs.source[-TRANSFER_APPEARANCES:],
@@ -44,7 +44,7 @@ def save_pictures(model: Model, pairs: PairBatch, path: Path) -> None:
         np.savez_compressed(temporary, **arrays)
 
 
-def transfer_pictures(
+def transfer_images(
     model: Model,
     poses: Float[Tensor, "poses 3 size size"],
     people: Float[Tensor, "people 3 size size"],
@@ -75,12 +75,12 @@ def transfer_pictures(
 def maps_of(
     model: Model, joints2d: Float[Tensor, "count 17 2"]
 ) -> UInt8[np.ndarray, "count 33 rows columns"]:
-    """T_m as pictures, 0 to 255."""
+    """T_m as images, 0 to 255."""
     return (model.maps(joints2d).clamp(0, 1) * 255).byte().cpu().numpy()
 
 
 def to_bytes(
     images: Float[Tensor, "*batch 3 size size"],
 ) -> UInt8[np.ndarray, "*batch size size 3"]:
-    """Pictures of 0 to 1 as RGB from 0 to 255, channels last."""
+    """Images of 0 to 1 as RGB from 0 to 255, channels last."""
     return (images.clamp(0, 1) * 255).round().byte().movedim(-3, -1).cpu().numpy()

@@ -35,8 +35,8 @@ from kinepose.training.materials import Materials, gather
 from kinepose.training.monitor import (
     Outcome,
     check_spread,
+    image_run,
     log_outcomes,
-    picture_run,
     summarise,
 )
 from kinepose.training.schedule import learning_rate, new_optimiser, only_paints, plan, whose_turn
@@ -53,7 +53,7 @@ def train(config: TrainConfig, watch: Watch | None = None, losses: Sequence[Loss
 
     Processes that torchrun started share every batch; the first one writes.
 
-    Whoever watches sees the run every `picture_every` iterations, before the checkpoint that is
+    Whoever watches sees the run every `image_every` iterations, before the checkpoint that is
     then made, and may end it.
 
     `losses` are those there are, of which the settings choose: one of your own goes behind LOSSES.
@@ -149,13 +149,13 @@ def _loop(run: Run, materials: Materials, losses: list[Loss], watch: Watch | Non
             progress.update()
             if math.isfinite(limit):
                 progress.set_postfix_str(f"{max(0.0, limit - run.seconds) / 60:.1f} min left")
-            shown = run.step % config.picture_every == 0
+            shown = run.step % config.image_every == 0
             due = time.monotonic() - saved > config.checkpoint_minutes * 60
             if shown or due or len(unread) == READ_EVERY:
                 log_outcomes(run, unread, log)
             if shown:
                 check_spread(run, materials)
-                picture_run(run, materials)
+                image_run(run, materials)
                 if watch is not None and not watch(run):
                     break
             if due or (shown and watch is not None):
@@ -164,7 +164,7 @@ def _loop(run: Run, materials: Materials, losses: list[Loss], watch: Watch | Non
                 saved = time.monotonic()
         log_outcomes(run, unread, log)
     save(run)
-    picture_run(run, materials)
+    image_run(run, materials)
     if not rank():
         summarise(run, losses)
 

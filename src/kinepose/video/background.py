@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from kinepose.video.display import Picture
+from kinepose.video.display import ImageArray
 
 PERSON_SHARE = 0.2
-"""Largest share of the picture that human action changes; the paper: 10 to 20 %."""
+"""Largest share of the image that human action changes; the paper: 10 to 20 %."""
 STILL_CAMERA = 12.0
 """Background motion up to which a camera counts as still [0 to 255]."""
 _MOTION_SAMPLES = 16
@@ -26,7 +26,7 @@ _EVIDENCE = 0.1
 _FEWEST_SEEN = 3
 """... their number, in which a pixel must lie outside all people to be known."""
 _BAND_BYTES = 2**19
-"""The median is taken of bands of the picture whose samples fill this, a processor's cache."""
+"""The median is taken of bands of the image whose samples fill this, a processor's cache."""
 _BOX_MARGIN = 0.05
 """Boxes are widened by this on each side, in their longer sides, before they count as people."""
 
@@ -59,13 +59,13 @@ def background_motion(thumbnails: UInt8[np.ndarray, "frames height width 3"]) ->
 class Background:
     """An estimate of the scene without people, for the frames of a clip around one moment."""
 
-    picture: Picture
+    image: ImageArray
     known: Bool[np.ndarray, "height width"]
-    """Where people left the pixel free often enough; elsewhere a person may be in the picture."""
+    """Where people left the pixel free often enough; elsewhere a person may be in the image."""
 
 
 def estimate_background(
-    samples: Sequence[Picture], people: Sequence[Float[np.ndarray, "_ 4"]]
+    samples: Sequence[ImageArray], people: Sequence[Float[np.ndarray, "_ 4"]]
 ) -> Background:
     """B_t: the median of frames, at each pixel over those in which it lies outside all boxes [px].
 
@@ -115,15 +115,15 @@ def plan_windows(times: Sequence[float], length: float, frame_bytes: int) -> tup
 
 
 def gather_backgrounds(
-    images: Iterable[tuple[int, Picture]],
+    images: Iterable[tuple[int, ImageArray]],
     windows: Sequence[Window],
     people_at: Callable[[int], Float[np.ndarray, "_ 4"]],
-) -> Iterator[tuple[int, Picture, list[Background]]]:
+) -> Iterator[tuple[int, ImageArray, list[Background]]]:
     """A clip's frames with their places, each with the estimates of the windows that end by it.
 
     No more frames are held than one window samples.
     """
-    held: dict[int, Picture] = {}
+    held: dict[int, ImageArray] = {}
     done = 0
     for place, image in images:
         ahead = windows[done:]
@@ -143,8 +143,8 @@ def gather_backgrounds(
 
 
 def masked_median(
-    samples: Sequence[Picture], counted: Sequence[Bool[np.ndarray, "height width"]]
-) -> Picture:
+    samples: Sequence[ImageArray], counted: Sequence[Bool[np.ndarray, "height width"]]
+) -> ImageArray:
     """The (lower) median of each value over the samples that count at its pixel.
 
     Found bit by bit from the highest: the median is at least b if fewer than half lie below b.
@@ -168,7 +168,7 @@ def masked_median(
 
 
 def unknown_share(known: Bool[np.ndarray, "height width"], box: Float[np.ndarray, " 4"]) -> float:
-    """Share of a box's pixels, as far as it lies in the picture, without a known background."""
+    """Share of a box's pixels, as far as it lies in the image, without a known background."""
     x0, y0, x1, y1 = _corners(box, known.shape)
     inside = known[y0:y1, x0:x1]
     return float(1 - inside.mean()) if inside.size else 0.0
@@ -189,7 +189,7 @@ def _pixels(box: Float[np.ndarray, " 4"], size: tuple[int, int]) -> tuple[slice,
 
 
 def _corners(box: Float[np.ndarray, " 4"], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The box in whole pixels, cut to a picture of (height, width)."""
+    """The box in whole pixels, cut to an image of (height, width)."""
     height, width = size
     x0, x1 = (int(v) for v in np.clip([np.floor(box[0]), np.ceil(box[2])], 0, width))
     y0, y1 = (int(v) for v in np.clip([np.floor(box[1]), np.ceil(box[3])], 0, height))

@@ -1,4 +1,4 @@
-"""Boxes of people as a CSV: ours, and those of somebody else's tracker, checked with the film."""
+"""Boxes of people as a CSV: ours, and those of somebody else's tracker, checked with the video."""
 
 import csv
 import re
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.errors import BadInputError, FilmWarning
+from kinepose.errors import BadInputError, VideoWarning
 from kinepose.files import regular_file, replacing
-from kinepose.video.reading import FilmInfo, Frame
+from kinepose.video.reading import Frame, VideoInfo
 from kinepose.video.tracking import Track
 
 FileBoxes = dict[int, dict[int, Float[np.ndarray, " 4"]]]
@@ -20,9 +20,9 @@ _WHOLE = re.compile(r" *[+-]?[0-9]{1,20} *")
 _COLUMNS = ("frame", "track", "x0", "y0", "x1", "y1")
 _LARGEST_NUMBER = 2**31 - 1
 _MOST_INSIDE = 0.75
-"""Share of its area that a box has in the picture of its own film at least, usually."""
+"""Share of its area that a box has in the image of its own video at least, usually."""
 _FARTHEST = 1e5
-"""From a picture's corner to a side of a box [px]."""
+"""From an image's corner to a side of a box [px]."""
 
 
 def read_boxes(
@@ -31,17 +31,17 @@ def read_boxes(
     size: tuple[int, int] | None = None,
     least_score: float = 0.0,
 ) -> dict[str, FileBoxes]:
-    """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by film; '' where it names none.
+    """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by video; '' where it names none.
 
-    With `only`, the boxes of other films stay unread: a benchmark has a million. With `size`, the
-    width and height of that film, the middle of each box lies in its picture; a FilmWarning says if
+    With `only`, the boxes of other videos stay unread: a benchmark has a million. With `size`, the
+    width and height of that video, the middle of each box lies in its image; a VideoWarning says if
     most of them reach far over its edge. Rows whose `score`, a column that may be there, is below
-    the least are left out, and counted in a FilmWarning.
+    the least are left out, and counted in a VideoWarning.
 
     Raises:
         BadInputError: with the number of the first line that is wrong, and how to mend it.
     """
-    films: dict[str, FileBoxes] = {}
+    videos: dict[str, FileBoxes] = {}
     unsure = 0
     try:
         with regular_file(path).open(newline="", encoding="utf-8-sig") as file:
@@ -51,9 +51,9 @@ def read_boxes(
             for row in reader:
                 if not any((value or "").strip() for name, value in row.items() if name):
                     continue
-                film = (row.get("film") or "").strip()
-                tracks = films.setdefault(film, {})
-                if only is not None and film not in ("", only):
+                video = (row.get("film") or "").strip()
+                tracks = videos.setdefault(video, {})
+                if only is not None and video not in ("", only):
                     continue
                 try:
                     frame, track, box = _parse_row(row)
@@ -73,17 +73,17 @@ def read_boxes(
     except (OSError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BadInputError(f"cannot read boxes from {path}: {reason}") from error
-    if not films:
+    if not videos:
         raise BadInputError(f"{path} holds no boxes")
     if size is not None:
-        _warn_of_edges(path, films, size)
+        _warn_of_edges(path, videos, size)
     if unsure:
         message = f"{path.name}: {unsure} boxes with a score below {least_score:g} are left out"
-        warnings.warn(message, FilmWarning, stacklevel=2)
-    return films
+        warnings.warn(message, VideoWarning, stacklevel=2)
+    return videos
 
 
-def write_boxes(path: Path, film: str, tracks: Sequence[Track]) -> None:
+def write_boxes(path: Path, video: str, tracks: Sequence[Track]) -> None:
     """A CSV that read_boxes reads, with a column score, in the order of the frames.
 
     Raises:
@@ -101,13 +101,13 @@ def write_boxes(path: Path, film: str, tracks: Sequence[Track]) -> None:
         ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["film", *_COLUMNS, "score"])
-            writer.writerows([film, *row] for row in sorted(rows))
+            writer.writerows([video, *row] for row in sorted(rows))
     except OSError as error:
         raise BadInputError(f"cannot write boxes to {path}: {error.strerror}") from error
 
 
-def check_end(from_file: FileBoxes, frames: list[int], path: Path | None, info: FilmInfo) -> None:
-    """That no box of a file lies behind the film's end, unless that could not be decoded.
+def check_end(from_file: FileBoxes, frames: list[int], path: Path | None, info: VideoInfo) -> None:
+    """That no box of a file lies behind the video's end, unless that could not be decoded.
 
     Raises:
         BadInputError: if one does.
@@ -120,12 +120,12 @@ def check_end(from_file: FileBoxes, frames: list[int], path: Path | None, info: 
     if latest >= count:
         raise BadInputError(
             f"{path} has a box in frame {latest}, but the frames of {info.name} count from "
-            f"0 to {count - 1}: is the table of another film, or does it count from 1?"
+            f"0 to {count - 1}: is the table of another video, or does it count from 1?"
         )
 
 
 def check_boxes(boxes: dict[int, Float[np.ndarray, " _"]], frame: Frame, path: Path | None) -> None:
-    """That each of some boxes of a file lies in its picture.
+    """That each of some boxes of a file lies in its image.
 
     Raises:
         BadInputError: if one does not.
@@ -135,9 +135,7 @@ def check_boxes(boxes: dict[int, Float[np.ndarray, " _"]], frame: Frame, path: P
         try:
             check_place(box[:4], (width, height))
         except ValueError as error:
-            raise BadInputError(
-                f"{path}, track {track} in picture {frame.index}: {error}"
-            ) from error
+            raise BadInputError(f"{path}, track {track} in image {frame.index}: {error}") from error
 
 
 def _check_columns(path: Path, names: list[str]) -> None:
@@ -201,10 +199,10 @@ def _score(row: dict[str, str]) -> float:
     return score
 
 
-def _warn_of_edges(path: Path, films: dict[str, FileBoxes], size: tuple[int, int]) -> None:
-    """Say if most boxes of one film lie in its picture by their middles alone."""
+def _warn_of_edges(path: Path, videos: dict[str, FileBoxes], size: tuple[int, int]) -> None:
+    """Say if most boxes of one video lie in its image by their middles alone."""
     held = [
-        box for tracks in films.values() for frames in tracks.values() for box in frames.values()
+        box for tracks in videos.values() for frames in tracks.values() for box in frames.values()
     ]
     boxes = np.stack(held) if held else np.zeros((0, 4))
     inside = boxes.clip(0, [*size, *size])
@@ -212,18 +210,18 @@ def _warn_of_edges(path: Path, films: dict[str, FileBoxes], size: tuple[int, int
     far = int((share < _MOST_INSIDE).sum())
     if 2 * far > len(boxes):
         message = (
-            f"{path.name}: {far} of {len(boxes)} boxes reach far over the edge of the picture of "
-            f"{size[0]} x {size[1]} px: is the table of another size of the film?"
+            f"{path.name}: {far} of {len(boxes)} boxes reach far over the edge of the image of "
+            f"{size[0]} x {size[1]} px: is the table of another size of the video?"
         )
-        warnings.warn(message, FilmWarning, stacklevel=3)
+        warnings.warn(message, VideoWarning, stacklevel=3)
 
 
 def check_place(box: Float[np.ndarray, " 4"], size: tuple[int, int]) -> None:
-    """That most of a box may lie in the picture."""
+    """That most of a box may lie in the image."""
     middle = (box[:2] + box[2:]) / 2
     if not ((middle >= 0) & (middle <= size)).all():
         raise ValueError(
             f"the box x {box[0]:g} to {box[2]:g}, y {box[1]:g} to {box[3]:g} is outside the "
-            f"picture of {size[0]} x {size[1]} px: is the table of another size of the film? "
-            "Boxes are in px of the film as it is shown"
+            f"image of {size[0]} x {size[1]} px: is the table of another size of the video? "
+            "Boxes are in px of the video as it is shown"
         )

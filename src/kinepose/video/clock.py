@@ -1,4 +1,4 @@
-"""When the frames of a film are shown."""
+"""When the frames of a video are shown."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import av
 from av.format import Flags
 
-from kinepose.errors import FilmWarning
+from kinepose.errors import VideoWarning
 from kinepose.video.containers import has_no_times, stated_fps
 
 _BACK, _FORTH = 0.1, 10.0
@@ -24,8 +24,8 @@ def timed(
     """Frames in the order of being shown: when, since the first one, and for how long [s].
 
     No frame comes before the one before it. In streams that are cut and joined as they are (MPEG-TS
-    and -PS) the clock may leap: as in players, time goes on at the film's rate. A film without
-    times has its rate; a FilmWarning says where these are guessed.
+    and -PS) the clock may leap: as in players, time goes on at the video's rate. A video without
+    times has its rate; a VideoWarning says where these are guessed.
     """
     fps = stated_fps(container, stream)
     counts, joins = has_no_times(container), bool(container.format.flags & Flags.ts_discont.value)
@@ -52,4 +52,4 @@ def timed(
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, FilmWarning, stacklevel=3)
+    warnings.warn(message, VideoWarning, stacklevel=3)

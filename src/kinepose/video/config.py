@@ -16,22 +16,22 @@ Detector = Literal["people", "motion", "file", "rtdetr", "none"]
 
 @dataclass(frozen=True)
 class PeopleConfig(Settings):
-    """How people are found in a film, followed, and cropped."""
+    """How people are found in a video, followed, and cropped."""
 
     detector: Detector = "people"
     """people: the package's own network, which learnt from renders; motion: what differs from the
-    median frame; file: boxes of a CSV; rtdetr: a network of transformers; none: the whole picture
+    median frame; file: boxes of a CSV; rtdetr: a network of transformers; none: the whole image
     is the person."""
     boxes: Annotated[Path | None, Reads()] = None
-    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px of the film as it is
-    shown]; film may be left out for a single film; a column score is heeded if it is there."""
+    """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px of the video as it is
+    shown]; video may be left out for a single video; a column score is heeded if it is there."""
     detector_weights: str = "PekingU/rtdetr_r50vd"
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: Share | None = None
     """Least score of a person found by 'people' (unless told, 0.4) or 'rtdetr' (0.5), or of a box
     in the column score of --boxes (0)."""
     max_people: Some | None = None
-    """How many people to keep of a film, those largest for longest, or of each picture, the largest
+    """How many people to keep of a video, those largest for longest, or of each image, the largest
     ones; unless told, all."""
     margin: Annotated[float, Interval(ge=0.1, le=10.0)] | None = None
     """Side of the square crop, in lengths of the person's box; unless told, the model's own."""
@@ -41,7 +41,7 @@ class PeopleConfig(Settings):
     smoothing: Annotated[float, Interval(ge=0.0, le=60.0)] = 0.2
     """Standard deviation of the Gaussian that smooths boxes over time [s]."""
     longest_gap: Annotated[float, Interval(ge=0.0, le=3600.0)] | None = None
-    """A person not found for longer is a new one, or known again by looks; shorter gaps are
+    """A person not found for longer is a new one, or known again by appearance; shorter gaps are
     interpolated [s]. Unless told, 2 for 'people' and 1 for the others."""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Files that hold films: opened, their film chosen among their streams, decoded; what they lack."""
+"""Files that hold videos: opened, a stream chosen, decoded; what they lack."""
 
 import warnings
 from collections.abc import Generator
@@ -10,27 +10,27 @@ import av
 from av.format import Flags
 from av.stream import Disposition
 
-from kinepose.errors import BadInputError, FilmWarning
+from kinepose.errors import BadInputError, VideoWarning
 from kinepose.files import LONGEST_NAME, regular_file
 from kinepose.video.ends import is_cut_off
 from kinepose.video.gif import what_gif_lacks
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
-"""FFmpeg paints text files as if they were films of a terminal."""
+"""FFmpeg paints text files as if they were videos of a terminal."""
 _TS_PACKETS = (188, 192, 204)
 """Lengths that the packets of MPEG-TS may have [bytes]."""
-_NO_FILM = (
+_NO_VIDEO = (
     Disposition.attached_pic
     | Disposition.timed_thumbnails
     | Disposition.still_image
     | Disposition.dependent
 )
-"""Covers, previews, and the tiles of larger pictures."""
+"""Covers, previews, and the tiles of larger images."""
 
 
 @dataclass
 class Damage:
-    """What is noticed of a film while it is decoded."""
+    """What is noticed of a video while it is decoded."""
 
     corrupt: bool = False
     reason: str = ""
@@ -41,40 +41,40 @@ class Damage:
         return self.reason or ("frames are damaged" if self.corrupt else "")
 
 
-def check_name(film: Path) -> None:
-    """That what is made of a film can be called like it.
+def check_name(video: Path) -> None:
+    """That what is made of a video can be called like it.
 
     Raises:
         BadInputError: if its name is not UTF-8, in which poses, clips and pages are written, or
             leaves no room for a suffix.
     """
     try:
-        film.name.encode()
+        video.name.encode()
     except UnicodeEncodeError as error:
-        raise BadInputError(f"the name {film.name!r} is not UTF-8: rename the film") from error
-    if len(film.stem.encode()) > LONGEST_NAME:
-        raise BadInputError(f"the name {film.name} is too long: rename the film")
+        raise BadInputError(f"the name {video.name!r} is not UTF-8: rename the video") from error
+    if len(video.stem.encode()) > LONGEST_NAME:
+        raise BadInputError(f"the name {video.name} is too long: rename the video")
 
 
 @contextmanager
-def opened(
+def open_container(
     path: Path,
 ) -> Generator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """A film's container and the stream that players show, decoded by several threads.
+    """A video's container and the stream that players show, decoded by several threads.
 
     Raises:
-        BadInputError: if there is no film at the path.
+        BadInputError: if there is no video at the path.
     """
     regular_file(path)
     check_name(path)
     try:
         container = av.open(address(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise BadInputError(f"{path} is not a film that can be read: {_said(error)}") from error
+        raise BadInputError(f"{path} is not a video that can be read: {_said(error)}") from error
     with container:
         stream = _shown(container, path)
         if stream.codec_context.name in _TEXT_CODECS:
-            raise BadInputError(f"{path} is a text, not a film")
+            raise BadInputError(f"{path} is a text, not a video")
         stream.thread_type = "AUTO"
         yield container, stream
 
@@ -105,12 +105,12 @@ def decoded(
 
 
 def has_no_times(container: av.container.InputContainer) -> bool:
-    """Whether a film is the bare stream of a codec, for whose times FFmpeg takes 25 a second."""
+    """Whether a video is the bare stream of a codec, for whose times FFmpeg takes 25 a second."""
     return bool(container.format.flags & Flags.no_timestamps.value)
 
 
 def stated_fps(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Frames a second on average, as the film says; 25 if it says nothing."""
+    """Frames a second on average, as the video says; 25 if it says nothing."""
     if has_no_times(container):
         return float(stream.codec_context.framerate or 25)
     average, tick = stream.average_rate, stream.time_base
@@ -120,7 +120,7 @@ def stated_fps(container: av.container.InputContainer, stream: av.VideoStream) -
 
 
 def promised_frames(container: av.container.InputContainer, stream: av.VideoStream) -> int:
-    """How many frames there should be; of a film that was trimmed, of what is left; or a guess."""
+    """How many frames there should be; of a video that was trimmed, of what is left; or a guess."""
     start = float((stream.start_time or 0) * (stream.time_base or 0))
     span = promised_end(container, stream) - start
     if span <= 0:
@@ -138,9 +138,9 @@ def what_lacks(
     start: float,
     end: float,
 ) -> str:
-    """How much sooner a film ends than it promises, in words; from `start` to `end` on its clock.
+    """How much sooner a video ends than it promises, in words; from `start` to `end` on its clock.
 
-    Small differences are no news. Formats say when their pictures end, or all that is in them;
+    Small differences are no news. Formats say when their images end, or all that is in them;
     those that say nothing at all may at least end within one of their packets.
     """
     if container.format.name == "gif":
@@ -154,7 +154,7 @@ def what_lacks(
 
 
 def promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """When the last picture should end, on the film's clock [s]; 0 where only sound may go on."""
+    """When the last image should end, on the video's clock [s]; 0 where only sound may go on."""
     if stream.duration is not None and stream.time_base is not None:
         return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
     with suppress(ValueError):  # Matroska's
@@ -166,23 +166,23 @@ def promised_end(container: av.container.InputContainer, stream: av.VideoStream)
 
 
 def _shown(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    """The stream of video that is a film and, of several, the one marked as default."""
+    """The stream that is the video and, of several, the one marked as default."""
     if not container.streams.video:
         raise BadInputError(f"{path} holds no video")
-    films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
-    if not films:
-        raise BadInputError(f"{path} holds a cover, a preview or tiles, but no film")
-    films = [stream for stream in films if stream.codec_context is not None]
-    if not films:
+    videos = [stream for stream in container.streams.video if not stream.disposition & _NO_VIDEO]
+    if not videos:
+        raise BadInputError(f"{path} holds a cover, a preview or tiles, but no video")
+    videos = [stream for stream in videos if stream.codec_context is not None]
+    if not videos:
         raise BadInputError(f"{path} holds video of a codec that FFmpeg does not know")
-    films = [stream for stream in films if stream.frames != 1] or films
-    films = [stream for stream in films if stream.disposition & Disposition.default] or films
+    videos = [stream for stream in videos if stream.frames != 1] or videos
+    videos = [stream for stream in videos if stream.disposition & Disposition.default] or videos
     best = container.streams.best("video")
-    shown = next((stream for stream in films if stream is best), films[0])
-    if len(films) > 1:
+    shown = next((stream for stream in videos if stream is best), videos[0])
+    if len(videos) > 1:
         size = f"{shown.codec_context.width} x {shown.codec_context.height}"
-        message = f"{path.name} holds {len(films)} films: that of {size} px is taken"
-        warnings.warn(message, FilmWarning, stacklevel=5)
+        message = f"{path.name} holds {len(videos)} videos: that of {size} px is taken"
+        warnings.warn(message, VideoWarning, stacklevel=5)
     return shown
 
 

@@ -1,4 +1,4 @@
-"""Every person in every frame of a film, in order: crops, in batches with those that lend looks."""
+"""Every person in every frame of a video, in order: crops, in batches with those of the sources."""
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt8
 
 from kinepose.video.frame_cache import KeptFrames
+from kinepose.video.images import is_images
 from kinepose.video.people import Survey
-from kinepose.video.pictures import is_pictures
 from kinepose.video.reading import read_frames
 
 Batch = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]
-"""Rows, their crops, and the crops that lend them their looks."""
+"""Rows, their crops, and the crops that lend them their appearance."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Every person in every frame, in the order of the film."""
+    """Every person in every frame, in the order of the video."""
 
     frame: Int64[np.ndarray, " rows"]
     track: Int64[np.ndarray, " rows"]
@@ -54,12 +54,12 @@ def rows_of(survey: Survey) -> Rows:
 
 
 def crops_of(
-    film: Path, survey: Survey, rows: Rows, size: int, kept: KeptFrames
+    video: Path, survey: Survey, rows: Rows, size: int, kept: KeptFrames
 ) -> Generator[UInt8[np.ndarray, "size size 3"]]:
     """The crop of each row."""
-    if is_pictures(film):
-        return _of_pictures(film, rows, size)
-    return _of_film(film, survey, rows, size, kept)
+    if is_images(video):
+        return _of_images(video, rows, size)
+    return _of_video(video, survey, rows, size, kept)
 
 
 def source_rows(
@@ -114,7 +114,7 @@ def crop_image(
     size: int,
     scale: tuple[float, float] = (1.0, 1.0),
 ) -> UInt8[np.ndarray, "size size *channels"]:
-    """The crop (centre x, centre y, side [px of the frame]) as a picture of `size` px a side.
+    """The crop (centre x, centre y, side [px of the frame]) as an image of `size` px a side.
 
     The image is the frame, or the frame shrunk to these shares of its width and height. Each pixel
     is the mean of the square of the frame that it covers; beyond the frame its border goes on.
@@ -123,7 +123,7 @@ def crop_image(
     middle, sides = crop[:2] * scale, crop[2] * np.array(scale)
     image, middle, sides = _reduced(image, middle, sides, int(sides.min() // size))
     steps = sides / size
-    if steps.max() > 1:  # nearest to the mean, of pictures and noise, among filters of three taps
+    if steps.max() > 1:  # nearest to the mean, of images and noise, among filters of three taps
         side_taps = (steps**2 - 1).clip(0, 3) / 20
         across, down = (np.array([tap, 1 - 2 * tap, tap]) for tap in side_taps)
         image = cv2.sepFilter2D(image, -1, across, down, borderType=cv2.BORDER_REPLICATE)
@@ -138,25 +138,23 @@ def crop_image(
     return sampled.astype(np.uint8, copy=False)
 
 
-def _of_film(
-    film: Path, survey: Survey, rows: Rows, size: int, kept: KeptFrames
+def _of_video(
+    video: Path, survey: Survey, rows: Rows, size: int, kept: KeptFrames
 ) -> Generator[UInt8[np.ndarray, "size size 3"]]:
     """The crop of each row, from frames as small as those of its shot may be."""
-    frames = enumerate(read_frames(film))
+    frames = enumerate(read_frames(video))
     for shot in survey.shots:
         numbers = survey.frames[shot.first : shot.end]
         ends = np.searchsorted(rows.frame, [*numbers, numbers[-1] + 1])
         if ends[0] == ends[-1]:
             continue
-        small, pictures = kept.of_shot(shot, [rows.crop[ends[0] : ends[-1]]], frames)
-        for place, picture in pictures:
+        small, images = kept.of_shot(shot, [rows.crop[ends[0] : ends[-1]]], frames)
+        for place, image in images:
             for row in range(ends[place], ends[place + 1]):
-                yield crop_image(picture, rows.crop[row], size, small.scale)
+                yield crop_image(image, rows.crop[row], size, small.scale)
 
 
-def _of_pictures(
-    folder: Path, rows: Rows, size: int
-) -> Generator[UInt8[np.ndarray, "size size 3"]]:
+def _of_images(folder: Path, rows: Rows, size: int) -> Generator[UInt8[np.ndarray, "size size 3"]]:
     row = 0
     for frame in read_frames(folder):
         while row < len(rows.frame) and rows.frame[row] == frame.index:
@@ -172,7 +170,7 @@ def _reduced(
 ) -> tuple[
     UInt8[np.ndarray, "rows columns *channels"], Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]
 ]:
-    """What a crop shows of a picture, in blocks of factor x factor px, and the crop in it."""
+    """What a crop shows of an image, in blocks of factor x factor px, and the crop in it."""
     limits = np.array([image.shape[1], image.shape[0]])
     start = np.clip(np.floor(middle - sides / 2) - factor, 0, limits - 1).astype(int)
     end = np.clip(np.ceil(middle + sides / 2) + factor, start + 1, limits).astype(int)

@@ -12,24 +12,24 @@ from jaxtyping import Bool, Float, UInt8
 from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import Boxes
 from kinepose.video.background import STILL_CAMERA, masked_median
-from kinepose.video.display import Picture
+from kinepose.video.display import ImageArray
 
 _LEAST_DIFFERENCE = 22
 """From the median, in the channel that differs most, of what counts as moving [0 to 255]."""
 _NOISES = 5
-"""The same in median differences of the film, for grainy ones."""
+"""The same in median differences of the video, for grainy ones."""
 _BRIDGE = 0.035
-"""Moving parts nearer than twice this are one blob [longer sides of the picture]."""
+"""Moving parts nearer than twice this are one blob [longer sides of the image]."""
 _BEFORE_AND_AFTER = 0.05
 """What moved this little before or after counts with a frame [s]."""
 _SMALLEST_BLOB = 0.002
-"""Share of the picture."""
+"""Share of the image."""
 _SMALLER_BLOBS = 0.25
 """Blobs of less than this share of the largest one's area are not people."""
 _LIGHT_CHANGE = 0.25
 """A frame of which more than this share moves, and ..."""
 _LIGHT_CHANGE_RATIO = 3.0
-"""... this many times what is usual in the film, shows other light rather than people."""
+"""... this many times what is usual in the video, shows other light rather than people."""
 _MEDIAN_REACH = {False: 5.0, True: 1.0}
 """How far from a frame its median reaches, for a still and for a moving camera [s]."""
 _FEWEST_SEEN = 3
@@ -40,13 +40,13 @@ Thumbnails = UInt8[np.ndarray, "frames height width 3"]
 Homography = Float[np.ndarray, "3 3"]
 
 
-def whole_picture(image: Picture) -> Boxes:
-    """One person, who fills the picture."""
+def whole_image(image: ImageArray) -> Boxes:
+    """One person, who fills the image."""
     height, width = image.shape[:2]
     return np.array([[0.0, 0.0, width, height]])
 
 
-def network_detector(weights: str, threshold: float) -> Callable[[Picture], Boxes]:
+def network_detector(weights: str, threshold: float) -> Callable[[ImageArray], Boxes]:
     """A detector of transformers (RT-DETR and its like), by name on the Hub or by folder.
 
     Raises:
@@ -70,7 +70,7 @@ def network_detector(weights: str, threshold: float) -> Callable[[Picture], Boxe
     network.to("cuda" if torch.cuda.is_available() else "cpu")
 
     @torch.inference_mode()
-    def detect(image: Picture) -> Boxes:
+    def detect(image: ImageArray) -> Boxes:
         inputs = processor(image, return_tensors="pt").to(network.device)
         (found,) = processor.post_process_object_detection(
             network(**inputs), threshold=threshold, target_sizes=[image.shape[:2]]
@@ -101,7 +101,7 @@ def _differences(
     thumbnails: Thumbnails, fps: float, moving: bool
 ) -> UInt8[np.ndarray, "frames height width"]:
     """How far each frame is from the median around it, in the channel that differs most."""
-    smooth = np.stack([cv2.GaussianBlur(picture, (0, 0), 1.0) for picture in thumbnails])
+    smooth = np.stack([cv2.GaussianBlur(image, (0, 0), 1.0) for image in thumbnails])
     to_next = _registrations(thumbnails) if moving else None
     reach = max(1, round(_MEDIAN_REACH[moving] * fps))
     step = 1 if moving else reach  # a still camera's median serves the frames around it
@@ -117,7 +117,7 @@ def _differences(
         else:
             others = [i for i in chosen.tolist() if i != middle]
             laid = [_laid_over(smooth[i], _registration(i, middle, to_next)) for i in others]
-            median = masked_median([picture for picture, _ in laid], [seen for _, seen in laid])
+            median = masked_median([image for image, _ in laid], [seen for _, seen in laid])
             known = np.sum([seen for _, seen in laid], axis=0) >= _FEWEST_SEEN
         for i in range(start, min(start + step, len(smooth))):
             channels = cv2.split(cv2.absdiff(smooth[i], median))
@@ -128,10 +128,10 @@ def _differences(
 def _registrations(thumbnails: Thumbnails) -> list[Homography]:
     """From each frame to the next, by what most of its corners agree on: people are outvoted.
 
-    The least median of squares, as errors add up from frame to frame: in a test film panned by
+    The least median of squares, as errors add up from frame to frame: in a test video panned by
     known amounts it was off by 0.002 px after 12 frames, RANSAC by 0.06 to 0.4 px.
     """
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in thumbnails]
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in thumbnails]
     homographies = []
     for this, following in itertools.pairwise(grey):
         homography = None
@@ -154,11 +154,13 @@ def _registration(start: int, end: int, to_next: list[Homography]) -> Homography
     return np.linalg.inv(homography) if start > end else homography
 
 
-def _laid_over(picture: Picture, homography: Homography) -> tuple[Picture, Bool[np.ndarray, "_ _"]]:
+def _laid_over(
+    image: ImageArray, homography: Homography
+) -> tuple[ImageArray, Bool[np.ndarray, "_ _"]]:
     """A frame as the camera of another one would see it, and where it saw that at all."""
-    size = picture.shape[1], picture.shape[0]
-    seen = cv2.warpPerspective(np.full(picture.shape[:2], 255, np.uint8), homography, size)
-    return cv2.warpPerspective(picture, homography, size).astype(np.uint8, copy=False), seen == 255
+    size = image.shape[1], image.shape[0]
+    seen = cv2.warpPerspective(np.full(image.shape[:2], 255, np.uint8), homography, size)
+    return cv2.warpPerspective(image, homography, size).astype(np.uint8, copy=False), seen == 255
 
 
 def _blobs(moving: UInt8[np.ndarray, "height width"]) -> Boxes:

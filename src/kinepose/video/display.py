@@ -1,6 +1,6 @@
-"""From a decoded frame to the picture that a player shows.
+"""From a decoded frame to the image that a player shows.
 
-Turned and mirrored as the film asks, of square pixels, in the colours of BT.709, over a plain
+Turned and mirrored as the video asks, of square pixels, in the colours of BT.709, over a plain
 colour where it is transparent; shrunk in the same step where that is asked for.
 """
 
@@ -15,15 +15,15 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Int, UInt8
 
-from kinepose.errors import BadInputError, FilmWarning
+from kinepose.errors import BadInputError, VideoWarning
 from kinepose.video.tone_mapping import Transfer, to_sdr
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
+ImageArray = UInt8[np.ndarray, "_ _ 3"]
 
 PLAIN = 128
 """Grey behind what is transparent: nobody's clothes vanish in it."""
 _HIGH_DEFINITION = 720
-"""Rows from which on films that do not name their matrix have BT.709's rather than BT.601's."""
+"""Rows from which on videos that do not name their matrix have BT.709's rather than BT.601's."""
 _UNSPECIFIED, _BT709, _BT2020 = 2, 1, 9
 _UNKNOWN_MATRICES = {8: "YCgCo", 10: "BT.2020, constant luminance", 14: "ICtCp"}
 """Which FFmpeg's scaler does not know."""
@@ -36,7 +36,7 @@ _UPRIGHT = np.eye(2, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Colours:
-    """What numbers of a film mean, by ITU-T H.273; 2 is unspecified."""
+    """What numbers of a video mean, by ITU-T H.273; 2 is unspecified."""
 
     transfer: int
     primaries: int
@@ -54,7 +54,7 @@ def stated_colours(source: av.VideoFrame | av.VideoCodecContext) -> Colours:
 
 
 class Display:
-    """How the frames of a film are shown: as its first frame says, and of its size.
+    """How the frames of a video are shown: as its first frame says, and of its size.
 
     There is an FFmpeg scaler for each size: one for several in turn would be set up anew again and
     again, which takes several times as long as its work. Not for several threads at once.
@@ -79,7 +79,7 @@ class Display:
             self.matrix = _BT709
         self.scalers: dict[tuple[int, int], VideoReformatter] = {}
 
-    def develop(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> Picture:
+    def develop(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> ImageArray:
         """RGB, as large as it is shown, or shrunk to (width, height) by the mean over an area.
 
         A frame of another shape than the first one's lies over grey, in the middle and whole.
@@ -87,10 +87,10 @@ class Display:
         width, height = size or self.size
         if self.transposes:
             width, height = height, width
-        picture = self._scaled(frame, self._fitting(frame, width, height), size is None)
-        if picture.shape[:2] != (height, width):
-            picture = _framed(picture, width, height)
-        return np.ascontiguousarray(turned(picture, self.turn))
+        image = self._scaled(frame, self._fitting(frame, width, height), size is None)
+        if image.shape[:2] != (height, width):
+            image = _framed(image, width, height)
+        return np.ascontiguousarray(turned(image, self.turn))
 
     def has_shape(self, frame: av.VideoFrame) -> bool:
         """Whether width and height of a frame are to each other as the first one's, nearly."""
@@ -105,7 +105,7 @@ class Display:
         scale = min(width / columns, height / rows)
         return max(1, round(scale * columns)), max(1, round(scale * rows))
 
-    def _scaled(self, frame: av.VideoFrame, size: tuple[int, int], whole: bool) -> Picture:
+    def _scaled(self, frame: av.VideoFrame, size: tuple[int, int], whole: bool) -> ImageArray:
         if frame.colorspace == _UNSPECIFIED:
             frame.colorspace = self.matrix
         scaled = self.scalers.setdefault(size, VideoReformatter()).reformat(
@@ -114,14 +114,14 @@ class Display:
             format="rgba" if self.transparent else "rgb24",
             interpolation=Interpolation.BILINEAR if whole else Interpolation.AREA,
         )
-        picture = scaled.to_ndarray()
+        image = scaled.to_ndarray()
         if self.transparent:
-            picture = over_plain(picture)
-        return picture if self.transfer is None else to_sdr(picture, self.transfer)
+            image = over_plain(image)
+        return image if self.transfer is None else to_sdr(image, self.transfer)
 
 
 def orientation(frame: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
-    """Where the film's display matrix takes x and y (down): a turn or mirror of whole quarters.
+    """Where the video's display matrix takes x and y (down): a turn or mirror of whole quarters.
 
     ISO 14496-12, 8.3.2: x' = a x + c y, y' = b x + d y.
     """
@@ -136,19 +136,19 @@ def orientation(frame: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
 
 
 def turned(
-    picture: UInt8[np.ndarray, "_ _ channels"], turn: Int[np.ndarray, "2 2"]
+    image: UInt8[np.ndarray, "_ _ channels"], turn: Int[np.ndarray, "2 2"]
 ) -> UInt8[np.ndarray, "_ _ channels"]:
-    """A picture after x' = a x + c y, y' = b x + d y."""
+    """An image after x' = a x + c y, y' = b x + d y."""
     if turn[0, 0] == 0:
-        picture, turn = picture.swapaxes(0, 1), turn[:, ::-1]
+        image, turn = image.swapaxes(0, 1), turn[:, ::-1]
     across, down = turn.diagonal().tolist()
-    return picture[::down, ::across]
+    return image[::down, ::across]
 
 
-def over_plain(picture: UInt8[np.ndarray, "height width 4"]) -> Picture:
+def over_plain(image: UInt8[np.ndarray, "height width 4"]) -> ImageArray:
     """RGBA laid over grey."""
-    alpha = picture[..., 3:].astype(np.uint16)
-    mixed = alpha * picture[..., :3] + (255 - alpha) * PLAIN
+    alpha = image[..., 3:].astype(np.uint16)
+    mixed = alpha * image[..., :3] + (255 - alpha) * PLAIN
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
@@ -163,7 +163,7 @@ def is_square_enough(pixel_aspect: Fraction | None) -> bool:
 
 
 def check_shown(name: str, frame: av.VideoFrame, stream: av.VideoStream) -> None:
-    """Say in a FilmWarning what no flat picture of ours shows as it is meant.
+    """Say in a VideoWarning what no flat image of ours shows as it is meant.
 
     Raises:
         BadInputError: if nothing of it would be right.
@@ -176,7 +176,7 @@ def check_shown(name: str, frame: av.VideoFrame, stream: av.VideoStream) -> None
         _warn(f"{name} asks for pixels of {aspect}: they are taken for square ones")
     if Type.SPHERICAL in held or Type.STEREO3D in held:
         kind = "spherical" if Type.SPHERICAL in held else "stereoscopic"
-        _warn(f"{name} is a {kind} film: its pictures are taken as they are stored")
+        _warn(f"{name} is a {kind} video: its images are taken as they are stored")
     if Type.DOVI_METADATA in held and frame.color_trc not in HDR_TRANSFERS:
         _warn(f"{name} is in Dolby Vision without a common base: its colours are wrong")
     if metadata.get("alpha_mode") == "1" and not has_alpha(frame):
@@ -189,7 +189,7 @@ def _side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
     """What a frame brings beside its pixels; nothing if a part is of a kind newer than PyAV."""
     try:
         held: Any = frame.side_data
-    except ValueError:  # as for the EXIF of pictures of Motion JPEG
+    except ValueError:  # as for the EXIF of images of Motion JPEG
         return {}
     return {data.type: bytes(data) for data in held}
 
@@ -201,15 +201,15 @@ def _whole_quarters(display_matrix: bytes) -> bool:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, FilmWarning, stacklevel=4)
+    warnings.warn(message, VideoWarning, stacklevel=4)
 
 
-def _framed(picture: Picture, width: int, height: int) -> Picture:
-    """A picture in the middle of a plain one of this width and height."""
+def _framed(image: ImageArray, width: int, height: int) -> ImageArray:
+    """An image in the middle of a plain one of this width and height."""
     whole = np.full((height, width, 3), PLAIN, np.uint8)
-    rows, columns, _ = picture.shape
+    rows, columns, _ = image.shape
     top, left = (height - rows) // 2, (width - columns) // 2
-    whole[top : top + rows, left : left + columns] = picture
+    whole[top : top + rows, left : left + columns] = image
     return whole
 
 

@@ -4,13 +4,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 _WHOLE = 0.9
-"""Share of a shot's usual contrast from which on a picture counts as whole ..."""
+"""Share of a shot's usual contrast from which on an image counts as whole ..."""
 _FADED = 0.5
 """... if it was once below this share before, or falls below it afterwards."""
 _SAME = 0.7
-"""Correlation of faded pictures with the first whole one: they are that picture, only fainter."""
+"""Correlation of faded images with the first whole one: they are that image, only fainter."""
 _PLAIN = 4.0
-"""Contrast of a picture without a picture [standard deviation, 0 to 255]."""
+"""Contrast of an image without an image [standard deviation, 0 to 255]."""
 _EVERY = 4
 """Pixels along each side of which one is looked at."""
 
@@ -34,7 +34,7 @@ def _faded(
     if contrast[0] >= _FADED * contrast[first] or not rises.all():
         return 0
     whole = thumbnails[first].astype(np.float64).ravel()
-    for picture, spread in zip(thumbnails[:first], contrast[:first], strict=True):
-        if spread > _PLAIN and np.corrcoef(picture.ravel(), whole)[0, 1] < _SAME:
+    for image, spread in zip(thumbnails[:first], contrast[:first], strict=True):
+        if spread > _PLAIN and np.corrcoef(image.ravel(), whole)[0, 1] < _SAME:
             return 0
     return first

@@ -1,4 +1,4 @@
-"""Films that store two half pictures, of two moments, woven into each frame."""
+"""Videos that store two half images, of two moments, woven into each frame."""
 
 from collections.abc import Iterator
 

@@ -13,10 +13,10 @@ from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
 from kinepose.video.box_tables import FileBoxes, read_boxes
 from kinepose.video.config import PeopleConfig
-from kinepose.video.detectors import moving_people, network_detector, whole_picture
-from kinepose.video.pictures import is_pictures
-from kinepose.video.reading import FilmInfo, Frame
-from kinepose.video.searching import Search, search_film
+from kinepose.video.detectors import moving_people, network_detector, whole_image
+from kinepose.video.images import is_images
+from kinepose.video.reading import Frame, VideoInfo
+from kinepose.video.searching import Search, search_video
 
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
@@ -31,66 +31,66 @@ Thumbnails = UInt8[np.ndarray, "frames height width 3"]
 
 @dataclass(frozen=True)
 class Finder:
-    """A detector, ready for one film or for pictures."""
+    """A detector, ready for one video or for images."""
 
-    look: Callable[[Frame], ScoredBoxes]
-    """In each frame in passing, or in each picture [px of it]."""
+    detect: Callable[[Frame], ScoredBoxes]
+    """In each frame in passing, or in each image [px of it]."""
     search: Callable[[Thumbnails, float, float], list[ScoredBoxes | None]] | None = None
     """If not in passing: in the thumbnails of a shot, given its frames a second and its background
     motion [px of the thumbnails]; None for a frame that was not looked at."""
     from_file: FileBoxes | None = None
-    """Everybody, known before the film is read."""
+    """Everybody, known before the video is read."""
     sure: float = 0.0
     """Score of a find that makes a person; with less it may only be one who is known of."""
 
 
 def make_finder(
-    film: Path, config: PeopleConfig, info: FilmInfo, answer: "Answer | None"
+    video: Path, config: PeopleConfig, info: VideoInfo, answer: "Answer | None"
 ) -> Finder:
     """The detector of the settings; `answer` computes what the network of `people` says.
 
     Raises:
-        BadInputError: if it cannot be had, or is none for pictures.
+        BadInputError: if it cannot be had, or is none for images.
     """
     nobody = np.zeros((0, 5))
     if config.detector == "none":
-        return Finder(lambda frame: _scored(whole_picture(frame.image)))
+        return Finder(lambda frame: _scored(whole_image(frame.image)))
     if config.detector == "people":
-        return _people_finder(film, config, answer or _shipped_answer())
+        return _people_finder(video, config, answer or _shipped_answer())
     if config.detector == "rtdetr":
         detect = _loaded_detector(config.detector_weights, _sure(config))
         return Finder(lambda frame: _scored(detect(frame.image)))
     if config.detector == "motion":
-        if is_pictures(film):
+        if is_images(video):
             raise BadInputError(
-                "the detector 'motion' needs a film; for pictures: --detector people, rtdetr, "
+                "the detector 'motion' needs a video; for images: --detector people, rtdetr, "
                 "none, or file with --boxes CSV"
             )
         return Finder(lambda frame: nobody, _moving)
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
-    size = None if is_pictures(film) else (info.width, info.height)
-    films = read_boxes(config.boxes, film.name, size, _sure(config))
-    boxes = films.get(film.name, films.get(""))
+    size = None if is_images(video) else (info.width, info.height)
+    videos = read_boxes(config.boxes, video.name, size, _sure(config))
+    boxes = videos.get(video.name, videos.get(""))
     if boxes is None:
         raise BadInputError(
-            f"{config.boxes} has no boxes for the film {film.name}: its column film names "
-            f"{', '.join(sorted(films)[:3])}; it has to be the file's name, with its suffix"
+            f"{config.boxes} has no boxes for the video {video.name}: its column video names "
+            f"{', '.join(sorted(videos)[:3])}; it has to be the file's name, with its suffix"
         )
     return Finder(lambda frame: nobody, from_file=boxes)
 
 
-def _people_finder(film: Path, config: PeopleConfig, answer: "Answer") -> Finder:
+def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finder:
     from kinepose.detection.finding import find_people, find_people_closely
 
     sure = _sure(config)
-    if is_pictures(film):
-        return Finder(lambda picture: find_people_closely(answer, picture.image, sure))
+    if is_images(video):
+        return Finder(lambda image: find_people_closely(answer, image.image, sure))
     search: Search = functools.partial(find_people, answer, threshold=_GOES_ON * sure)
     nobody = np.zeros((0, 5))
     return Finder(
         lambda frame: nobody,
-        lambda thumbnails, fps, _: search_film(thumbnails, fps, sure, search),
+        lambda thumbnails, fps, _: search_video(thumbnails, fps, sure, search),
         sure=sure,
     )
 
@@ -111,7 +111,7 @@ def _scored(boxes: Boxes) -> ScoredBoxes:
 
 @functools.lru_cache(maxsize=1)
 def _shipped_answer() -> "Answer":
-    """Loaded once for all films of a process; imports torch, which the other detectors do not."""
+    """Loaded once for all videos of a process; imports torch, which the other detectors do not."""
     from kinepose.detection.finding import torch_answer
     from kinepose.detection.weights import load_detector
 
@@ -120,5 +120,5 @@ def _shipped_answer() -> "Answer":
 
 @functools.lru_cache(maxsize=1)
 def _loaded_detector(weights: str, threshold: float) -> Callable[..., Boxes]:
-    """Loaded once for all films of a process."""
+    """Loaded once for all videos of a process."""
     return network_detector(weights, threshold)

@@ -1,4 +1,4 @@
-"""Frames shrunk to what their crops need, and kept so that a film need not be decoded again."""
+"""Frames shrunk to what their crops need, and kept so that a video need not be decoded again."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -11,12 +11,12 @@ from jaxtyping import Float
 
 from kinepose.video.box_tables import FileBoxes
 from kinepose.video.config import PeopleConfig
-from kinepose.video.display import Picture
+from kinepose.video.display import ImageArray
 from kinepose.video.people import Shot, crops_around
-from kinepose.video.reading import FilmInfo, Frame
+from kinepose.video.reading import Frame, VideoInfo
 
 _KEPT_BYTES = 2**31
-"""Most room on disk for the frames of one film."""
+"""Most room on disk for the frames of one video."""
 
 Crops = Float[np.ndarray, "_ 3"]
 
@@ -31,26 +31,26 @@ class Shrinking:
     size: tuple[int, int]
     """Width and height [px]."""
     scale: tuple[float, float]
-    """To these shares of the film's."""
+    """To these shares of the video's."""
 
-    def picture(self, frame: Frame) -> Picture:
+    def image(self, frame: Frame) -> ImageArray:
         """The small frame, RGB."""
         return frame.image if self.scale == (1.0, 1.0) else frame.develop(self.size)
 
     def boxes(self, boxes: Float[np.ndarray, "_ 4"]) -> Float[np.ndarray, "_ 4"]:
-        """From px of the film to px of the small frames."""
+        """From px of the video to px of the small frames."""
         return boxes * np.tile(self.scale, 2)
 
 
 class KeptFrames:
-    """The first frames of a film, shrunk as its people suggest, in a nameless file.
+    """The first frames of a video, shrunk as its people suggest, in a nameless file.
 
-    Where boxes are known before the film is read they tell how small its frames may be. Otherwise
-    it can be guessed that crops are at least half as wide as the picture's shorter side.
+    Where boxes are known before the video is read they tell how small its frames may be. Otherwise
+    it can be guessed that crops are at least half as wide as the image's shorter side.
     """
 
     def __init__(
-        self, folder: Path, info: FilmInfo, crop_size: int, config: PeopleConfig, guess: bool
+        self, folder: Path, info: VideoInfo, crop_size: int, config: PeopleConfig, guess: bool
     ) -> None:
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         self._info, self._crop_size, self._config = info, crop_size, config
@@ -59,18 +59,18 @@ class KeptFrames:
         self._kept: Shrinking | None = None
 
     def keep(self, frame: Frame, tracks: FileBoxes | None) -> None:
-        """The next frame of the film, while there is room."""
+        """The next frame of the video, while there is room."""
         if self._kept is None:
             self._kept = self._expected(tracks)
             self._room = _KEPT_BYTES if tracks or self._guess else 0
         width, height = self._kept.size
         if self._room < 3 * width * height:
             return
-        picture = np.ascontiguousarray(self._kept.picture(frame))
+        image = np.ascontiguousarray(self._kept.image(frame))
         written = 0
         with suppress(OSError):  # a full disk
-            written = self._file.write(picture.data)
-        if written == picture.nbytes:
+            written = self._file.write(image.data)
+        if written == image.nbytes:
             self._room -= written
             self._count += 1
         else:
@@ -78,15 +78,15 @@ class KeptFrames:
 
     def of_shot(
         self, shot: Shot, crops: Iterable[Crops], frames: Iterable[tuple[int, Frame]]
-    ) -> tuple[Shrinking, Iterator[tuple[int, Picture]]]:
+    ) -> tuple[Shrinking, Iterator[tuple[int, ImageArray]]]:
         """How small a shot's frames are for these crops, and they with their places in the shot.
 
-        They are the kept ones or, where these end or are too small, the film's: `frames` goes
+        They are the kept ones or, where these end or are too small, the video's: `frames` goes
         through it, with positions, from shot to shot.
         """
         wanted = self._shrinking(_smallest(crops))
         if self._kept is not None and shot.end <= self._count and wanted.size <= self._kept.size:
-            return self._kept, self._pictures(shot)
+            return self._kept, self._images(shot)
         return wanted, _developed(shot, frames, wanted)
 
     def close(self) -> None:
@@ -107,22 +107,22 @@ class KeptFrames:
         size = max(1, round(width / factor)), max(1, round(height / factor))
         return Shrinking(size, (size[0] / width, size[1] / height))
 
-    def _pictures(self, shot: Shot) -> Iterator[tuple[int, Picture]]:
+    def _images(self, shot: Shot) -> Iterator[tuple[int, ImageArray]]:
         assert self._kept is not None
         width, height = self._kept.size
         for position in range(shot.first, shot.end):
-            picture = np.empty((height, width, 3), np.uint8)
-            self._file.seek(position * picture.nbytes)
-            self._file.readinto(picture.data)
-            yield position - shot.first, picture
+            image = np.empty((height, width, 3), np.uint8)
+            self._file.seek(position * image.nbytes)
+            self._file.readinto(image.data)
+            yield position - shot.first, image
 
 
 def _developed(
     shot: Shot, frames: Iterable[tuple[int, Frame]], small: Shrinking
-) -> Iterator[tuple[int, Picture]]:
+) -> Iterator[tuple[int, ImageArray]]:
     for position, frame in frames:
         if position >= shot.first:
-            yield position - shot.first, small.picture(frame)
+            yield position - shot.first, small.image(frame)
         if position == shot.end - 1:
             return
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _MAGIC = b"GIF8"
-_EXTENSION, _PICTURE, _END = b"!", b",", b";"
+_EXTENSION, _IMAGE, _END = b"!", b",", b";"
 _HAS_COLOURS = 0x80
 
 
@@ -15,10 +15,10 @@ def what_gif_lacks(path: Path) -> str:
         _skip_colours(file, head[10] if len(head) > 10 else 0)
         while kind := file.read(1):
             if kind == _END:
-                return "another film follows its end" if file.read(4) == _MAGIC else ""
+                return "another video follows its end" if file.read(4) == _MAGIC else ""
             if kind == _EXTENSION:
                 file.seek(1, 1)
-            elif kind == _PICTURE:
+            elif kind == _IMAGE:
                 place = file.read(9)
                 _skip_colours(file, place[8] if len(place) > 8 else 0)
                 file.seek(1, 1)

@@ -1,7 +1,7 @@
-"""Who is who from frame to frame: people followed by place, motion and looks.
+"""Who is who from frame to frame: people followed by place, motion and appearance.
 
 What is found in the frames that were looked at is assigned to people, all of a frame at once; then
-the pieces of one person who was hidden, or left and came back, are joined by looks.
+the pieces of one person who was hidden, or left and came back, are joined by appearance.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
 
 from kinepose.geometry.boxes import Boxes, overlaps
-from kinepose.video.looks import likeness
+from kinepose.video.appearance import likeness
 from kinepose.video.shots import Sight
 from kinepose.video.tracking import Finds
 
@@ -25,27 +25,27 @@ _LARGEST_GROWTH = 1.7
 """... the most by which the longer side may have changed."""
 _UNSURE_OVERLAP = 0.5
 """The same overlap, of finds that are not sure: near is not enough."""
-_LOOKS_WEIGHT = 1.0
-"""Of looks beside overlap, in choosing between finds."""
+_APPEARANCE_WEIGHT = 1.0
+"""Of appearance beside overlap, in choosing between finds."""
 _ALONE = 0.2
-"""Boxes that overlap less show one person's looks."""
+"""Boxes that overlap less show one person's appearance."""
 _MEMORY = 0.8
-"""Share that what is known of somebody's looks keeps of itself at each find."""
+"""Share that what is known of somebody's appearance keeps of itself at each find."""
 _RECENT = 3
 """Finds that tell how somebody moves."""
 _CARRIED = 0.5
 """Somebody out of sight goes on as before for so long, then stands still [s]."""
-_SAME_LOOKS = 0.85
+_SAME_APPEARANCE = 0.85
 """How alike two pieces are of one person who was away ..."""
 _CLEARLY = 0.05
 """... and by how much nobody else may come near that."""
 _ENOUGH = 3
-"""Finds of a piece whose looks are known."""
+"""Finds of a piece whose appearance are known."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who was found in a film."""
+    """Who was found in a video."""
 
     boxes: Finds
     scores: dict[int, float]
@@ -59,7 +59,7 @@ class Piece:
     shot: int
     found: dict[int, int]
     """By position: which of the frame's finds he is."""
-    looks: Float[np.ndarray, " n"]
+    appearance: Float[np.ndarray, " n"]
 
 
 def link(
@@ -69,12 +69,12 @@ def link(
     longest_gap: float,
     sure: float = 0.0,
 ) -> list[Person]:
-    """Everybody in a film; None is a frame that was not looked at.
+    """Everybody in a video; None is a frame that was not looked at.
 
     A person begins with a find whose score is at least `sure`, goes on with any, and ends at a cut
     (position of a shot's first frame). Who is away for longer than longest_gap [s], and in
-    at least one frame that was looked at, is known again by looks, if these are clear; else he is
-    a new one.
+    at least one frame that was looked at, is known again by appearance, if these are clear; else he
+    is a new one.
     """
     starts = np.array(sorted(cuts))
     pieces: list[Piece] = []
@@ -87,7 +87,7 @@ def link(
         since = min(times[position] - longest_gap, before)
         active = [p for p in active if p.shot == shot and times[_last(p)] >= since]
         before = times[position]
-        new = _go_on(active, sights, times, position, shot, sure)
+        new = _extend(active, sights, times, position, shot, sure)
         pieces += new
         active += new
     _go_back(pieces, sights, times, longest_gap, starts)
@@ -95,7 +95,7 @@ def link(
     return [_person(found, sights) for found in people]
 
 
-def _go_on(
+def _extend(
     active: list[Piece],
     sights: Sequence[Sight | None],
     times: Sequence[float],
@@ -122,9 +122,9 @@ def _go_on(
     for person, piece in owners.items():
         piece.found[position] = person
         if alone[person]:
-            piece.looks = _MEMORY * piece.looks + (1 - _MEMORY) * sight.looks[person]
+            piece.appearance = _MEMORY * piece.appearance + (1 - _MEMORY) * sight.appearance[person]
     new = [int(person) for person in np.flatnonzero(is_sure) if int(person) not in owners]
-    return [Piece(shot, {position: person}, sight.looks[person]) for person in new]
+    return [Piece(shot, {position: person}, sight.appearance[person]) for person in new]
 
 
 def _fit(
@@ -147,10 +147,10 @@ def _fit(
     larger = np.maximum(sides[0][:, None], sides[1][None])
     growth = larger / np.minimum(sides[0][:, None], sides[1][None])
     near = (distance < _FARTHEST * larger) & (growth < _LARGEST_GROWTH)
-    looks = likeness(np.stack([piece.looks for piece in pieces]), sight.looks)
+    appearance = likeness(np.stack([piece.appearance for piece in pieces]), sight.appearance)
     closeness = np.maximum(overlap, 0.3 * (1 - distance / larger))
     can_be = (overlap >= _LEAST_OVERLAP) | near if certain else overlap >= _UNSURE_OVERLAP
-    return (closeness + _LOOKS_WEIGHT * looks) * can_be
+    return (closeness + _APPEARANCE_WEIGHT * appearance) * can_be
 
 
 def _expected(
@@ -200,13 +200,13 @@ def _joined(pieces: list[Piece], times: Sequence[float]) -> list[dict[int, int]]
     known = [piece for piece in pieces if len(piece.found) >= _ENOUGH]
     people = {piece: piece.found for piece in pieces}
     if len(known) > 1:
-        looks = np.stack([piece.looks for piece in known])
-        alike = likeness(looks, looks)
+        appearance = np.stack([piece.appearance for piece in known])
+        alike = likeness(appearance, appearance)
         first = np.array([next(iter(piece.found)) for piece in known])
         last = np.array([_last(piece) for piece in known])
         shot = np.array([piece.shot for piece in known])
         follows = (last[:, None] < first[None]) & (shot[:, None] == shot[None])
-        value = np.where(follows & (alike >= _SAME_LOOKS), alike, 0)
+        value = np.where(follows & (alike >= _SAME_APPEARANCE), alike, 0)
         value *= _is_clear(value)
         after = np.array(times)[first][None] - np.array(times)[last][:, None]
         rows, columns = linear_sum_assignment(np.where(value > 0, after * 1e-6 - value, 0))

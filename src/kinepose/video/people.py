@@ -1,4 +1,4 @@
-"""The people of a film, each followed from frame to frame, and the square crops around them."""
+"""The people of a video, each followed from frame to frame, and the square crops around them."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -13,16 +13,16 @@ from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import ScoredBoxes
 from kinepose.method.config import ModelConfig
 from kinepose.threads import in_order
+from kinepose.video.appearance import appearance_of
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
 from kinepose.video.config import PeopleConfig
 from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
+from kinepose.video.images import is_images
 from kinepose.video.linking import Person, link
-from kinepose.video.looks import looks_of
 from kinepose.video.phantoms import believed
-from kinepose.video.pictures import is_pictures
-from kinepose.video.reading import FilmInfo, Frame, film_info, frame_rate, read_frames
+from kinepose.video.reading import Frame, VideoInfo, frame_rate, read_frames, video_info
 from kinepose.video.shots import Sight, Stretch, read_stretches
 from kinepose.video.tracking import Track, fill_and_smooth, smooth, split_at_jumps
 
@@ -50,16 +50,16 @@ class Shot:
 
 @dataclass(frozen=True)
 class Survey:
-    """What one reading of a film finds."""
+    """What one reading of a video finds."""
 
     frames: Int[np.ndarray, " frames"]
-    """The film's own numbers of the frames that were read."""
+    """The video's own numbers of the frames that were read."""
     times: Float[np.ndarray, " frames"]
     """[s]"""
     shots: tuple[Shot, ...]
     tracks: tuple[Track, ...]
     fps: float
-    """Frames read a second, on average; 0 for pictures."""
+    """Frames read a second, on average; 0 for images."""
     sizes: Int[np.ndarray, "frames 2"]
     """Width and height of each frame, as shown [px]."""
 
@@ -73,43 +73,43 @@ def cropped_as(people: PeopleConfig, model: ModelConfig) -> PeopleConfig:
     )
 
 
-def people_in_film(
-    film: Path,
+def people_in_video(
+    video: Path,
     config: PeopleConfig,
     fps: float = 0.0,
     longest: float = 60.0,
     keep: Callable[[Frame, FileBoxes | None], None] | None = None,
     answer: "Answer | None" = None,
 ) -> Survey:
-    """Find and follow the people of a film, or find those of independent pictures.
+    """Find and follow the people of a video, or find those of independent images.
 
     A track never goes on behind a cut. Where a person is not found for up to the longest gap,
     the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
     leaps farther than its size starts a new track: another person, in other clothes.
-    `fps` thins the film out; shots longer than `longest` [s] are given in parts. `keep` is shown
-    each frame of a film in passing, with the boxes of a file, which are known before. `answer`
+    `fps` thins the video out; shots longer than `longest` [s] are given in parts. `keep` is shown
+    each frame of a video in passing, with the boxes of a file, which are known before. `answer`
     computes what the network of the detector `people` says, in place of torch.
 
     Raises:
-        BadInputError: if the film cannot be read, nobody is found, or the detector cannot be had.
+        BadInputError: if the video cannot be read, nobody is found, or the detector cannot be had.
     """
-    info = film_info(film)  # what is wrong with the film itself is said first
-    finder = make_finder(film, config, info, answer)
-    if is_pictures(film):
-        survey = _people_in_pictures(film, finder, config)
+    info = video_info(video)  # what is wrong with the video itself is said first
+    finder = make_finder(video, config, info, answer)
+    if is_images(video):
+        survey = _people_in_images(video, finder, config)
     else:
 
-        def look_and_keep(frame: Frame) -> ScoredBoxes:
+        def detect_and_keep(frame: Frame) -> ScoredBoxes:
             if keep is not None:
                 keep(frame, finder.from_file)
-            return finder.look(frame)
+            return finder.detect(frame)
 
-        stretches = read_stretches(film, fps, longest, look_and_keep)
-        survey = _people_in_film(stretches, finder, config, info)
+        stretches = read_stretches(video, fps, longest, detect_and_keep)
+        survey = _people_in_video(stretches, finder, config, info)
     if not survey.tracks:
         others = ", ".join(name for name in _OTHERS if name != config.detector)
         raise BadInputError(
-            f"no person found in {film} by the detector {config.detector!r}; "
+            f"no person found in {video} by the detector {config.detector!r}; "
             f"other ways: --detector {others}, or file with --boxes CSV"
         )
     return survey
@@ -137,8 +137,8 @@ def crops_around(
     return np.concatenate([middles, config.margin * stature[:, None]], axis=-1)
 
 
-def _people_in_film(
-    stretches: Iterator[Stretch], finder: Finder, config: PeopleConfig, info: FilmInfo
+def _people_in_video(
+    stretches: Iterator[Stretch], finder: Finder, config: PeopleConfig, info: VideoInfo
 ) -> Survey:
     frames: list[int] = []
     times: list[float] = []
@@ -193,12 +193,12 @@ def _longest_gap(config: PeopleConfig) -> float:
 def _sight(
     stretch: Stretch, position: int, found: ScoredBoxes | None, scale: Float[np.ndarray, " 4"]
 ) -> Sight | None:
-    """What was found in a frame, in px of the film, with the looks that its thumbnail shows."""
+    """What was found in a frame, in px of the video, with the appearance in its thumbnail."""
     if found is None:
         return None
     boxes = found[:, :4] * scale
-    looks = looks_of(stretch.thumbnails[position], boxes / stretch.scale)
-    return Sight(boxes, found[:, 4], looks)
+    appearance = appearance_of(stretch.thumbnails[position], boxes / stretch.scale)
+    return Sight(boxes, found[:, 4], appearance)
 
 
 def _foremost(tracks: list[Track], most: int | None) -> tuple[Track, ...]:
@@ -233,8 +233,8 @@ def _people_of_file(
     return numbered
 
 
-def _people_in_pictures(folder: Path, finder: Finder, config: PeopleConfig) -> Survey:
-    """Everybody in each picture, the largest first: nobody is followed."""
+def _people_in_images(folder: Path, finder: Finder, config: PeopleConfig) -> Survey:
+    """Everybody in each image, the largest first: nobody is followed."""
     frames: list[int] = []
     sizes: list[tuple[int, int]] = []
     by_rank: dict[int, dict[int, Float[np.ndarray, " 5"]]] = {}
@@ -243,7 +243,7 @@ def _people_in_pictures(folder: Path, finder: Finder, config: PeopleConfig) -> S
         height, width, _ = frame.image.shape
         sizes.append((width, height))
         if finder.from_file is None:
-            found = finder.look(frame)
+            found = finder.detect(frame)
             largest = np.argsort(-(found[:, 2:4] - found[:, :2]).prod(-1), kind="stable")
             ranked = dict(enumerate(found[largest[: config.max_people]]))
         else:
@@ -256,7 +256,7 @@ def _people_in_pictures(folder: Path, finder: Finder, config: PeopleConfig) -> S
         for rank, box in ranked.items():
             by_rank.setdefault(rank, {})[frame.index] = box
     if finder.from_file is not None:
-        check_end(finder.from_file, frames, config.boxes, film_info(folder))
+        check_end(finder.from_file, frames, config.boxes, video_info(folder))
     tracks = []
     for rank, finds in sorted(by_rank.items()):
         found = np.stack(list(finds.values()))

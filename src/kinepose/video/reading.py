@@ -1,4 +1,4 @@
-"""Films and pictures as a player shows them, one frame at a time."""
+"""Videos and images as a player shows them, one frame at a time."""
 
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -9,26 +9,26 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
+from kinepose.errors import BadInputError, BrokenVideoWarning, VideoWarning
 from kinepose.threads import ahead
 from kinepose.video.clock import timed
 from kinepose.video.containers import (
     Damage,
     decoded,
-    opened,
+    open_container,
     promised_frames,
     stated_fps,
     what_lacks,
 )
-from kinepose.video.display import Display, Picture, check_shown, stated_colours
+from kinepose.video.display import Display, ImageArray, check_shown, stated_colours
 from kinepose.video.fields import deinterlaced
-from kinepose.video.pictures import (
+from kinepose.video.images import (
     animation_size,
+    image_paths,
     is_animation,
-    is_pictures,
-    picture_paths,
+    is_images,
     read_animation,
-    read_picture,
+    read_image,
     shrunk,
 )
 
@@ -40,66 +40,66 @@ _AHEAD = 4
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a film, or one picture of a folder; its pixels are made when asked for."""
+    """One frame of a video, or one image of a folder; its pixels are made when asked for."""
 
     index: int
-    """Number in the film, counted over all its frames, or in the folder's natural order."""
+    """Number in the video, counted over all its frames, or in the folder's natural order."""
     time: float
-    """When it is shown, since the first frame [s]; the index, for pictures."""
-    develop: Callable[[tuple[int, int] | None], Picture]
+    """When it is shown, since the first frame [s]; the index, for images."""
+    develop: Callable[[tuple[int, int] | None], ImageArray]
     """RGB, as a player shows it; shrunk to (width, height) if some are given, each pixel the mean
     of what it covers. Not for several threads at once."""
 
     @cached_property
-    def image(self) -> Picture:
+    def image(self) -> ImageArray:
         """RGB, as large as it is."""
         return self.develop(None)
 
 
 @dataclass(frozen=True)
-class FilmInfo:
-    """What a film says of itself."""
+class VideoInfo:
+    """What a video says of itself."""
 
     name: str
     width: int
-    """As shown, turned as the film asks, in square pixels [px]."""
+    """As shown, turned as the video asks, in square pixels [px]."""
     height: int
     fps: float
-    """Frames a second, on average; 0 for pictures."""
+    """Frames a second, on average; 0 for images."""
     frames: int
     """How many there should be; a guess for some formats."""
 
 
-def film_info(path: Path) -> FilmInfo:
-    """Size and pace of a film, from its head and first frame, or of a folder's first picture.
+def video_info(path: Path) -> VideoInfo:
+    """Size and pace of a video, from its head and first frame, or of a folder's first image.
 
     Raises:
         BadInputError: if it cannot be read.
     """
     height, width, _ = next(_frames(path)).image.shape
-    if is_pictures(path):
-        return FilmInfo(path.name, width, height, 0.0, len(picture_paths(path)))
+    if is_images(path):
+        return VideoInfo(path.name, width, height, 0.0, len(image_paths(path)))
     if is_animation(path):
         frames, fps = animation_size(path)
-        return FilmInfo(path.name, width, height, fps, frames)
-    with opened(path) as (container, stream):
+        return VideoInfo(path.name, width, height, fps, frames)
+    with open_container(path) as (container, stream):
         frames, fps = promised_frames(container, stream), stated_fps(container, stream)
-        return FilmInfo(path.name, width, height, fps, frames)
+        return VideoInfo(path.name, width, height, fps, frames)
 
 
 def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
-    """The frames of a film, or the pictures of a folder in natural order, in constant memory.
+    """The frames of a video, or the images of a folder in natural order, in constant memory.
 
-    Films are decoded a little ahead, in a thread of their own. With fps > 0 they are thinned out to
-    that pace by their time stamps, so that a variable frame rate becomes as even as it can without
-    a frame made up; 0 keeps every frame.
+    Videos are decoded a little ahead, in a thread of their own. With fps > 0 they are thinned out
+    to that pace by their time stamps, so that a variable frame rate becomes as even as it can
+    without a frame made up; 0 keeps every frame.
 
     Raises:
-        BadInputError: if not one frame can be decoded. Where a film breaks further on, what can be
-            decoded is given and a BrokenFilmWarning says so at the end.
+        BadInputError: if not one frame can be decoded. Where a video breaks further on, what can be
+            decoded is given and a BrokenVideoWarning says so at the end.
     """
-    if is_pictures(path):
-        yield from _read_pictures(path)
+    if is_images(path):
+        yield from _read_images(path)
         return
     last_beat = -1
     for frame in ahead(_frames(path), _AHEAD):
@@ -110,7 +110,7 @@ def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
 
 
 def frame_rate(times: Float[np.ndarray, " frames"], stated: float) -> float:
-    """Of frames at these times [s]: what the film states if they keep to it, or else their mean."""
+    """Of frames at these times [s]: what the video states if they keep to it, or their mean."""
     if stated > 0 and is_even(times, stated):
         return stated
     return (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else stated
@@ -122,46 +122,46 @@ def is_even(times: Float[np.ndarray, " frames"], fps: float) -> bool:
 
 
 def _frames(path: Path) -> Generator[Frame]:
-    if is_pictures(path):
-        return _read_pictures(path)
+    if is_images(path):
+        return _read_images(path)
     return _read_animation(path) if is_animation(path) else _decode(path)
 
 
-def _read_pictures(path: Path) -> Generator[Frame]:
-    for index, picture in enumerate(picture_paths(path)):
-        yield Frame(index, float(index), partial(shrunk, read_picture(picture)))
+def _read_images(path: Path) -> Generator[Frame]:
+    for index, image in enumerate(image_paths(path)):
+        yield Frame(index, float(index), partial(shrunk, read_image(image)))
 
 
 def _read_animation(path: Path) -> Generator[Frame]:
     for index, moment in enumerate(read_animation(path)):
-        yield Frame(index, moment.time, partial(shrunk, moment.picture))
+        yield Frame(index, moment.time, partial(shrunk, moment.image))
 
 
 def _decode(path: Path) -> Generator[Frame]:
-    """Every frame of a film that decodes, shown as the first is."""
+    """Every frame of a video that decodes, shown as the first is."""
     index, start, end, display, same, damage = 0, 0.0, 0.0, None, True, Damage()
-    with opened(path) as (container, stream):
+    with open_container(path) as (container, stream):
         contained = stated_colours(stream.codec_context)
-        pictures = deinterlaced(decoded(container, stream, damage))
-        for time, lasts, picture in timed(pictures, path.name, container, stream):
+        images = deinterlaced(decoded(container, stream, damage))
+        for time, lasts, image in timed(images, path.name, container, stream):
             if display is None:
-                check_shown(path.name, picture, stream)
-                display = Display(picture, stream.sample_aspect_ratio, contained)
-                start = picture.time or 0.0
-            if same and not display.has_shape(picture):
+                check_shown(path.name, image, stream)
+                display = Display(image, stream.sample_aspect_ratio, contained)
+                start = image.time or 0.0
+            if same and not display.has_shape(image):
                 same = False
                 _warn_of_shapes(path.name, index)
-            end = max(end, (start + time if picture.time is None else picture.time) + lasts)
-            yield Frame(index, time, partial(display.develop, picture))
+            end = max(end, (start + time if image.time is None else image.time) + lasts)
+            yield Frame(index, time, partial(display.develop, image))
             index += 1
         broken = what_lacks(path, container, stream, start, end) or damage.described()
     if index == 0:
         raise BadInputError(f"cannot decode {path}: {broken or 'it holds no frames'}")
     if broken:
         message = f"{path.name} is broken ({broken}); {index} frames of it are used"
-        warnings.warn(message, BrokenFilmWarning, stacklevel=2)
+        warnings.warn(message, BrokenVideoWarning, stacklevel=2)
 
 
 def _warn_of_shapes(name: str, index: int) -> None:
     message = f"{name} changes its shape in frame {index}: what follows is fitted into the first's"
-    warnings.warn(message, FilmWarning, stacklevel=3)
+    warnings.warn(message, VideoWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""Which frames of a film the person detector looks at: some, and more where they disagree."""
+"""Which frames of a video the person detector looks at: some, and more where they disagree."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +14,10 @@ _SAME = 0.4
 """Intersection over union of two finds of one person, at least."""
 
 Search = Callable[[Sequence[UInt8[np.ndarray, "height width 3"]]], Iterator[ScoredBoxes]]
-"""The finds in pictures of one size."""
+"""The finds in images of one size."""
 
 
-def search_film(
+def search_video(
     thumbnails: UInt8[np.ndarray, "frames height width 3"], fps: float, sure: float, search: Search
 ) -> list[ScoredBoxes | None]:
     """What is found in the frames of a shot; None for those that were not looked at.
@@ -29,17 +29,17 @@ def search_film(
     found: list[ScoredBoxes | None] = [None] * count
     step = max(1, round(INTERVAL * fps))
     chosen = sorted({*range(0, count, step), count - 1})
-    _look(chosen, thumbnails, found, search)
+    _search_some(chosen, thumbnails, found, search)
     doubtful = [
         (first + second) // 2
         for first, second in itertools.pairwise(chosen)
         if second - first > 1 and not _agree(found[first], found[second], sure)
     ]
-    _look(doubtful, thumbnails, found, search)
+    _search_some(doubtful, thumbnails, found, search)
     return found
 
 
-def _look(
+def _search_some(
     chosen: list[int],
     thumbnails: UInt8[np.ndarray, "frames height width 3"],
     found: list[ScoredBoxes | None],

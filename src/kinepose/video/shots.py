@@ -1,4 +1,4 @@
-"""A film read once from end to end, in stretches without a shot change."""
+"""A video read once from end to end, in stretches without a shot change."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,11 +10,11 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
-from kinepose.video.display import Picture
-from kinepose.video.reading import Frame, film_info, read_frames
+from kinepose.video.display import ImageArray
+from kinepose.video.reading import Frame, read_frames, video_info
 
 THUMBNAIL = 256
-"""Longer side of the small pictures that show cuts, camera motion and people [px]."""
+"""Longer side of the small images that show cuts, camera motion and people [px]."""
 _LATE = 3
 """A cut is known this many frames after it, and so is left room for at the end of a stretch."""
 _SHORTEST_SHOT = 0.5
@@ -29,8 +29,8 @@ class Sight:
     """[px]"""
     scores: Float[np.ndarray, " people"]
     """From 0 to 1; 1 where a detector has none."""
-    looks: Float[np.ndarray, "people n"]
-    """See looks.looks_of."""
+    appearance: Float[np.ndarray, "people n"]
+    """See appearance.appearance_of."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,20 @@ class Stretch:
     """Consecutive frames without a cut between them; what is kept of them is small."""
 
     new_shot: bool
-    """Whether a cut (or the film's start) lies before it, rather than the limit of length."""
+    """Whether a cut (or the video's start) lies before it, rather than the limit of length."""
     fps: float
-    """Frames a second, on average, by what the film states."""
+    """Frames a second, on average, by what the video states."""
     scale: Float[np.ndarray, " 4"]
-    """From boxes in px of the thumbnails to px of the film."""
+    """From boxes in px of the thumbnails to px of the video."""
     frames: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    thumbnails: list[Picture] = field(default_factory=list)
+    thumbnails: list[ImageArray] = field(default_factory=list)
     found: list[ScoredBoxes] = field(default_factory=list)
-    """What `look` saw in each frame."""
+    """What `detect` found in each frame."""
 
     @property
     def pace(self) -> float:
-        """Frames a second by their own times; what the film states, for a single frame."""
+        """Frames a second by their own times; what the video states, for a single frame."""
         seconds = self.times[-1] - self.times[0]
         return (len(self.times) - 1) / seconds if seconds > 0 else self.fps
 
@@ -80,29 +80,29 @@ class Stretch:
 
 
 def read_stretches(
-    film: Path, fps: float, longest: float, look: Callable[[Frame], ScoredBoxes]
+    video: Path, fps: float, longest: float, detect: Callable[[Frame], ScoredBoxes]
 ) -> Iterator[Stretch]:
-    """Cut a film at its shot changes, and shots longer than `longest` [s] into several stretches.
+    """Cut a video at its shot changes, and shots longer than `longest` [s] into several stretches.
 
-    Each frame is shown to `look` in passing, so that one reading serves all. Memory is that of the
-    thumbnails of one stretch. Cuts are PySceneDetect's: changes of content that stand out from the
-    frames around them, which camera motion does not.
+    Each frame is given to `detect` in passing, so that one reading serves all. Memory is that of
+    the thumbnails of one stretch. Cuts are PySceneDetect's: changes of content that stand out from
+    the frames around them, which camera motion does not.
 
     Raises:
-        BadInputError: if the film cannot be read.
+        BadInputError: if the video cannot be read.
     """
-    info = film_info(film)
+    info = video_info(video)
     pace = min(fps, info.fps) if fps > 0 else info.fps
     width, height = _thumbnail_size(info.width, info.height)
     scale = np.tile([info.width / width, info.height / height], 2)
     cuts = AdaptiveDetector(min_scene_len=max(_LATE, round(_SHORTEST_SHOT * pace)))
     stretch, start = Stretch(True, pace, scale), 0
-    for position, frame in enumerate(read_frames(film, fps)):
+    for position, frame in enumerate(read_frames(video, fps)):
         small = frame.develop((width, height))
         stretch.frames.append(frame.index)
         stretch.times.append(frame.time)
         stretch.thumbnails.append(small)
-        stretch.found.append(look(frame))
+        stretch.found.append(detect(frame))
         sparse = np.ascontiguousarray(small[::2, ::2, ::-1])  # BGR, enough for means of pixels
         for cut in cuts.process_frame(FrameTimecode(position, fps=pace), sparse):
             length = cut.frame_num - start
@@ -117,9 +117,9 @@ def read_stretches(
     yield stretch
 
 
-def _lasts(thumbnails: list[Picture]) -> bool:
-    """Whether the picture does not come back to what it was before a cut, as after a flash."""
-    before, at_cut, *after = (picture.astype(np.float32) for picture in thumbnails)
+def _lasts(thumbnails: list[ImageArray]) -> bool:
+    """Whether the image does not come back to what it was before a cut, as after a flash."""
+    before, at_cut, *after = (image.astype(np.float32) for image in thumbnails)
     change = np.square(at_cut - before).mean()
     return all(np.square(later - before).mean() > 0.5 * change for later in after)
 

@@ -1,9 +1,9 @@
-"""High dynamic range and BT.2020 brought to the colours of ordinary films (BT.709, 8 bits).
+"""High dynamic range and BT.2020 brought to the colours of ordinary videos (BT.709, 8 bits).
 
 By the formulas of ITU-R BT.2100 (PQ, HLG), BT.2087 (primaries) and BT.2390-10, 5.4.1 (the tone
 curve), https://www.itu.int/rec/R-REC-BT: FFmpeg's zscale is in few builds, and its newer scaler
 takes seconds to set up. Up to 28 cd/m2 light is shown as it is meant; what is brighter is
-compressed, up to the 1000 cd/m2 for which most films are graded.
+compressed, up to the 1000 cd/m2 for which most videos are graded.
 """
 
 from functools import lru_cache
@@ -16,9 +16,9 @@ from PIL import Image, ImageFilter
 Transfer = Literal["pq", "hlg", "sdr"]
 
 PEAK = 1000.0
-"""Of the display that a film is graded for; of HLG the one that BT.2100 names [cd/m2]."""
+"""Of the display that a video is graded for; of HLG the one that BT.2100 names [cd/m2]."""
 WHITE = 100.0
-"""Of the display for which ordinary films are graded: BT.2035 [cd/m2]."""
+"""Of the display for which ordinary videos are graded: BT.2035 [cd/m2]."""
 _GRID = 65
 """Points of the table along each of R', G', B': the most that Pillow takes; with 33, greys are 5
 levels off."""
@@ -38,10 +38,10 @@ Light = Float[np.ndarray, "*colours"]
 
 
 def to_sdr(
-    picture: UInt8[np.ndarray, "height width 3"], transfer: Transfer
+    image: UInt8[np.ndarray, "height width 3"], transfer: Transfer
 ) -> UInt8[np.ndarray, "height width 3"]:
     """R'G'B' of BT.2020 with this transfer function as R'G'B' of BT.709."""
-    return np.asarray(Image.fromarray(picture).filter(_table(transfer)))
+    return np.asarray(Image.fromarray(image).filter(_table(transfer)))
 
 
 @lru_cache

@@ -13,11 +13,11 @@ Finds = dict[int, Float[np.ndarray, " 4"]]
 
 @dataclass(frozen=True)
 class Track:
-    """One person in the frames of a film."""
+    """One person in the frames of a video."""
 
     number: int
     frames: Int[np.ndarray, " frames"]
-    """The film's own numbers, ascending; may have gaps."""
+    """The video's own numbers, ascending; may have gaps."""
     boxes: Float[np.ndarray, "frames 4"]
     """Smoothed over time: x0, y0, x1, y1 [px]."""
     scores: Float[np.ndarray, " frames"]

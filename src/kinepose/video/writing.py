@@ -1,4 +1,4 @@
-"""Films that every browser plays."""
+"""Videos that every browser plays."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -10,17 +10,17 @@ import numpy as np
 from kinepose.errors import BadInputError
 from kinepose.files import replacing
 from kinepose.video.containers import address
-from kinepose.video.display import Picture
+from kinepose.video.display import ImageArray
 
 _TICK = Fraction(1, 90_000)
-"""Of the clock of written films [s]: a whole number for the usual rates."""
+"""Of the clock of written videos [s]: a whole number for the usual rates."""
 
-TimedPicture = tuple[float, Picture]
+TimedImage = tuple[float, ImageArray]
 """When it is shown first [s], and RGB."""
 
 
 def write_video(
-    path: Path, frames: Iterable[Picture], fps: float, options: dict[str, str] | None = None
+    path: Path, frames: Iterable[ImageArray], fps: float, options: dict[str, str] | None = None
 ) -> None:
     """Write frames at an even pace. See `write_timed_video`."""
     timed = ((index / fps, image) for index, image in enumerate(frames))
@@ -28,7 +28,7 @@ def write_video(
 
 
 def write_timed_video(
-    path: Path, frames: Iterable[TimedPicture], fps: float, options: dict[str, str] | None = None
+    path: Path, frames: Iterable[TimedImage], fps: float, options: dict[str, str] | None = None
 ) -> None:
     """Write frames, each shown until the next one: H.264, 4:2:0; odd sizes lose a row.
 
@@ -44,7 +44,7 @@ def write_timed_video(
             for start, duration, image in _with_durations(frames, 1 / fps):
                 height, width = (length // 2 * 2 for length in image.shape[:2])
                 if not (height and width):
-                    raise BadInputError(f"cannot write {path}: a picture of it is a pixel thin")
+                    raise BadInputError(f"cannot write {path}: an image of it is a pixel thin")
                 if container is None or stream is None:
                     container = av.open(address(temporary), "w", format="mp4")
                     rate = Fraction(fps).limit_denominator(1001)
@@ -52,8 +52,8 @@ def write_timed_video(
                     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
                     stream.options = {**options} if options else {}
                     stream.codec_context.time_base = _TICK
-                picture = np.ascontiguousarray(image[:height, :width])
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                pixels = np.ascontiguousarray(image[:height, :width])
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
                 frame.pts, frame.duration, frame.time_base = start, duration, _TICK
                 container.mux(stream.encode(frame))
             if container is None or stream is None:
@@ -65,10 +65,10 @@ def write_timed_video(
 
 
 def _with_durations(
-    frames: Iterable[TimedPicture], last: float
-) -> Iterator[tuple[int, int, Picture]]:
-    """Start and duration of each picture [ticks]; the last one has `last` [s]."""
-    held: tuple[int, Picture] | None = None
+    frames: Iterable[TimedImage], last: float
+) -> Iterator[tuple[int, int, ImageArray]]:
+    """Start and duration of each image [ticks]; the last one has `last` [s]."""
+    held: tuple[int, ImageArray] | None = None
     for time, image in frames:
         tick = round(time / _TICK)
         if held is not None:

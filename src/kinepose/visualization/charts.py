@@ -1,4 +1,4 @@
-"""One function for each figure with axes, from arrays alone; those of pictures: image_grids.py."""
+"""One function for each figure with axes, from arrays alone; those of images: image_grids.py."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle

@@ -1,6 +1,6 @@
-"""One function for each figure made of pictures, from arrays alone.
+"""One function for each figure made of images, from arrays alone.
 
-Pictures come and go as uint8 [*, H, W, 3] RGB; figures lie on white.
+Images come and go as uint8 [*, H, W, 3] RGB; figures lie on white.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from kinepose.visualization.skeletons import (
     skeleton_view,
 )
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
-Pictures = UInt8[np.ndarray, "count size size 3"]
+ImageArray = UInt8[np.ndarray, "_ _ 3"]
+ImageArrays = UInt8[np.ndarray, "count size size 3"]
 
 CELL = 168
-"""Side of a small picture [px]."""
+"""Side of a small image [px]."""
 MAP_CELL = 90
 """Side of one of the 33 maps [px]."""
 GAP = 6
@@ -41,12 +41,12 @@ FAILURE: Colour = (233, 74, 137)
 
 
 def reconstruction_rows(
-    source: Pictures,
-    target: Pictures,
-    background: Pictures,
+    source: ImageArrays,
+    target: ImageArrays,
+    background: ImageArrays,
     maps: UInt8[np.ndarray, "count 33 rows columns"],
-    reconstruction: Pictures,
-) -> Picture:
+    reconstruction: ImageArrays,
+) -> ImageArray:
     """A row a pair: who (I_s), in which pose (I_t), where (B_t), the maps between, and I^_t."""
     between = np.stack([maps_on_image(image, own) for image, own in zip(target, maps, strict=True)])
     columns = {
@@ -66,7 +66,7 @@ def transfer_grid(
     appearance_images: UInt8[np.ndarray, "people size size 3"],
     background_images: UInt8[np.ndarray, "places size size 3"],
     transfers: UInt8[np.ndarray, "poses people places size size 3"],
-) -> Picture:
+) -> ImageArray:
     """The paper's Fig. 3: a row each pose, a column each person, a block each background."""
     poses, people, places = (
         [_named(image, f"{letter}{number}") for number, image in enumerate(images, start=1)]
@@ -85,7 +85,7 @@ def transfer_grid(
     return page([beside(columns, APART)])
 
 
-def joints_on_images(images: Pictures, joints2d: Float[np.ndarray, "count 17 2"]) -> Picture:
+def joints_on_images(images: ImageArrays, joints2d: Float[np.ndarray, "count 17 2"]) -> ImageArray:
     """2D skeletons on crops; joints from -1 to 1 across each."""
     cells = [joints_on_image(*one) for one in zip(images, joints2d, strict=True)]
     return page([_in_rows(cells, columns=5)])
@@ -97,17 +97,17 @@ def joints_on_image(
     truth: Float[np.ndarray, "17 2"] | None = None,
 ) -> UInt8[np.ndarray, "cell cell 3"]:
     """A 2D skeleton on a crop, the truth green behind it; joints from -1 to 1 across it."""
-    picture = cell(image)
+    drawing = cell(image)
     if truth is not None:
-        draw_skeleton(picture, (truth + 1) / 2 * CELL, width=1, colour=TRUTH)
-    draw_skeleton(picture, (joints2d + 1) / 2 * CELL, width=2)
-    return picture
+        draw_skeleton(drawing, (truth + 1) / 2 * CELL, width=1, colour=TRUTH)
+    draw_skeleton(drawing, (joints2d + 1) / 2 * CELL, width=2)
+    return drawing
 
 
 def maps_on_image(
     image: UInt8[np.ndarray, "size size 3"], maps: UInt8[np.ndarray, "33 rows columns"]
 ) -> UInt8[np.ndarray, "cell cell 3"]:
-    """Heatmaps and affinity maps glow over the darkened picture."""
+    """Heatmaps and affinity maps glow over the darkened image."""
     joints = [*range(len(JOINT_NAMES)), *(child for _, child in LIMBS)]
     glow = np.zeros((CELL, CELL, 3))
     for joint, one in zip(joints, maps, strict=True):
@@ -117,20 +117,20 @@ def maps_on_image(
     return np.clip(0.35 * cell(image) + 0.85 * glow, 0, 255).astype(np.uint8)
 
 
-def separate_maps(maps: UInt8[np.ndarray, "33 rows columns"]) -> Picture:
-    """All 33 maps of one picture: 17 heatmaps, then 16 affinity maps."""
+def separate_maps(maps: UInt8[np.ndarray, "33 rows columns"]) -> ImageArray:
+    """All 33 maps of one image: 17 heatmaps, then 16 affinity maps."""
     return page(_map_rows(maps))
 
 
-def maps_of_a_picture(
+def maps_of_an_image(
     image: UInt8[np.ndarray, "size size 3"],
     joints2d: Float[np.ndarray, "17 2"],
     maps: UInt8[np.ndarray, "33 rows columns"],
-) -> Picture:
-    """The paper's Fig. 2A: from p_2D to heatmaps and affinity maps, on the picture and apart."""
+) -> ImageArray:
+    """The paper's Fig. 2A: from p_2D to heatmaps and affinity maps, on the image and apart."""
     joints = np.arange(len(maps)) < len(JOINT_NAMES)
     steps = {
-        "picture": cell(image),
+        "image": cell(image),
         "2D joints": joints_on_image(image, joints2d),
         "heatmaps": maps_on_image(image, maps * joints[:, None, None]),
         "affinity maps": maps_on_image(image, maps * ~joints[:, None, None]),
@@ -141,13 +141,13 @@ def maps_of_a_picture(
 
 def skeletons_from_two_views(
     joints3d: Float[np.ndarray, "count 17 3"], labels: Sequence[str]
-) -> Picture:
-    """3D skeletons in camera axes, pelvis at 0: as filmed, and below it from the side."""
+) -> ImageArray:
+    """3D skeletons in camera axes, pelvis at 0: as recorded, and below it from the side."""
     half_extent = 1.05 * float(np.abs(joints3d).max())
     views = [two_views(joints, half_extent) for joints in joints3d]
     for (upper, _), label in zip(views, labels, strict=True):
         _write(upper, label, (7, 5), 12, on_dark=True)
-    for view, text in zip(views[0], ("as filmed", "from the side"), strict=True):
+    for view, text in zip(views[0], ("as recorded", "from the side"), strict=True):
         _write(view, text, (7, CELL - 20), 12, on_dark=True)
     return page([beside(row) for row in zip(*views, strict=True)])
 
@@ -157,7 +157,7 @@ def two_views(
     half_extent: float,
     truth: Float[np.ndarray, "17 3"] | None = None,
 ) -> tuple[UInt8[np.ndarray, "cell cell 3"], UInt8[np.ndarray, "cell cell 3"]]:
-    """A 3D skeleton in camera axes, pelvis at 0, as filmed and from the side; green: the truth."""
+    """A 3D skeleton in camera axes, pelvis at 0, as recorded and from aside; green: the truth."""
     front, side = (
         cell(skeleton_view([(0, joints3d)], 2 * CELL, turn, half_extent, truth=truth))
         for turn in (0.0, 90.0)
@@ -166,56 +166,56 @@ def two_views(
 
 
 def cell(image: UInt8[np.ndarray, "size size 3"]) -> UInt8[np.ndarray, "cell cell 3"]:
-    """A picture, larger or smaller, at the size at which all are shown."""
+    """An image, larger or smaller, at the size at which all are shown."""
     larger = image.shape[0] > CELL
     return cv2.resize(
         image, (CELL, CELL), interpolation=cv2.INTER_AREA if larger else cv2.INTER_CUBIC
     )
 
 
-def beside(pictures: Sequence[Picture], gap: int = GAP) -> Picture:
-    """Pictures in a row, their upper edges in line."""
-    height = max(len(picture) for picture in pictures)
+def beside(images: Sequence[ImageArray], gap: int = GAP) -> ImageArray:
+    """Images in a row, their upper edges in line."""
+    height = max(len(drawing) for drawing in images)
     parts = []
-    for picture in pictures:
-        lower = _blank(height - len(picture), picture.shape[1])
-        parts += [np.concatenate([picture, lower]), _blank(height, gap)]
+    for drawing in images:
+        lower = _blank(height - len(drawing), drawing.shape[1])
+        parts += [np.concatenate([drawing, lower]), _blank(height, gap)]
     return np.concatenate(parts[:-1], axis=1)
 
 
-def stacked(pictures: Sequence[Picture], gap: int = GAP) -> Picture:
-    """Pictures one below the other, their left edges in line."""
-    return beside([picture.swapaxes(0, 1) for picture in pictures], gap).swapaxes(0, 1)
+def stacked(images: Sequence[ImageArray], gap: int = GAP) -> ImageArray:
+    """Images one below the other, their left edges in line."""
+    return beside([drawing.swapaxes(0, 1) for drawing in images], gap).swapaxes(0, 1)
 
 
-def page(parts: Sequence[Picture], gap: int = GAP) -> Picture:
+def page(parts: Sequence[ImageArray], gap: int = GAP) -> ImageArray:
     """The whole figure: its parts one below the other, within a margin."""
     margin = ((GAP, GAP), (GAP, GAP), (0, 0))
     return np.ascontiguousarray(np.pad(stacked(parts, gap), margin, constant_values=255))
 
 
-def captioned(picture: Picture, text: str, size: int = TEXT, bold: bool = False) -> Picture:
-    """A picture below its heading."""
-    return stacked([heading(text, picture.shape[1], size, bold), picture], gap=0)
+def captioned(drawing: ImageArray, text: str, size: int = TEXT, bold: bool = False) -> ImageArray:
+    """An image below its heading."""
+    return stacked([heading(text, drawing.shape[1], size, bold), drawing], gap=0)
 
 
-def heading(text: str, width: int, size: int = TEXT, bold: bool = False) -> Picture:
+def heading(text: str, width: int, size: int = TEXT, bold: bool = False) -> ImageArray:
     """A line of text on white; what is wider than `width` [px] is cut off."""
     strip = _blank(2 * size + 2, width)
     _write(strip, text, (1, size // 2), size, bold)
     return strip
 
 
-def framed(picture: Picture, colour: Colour | None) -> Picture:
-    """A picture within a border as wide as a gap; of None it is white."""
-    border = np.full((len(picture) + 2 * GAP, picture.shape[1] + 2 * GAP, 3), 255, np.uint8)
+def framed(drawing: ImageArray, colour: Colour | None) -> ImageArray:
+    """An image within a border as wide as a gap; of None it is white."""
+    border = np.full((len(drawing) + 2 * GAP, drawing.shape[1] + 2 * GAP, 3), 255, np.uint8)
     if colour is not None:
         border[:] = colour
-    border[GAP:-GAP, GAP:-GAP] = picture
+    border[GAP:-GAP, GAP:-GAP] = drawing
     return border
 
 
-def _map_rows(maps: UInt8[np.ndarray, "33 rows columns"]) -> list[Picture]:
+def _map_rows(maps: UInt8[np.ndarray, "33 rows columns"]) -> list[ImageArray]:
     names = [name.replace("_", " ") for name in JOINT_NAMES]
     names += [names[child] for _, child in LIMBS]
     cells = []
@@ -233,34 +233,34 @@ def _map_rows(maps: UInt8[np.ndarray, "33 rows columns"]) -> list[Picture]:
 
 
 def _named(image: UInt8[np.ndarray, "size size 3"], name: str) -> UInt8[np.ndarray, "cell cell 3"]:
-    picture = cell(image)
-    _write(picture, name, (6, 3), 20, bold=True, on_dark=True)
-    return picture
+    drawing = cell(image)
+    _write(drawing, name, (6, 3), 20, bold=True, on_dark=True)
+    return drawing
 
 
-def _blank(height: int, width: int) -> Picture:
+def _blank(height: int, width: int) -> ImageArray:
     return np.full((height, width, 3), 255, np.uint8)
 
 
-def _in_rows(cells: Sequence[Picture], columns: int) -> Picture:
+def _in_rows(cells: Sequence[ImageArray], columns: int) -> ImageArray:
     return stacked([beside(cells[i : i + columns]) for i in range(0, len(cells), columns)])
 
 
 def _write(
-    picture: Picture,
+    drawing: ImageArray,
     text: str,
     corner: tuple[int, int],
     size: int,
     bold: bool = False,
     on_dark: bool = False,
 ) -> None:
-    """Paint text, its upper left corner at `corner` [px]; on pictures it is white with an edge."""
-    canvas = Image.fromarray(picture)
+    """Paint text, its upper left corner at `corner` [px]; on images it is white with an edge."""
+    canvas = Image.fromarray(drawing)
     fill, edge = ((255, 255, 255), 2) if on_dark else (INK, 0)
     ImageDraw.Draw(canvas).text(
         corner, text, fill, _font(size, bold), stroke_width=edge, stroke_fill=INK
     )
-    picture[:] = np.asarray(canvas)
+    drawing[:] = np.asarray(canvas)
 
 
 @cache

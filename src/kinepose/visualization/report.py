@@ -17,18 +17,18 @@ from matplotlib.figure import Figure
 from pydantic import ConfigDict
 
 from kinepose.files import check_file, replacing
-from kinepose.pose_files import FilmPoses, describe_poses, read_poses
+from kinepose.pose_files import VideoPoses, describe_poses, read_poses
 from kinepose.run_folder import (
     RunDescription,
     count_parameters,
-    read_last_pictures,
+    read_last_images,
     read_log,
     read_run_config,
 )
 from kinepose.schema import STRICT, as_json, read_json
 from kinepose.settings import Count
-from kinepose.video.pictures import picture_paths
-from kinepose.video.reading import film_info, read_frames
+from kinepose.video.images import image_paths
+from kinepose.video.reading import read_frames, video_info
 from kinepose.visualization import charts, image_grids
 from kinepose.visualization.config import ReportConfig
 from kinepose.visualization.pages import PAGES
@@ -69,7 +69,7 @@ class JointErrors:
 
 
 @dataclass(frozen=True)
-class PictureErrors:
+class ImageErrors:
     """Of joints in 2D."""
 
     error_px: float
@@ -77,8 +77,8 @@ class PictureErrors:
 
 
 @dataclass(frozen=True)
-class FilmScores:
-    """What the page shows of the scores that `evaluate` writes of a film."""
+class VideoScores:
+    """What the page shows of the scores that `evaluate` writes of a video."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -89,7 +89,7 @@ class FilmScores:
     p_mpjpe: float
     per_joint: JointErrors
     baselines: Baselines
-    joints2d: PictureErrors
+    joints2d: ImageErrors
 
 
 def write_report(config: ReportConfig) -> None:
@@ -111,7 +111,7 @@ def write_report(config: ReportConfig) -> None:
         scores=scores,
         joint_errors=_joint_errors(scores),
         losses=_svg(charts.losses_over_steps(log)) if log else "",
-        training=_training_pictures(config.run),
+        training=_training_images(config.run),
         poses=describe_poses(path).partition("\n")[2] if path else "",
         stills=_stills(folder),
         skeletons=_skeletons(poses),
@@ -138,7 +138,7 @@ def _facts(run: Path, described: RunDescription, log: list[dict[str, Any]]) -> d
     facts = {
         "variant": str(train.get("variant", "unknown")),
         "preset": str(train.get("preset", "unknown")),
-        "pictures": f"{model.image_size} px, maps of {model.map_size}",
+        "images": f"{model.image_size} px, maps of {model.map_size}",
         "parameters": f"{count_parameters(run) / 1e6:.1f} million",
     }
     if log:
@@ -167,21 +167,21 @@ def _poses_beside(run: Path) -> Path | None:
     return folder if (folder / "poses.npz").is_file() else None
 
 
-def _read_scores(folder: Path | None) -> FilmScores | None:
+def _read_scores(folder: Path | None) -> VideoScores | None:
     """METRICS.json in the folder of the poses, or beside it."""
     for place in (folder, folder.parent) if folder else ():
         for path in place.glob("*.json"):
             if path.name.lower() == "metrics.json":
-                return read_json(path, FilmScores)
+                return read_json(path, VideoScores)
     return None
 
 
-def _joint_errors(scores: FilmScores | None) -> str:
+def _joint_errors(scores: VideoScores | None) -> str:
     return _svg(charts.errors_by_joint(scores.per_joint.p_mpjpe)) if scores else ""
 
 
-def _training_pictures(run: Path) -> dict[str, Any] | None:
-    found = read_last_pictures(run)
+def _training_images(run: Path) -> dict[str, Any] | None:
+    found = read_last_images(run)
     if found is None:
         return None
     step, held = found
@@ -202,21 +202,21 @@ def _training_pictures(run: Path) -> dict[str, Any] | None:
 
 
 def _stills(folder: Path | None) -> list[str]:
-    """Overlays, spread over the film or over the pictures."""
+    """Overlays, spread over the video or over the images."""
     if folder is None:
         return []
-    film, pictures = folder / "overlay.mp4", folder / "overlay"
-    if film.is_file():
-        wanted = set(_spread(film_info(film).frames, STILLS))
-        return [_jpeg(frame.image) for frame in read_frames(film) if frame.index in wanted]
-    if pictures.is_dir():
-        paths = picture_paths(pictures)
+    video, images = folder / "overlay.mp4", folder / "overlay"
+    if video.is_file():
+        wanted = set(_spread(video_info(video).frames, STILLS))
+        return [_jpeg(frame.image) for frame in read_frames(video) if frame.index in wanted]
+    if images.is_dir():
+        paths = image_paths(images)
         wanted = [paths[index] for index in _spread(len(paths), STILLS)]
         return [_jpeg(frame.image) for path in wanted for frame in read_frames(path)]
     return []
 
 
-def _skeletons(poses: FilmPoses | None) -> str | None:
+def _skeletons(poses: VideoPoses | None) -> str | None:
     if poses is None or not len(poses.frame):
         return None
     rows = _spread(len(poses.frame), SKELETONS)
@@ -224,10 +224,10 @@ def _skeletons(poses: FilmPoses | None) -> str | None:
     return _png(image_grids.skeletons_from_two_views(poses.joints3d[rows], labels))
 
 
-def _energy(poses: FilmPoses | None) -> str | None:
+def _energy(poses: VideoPoses | None) -> str | None:
     if poses is None or len(poses.frame) < 2 or not np.isfinite(poses.energy).any():
         return None
-    time, unit = (poses.time, "time [s]") if poses.fps else (poses.frame, "picture")
+    time, unit = (poses.time, "time [s]") if poses.fps else (poses.frame, "image")
     return _svg(charts.energy_over_time(time.astype(float), poses.energy, poses.track, unit))
 
 
@@ -237,17 +237,17 @@ def _spread(count: int, wanted: int) -> list[int]:
     return [int((i + 0.5) * count / wanted) for i in range(wanted)]
 
 
-def _png(picture: UInt8[np.ndarray, "height width 3"]) -> str:
-    return _inline(picture, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+def _png(image: UInt8[np.ndarray, "height width 3"]) -> str:
+    return _inline(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
-def _jpeg(picture: UInt8[np.ndarray, "height width 3"]) -> str:
-    return _inline(picture, ".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 88])
+def _jpeg(image: UInt8[np.ndarray, "height width 3"]) -> str:
+    return _inline(image, ".jpeg", [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
-def _inline(picture: UInt8[np.ndarray, "height width 3"], suffix: str, options: list[int]) -> str:
-    """A picture as a data: address."""
-    _, encoded = cv2.imencode(suffix, picture[..., ::-1], options)
+def _inline(image: UInt8[np.ndarray, "height width 3"], suffix: str, options: list[int]) -> str:
+    """An image as a data: address."""
+    _, encoded = cv2.imencode(suffix, image[..., ::-1], options)
     return f"data:image/{suffix[1:]};base64,{base64.b64encode(encoded.tobytes()).decode()}"
 
 

@@ -1,7 +1,7 @@
-"""Skeletons painted onto pictures, fast enough for every frame of a film.
+"""Skeletons painted onto images, fast enough for every frame of a video.
 
 The person's own left and right sides have the same two colours everywhere; the colour of the
-midline tells people apart. Pictures are uint8 [H, W, 3] RGB, and are painted in place.
+midline tells people apart. Images are uint8 [H, W, 3] RGB, and are painted in place.
 """
 
 import cv2
@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
 
-Picture = UInt8[np.ndarray, "height width 3"]
+ImageArray = UInt8[np.ndarray, "height width 3"]
 Colour = tuple[int, int, int]
 
 LEFT: Colour = (255, 138, 30)
@@ -35,14 +35,14 @@ _SUBPIXEL_BITS = 4
 
 
 def draw_skeleton(
-    picture: Picture,
+    image: ImageArray,
     joints2d: Float[np.ndarray, "17 2"],
     person: int = 0,
     width: int | None = None,
     depth: Float[np.ndarray, " 17"] | None = None,
     colour: Colour | None = None,
 ) -> None:
-    """Paint a skeleton whose joints are in px from the picture's top left corner.
+    """Paint a skeleton whose joints are in px from the image's top left corner.
 
     Lines are as wide as suits the skeleton's own size unless told. With a depth, away from the
     viewer, the far limbs are painted first. A colour takes the place of those of the sides.
@@ -55,17 +55,17 @@ def draw_skeleton(
     if depth is not None:
         order.sort(key=lambda limb: -float(depth[list(limb)].mean()))
     for parent, joint in order:
-        _line(picture, joints2d[parent], joints2d[joint], OUTLINE, 2 * width + 1)
-        _line(picture, joints2d[parent], joints2d[joint], colour or _colour(joint, person), width)
+        _line(image, joints2d[parent], joints2d[joint], OUTLINE, 2 * width + 1)
+        _line(image, joints2d[parent], joints2d[joint], colour or _colour(joint, person), width)
         for end in (parent, joint):
-            _dot(picture, joints2d[end], colour or _colour(end, person), 0.9 * width)
+            _dot(image, joints2d[end], colour or _colour(end, person), 0.9 * width)
 
 
-def draw_box(picture: Picture, box: Float[np.ndarray, " 4"], person: int = 0) -> None:
+def draw_box(image: ImageArray, box: Float[np.ndarray, " 4"], person: int = 0) -> None:
     """Paint the outline of x0, y0, x1, y1 [px]."""
-    width = max(1, round(max(picture.shape) / 700))
+    width = max(1, round(max(image.shape) / 700))
     x0, y0, x1, y1 = (int(v) for v in np.clip(box, -1e4, 1e4))
-    cv2.rectangle(picture, (x0, y0), (x1, y1), midline(person), width, cv2.LINE_AA)
+    cv2.rectangle(image, (x0, y0), (x1, y1), midline(person), width, cv2.LINE_AA)
 
 
 def skeleton_view(
@@ -75,10 +75,10 @@ def skeleton_view(
     half_extent: float,
     title: str = "",
     truth: Float[np.ndarray, "17 3"] | None = None,
-) -> Picture:
+) -> ImageArray:
     """3D skeletons in camera axes (x right, y down, z away), seen in parallel projection.
 
-    `turn` [degrees] walks the viewer around them about the vertical: 0 is the film camera's view,
+    `turn` [degrees] walks the viewer around them about the vertical: 0 is the video camera's view,
     90 the view from where its right is. Each of the (person, joints) has its pelvis in the middle
     of a column of its own; half_extent, in the joints' unit, is half the height shown. The truth
     about a single person is green, behind it.
@@ -98,12 +98,12 @@ def skeleton_view(
     return view
 
 
-def write(picture: Picture, text: str, corner: tuple[int, int], scale: float) -> None:
+def write(image: ImageArray, text: str, corner: tuple[int, int], scale: float) -> None:
     """Paint text, its lower left corner at `corner` [px]."""
     for colour, width in ((OUTLINE, 3), ((225, 228, 235), 1)):
         thickness = max(1, round(width * max(1.0, 2 * scale)))
         cv2.putText(
-            picture, text, corner, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA
+            image, text, corner, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA
         )
 
 
@@ -133,7 +133,7 @@ def _seen_from(
 
 
 def _shadow(
-    view: Picture,
+    view: ImageArray,
     seen: Float[np.ndarray, "17 2"],
     middle: Float[np.ndarray, " 2"],
     width: float,
@@ -145,18 +145,18 @@ def _shadow(
 
 
 def _line(
-    picture: Picture,
+    image: ImageArray,
     start: Float[np.ndarray, " 2"],
     end: Float[np.ndarray, " 2"],
     colour: Colour,
     width: int,
 ) -> None:
-    cv2.line(picture, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.line(image, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _dot(picture: Picture, centre: Float[np.ndarray, " 2"], colour: Colour, radius: float) -> None:
+def _dot(image: ImageArray, centre: Float[np.ndarray, " 2"], colour: Colour, radius: float) -> None:
     size = round(radius * 2**_SUBPIXEL_BITS)
-    cv2.circle(picture, _fixed(centre), size, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.circle(image, _fixed(centre), size, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _fixed(point: Float[np.ndarray, " 2"]) -> tuple[int, int]:
@@ -166,14 +166,14 @@ def _fixed(point: Float[np.ndarray, " 2"]) -> tuple[int, int]:
 
 
 def overlay_frame(
-    image: Picture,
+    image: ImageArray,
     people: list[int],
     boxes: Float[np.ndarray, "people 4"],
     joints2d: Float[np.ndarray, "people 17 2"],
     joints3d: Float[np.ndarray, "people 17 3"],
     height: float,
 ) -> UInt8[np.ndarray, "shown_height shown_width 3"]:
-    """A frame with its 2D skeletons and, beside it, the 3D ones as filmed and from the side.
+    """A frame with its 2D skeletons and, beside it, the 3D ones as recorded and from the side.
 
     boxes and joints2d in px of the image, joints3d in camera axes in the unit of `height`, the
     stature. Small images are enlarged, large ones shrunk (see SHOWN_HEIGHT).
@@ -192,13 +192,13 @@ def overlay_frame(
 
 def _views(
     height_px: int, people: list[int], joints3d: Float[np.ndarray, "people 17 3"], height: float
-) -> Picture:
+) -> ImageArray:
     """A column of two square views, together `height_px` high."""
     poses = list(zip(people, joints3d, strict=True))
     half_extent = 0.65 * height * max(1.0, 0.6 * len(people))
     upper = (height_px + 1) // 2
     views = [
         skeleton_view(poses, upper, turn, half_extent, title)
-        for turn, title in ((0.0, "as filmed"), (90.0, "from the side"))
+        for turn, title in ((0.0, "as recorded"), (90.0, "from the side"))
     ]
     return np.concatenate(views)[:height_px]

@@ -1,7 +1,7 @@
-"""The poses of a film as one self-contained page: the film beside 3D skeletons that can be turned.
+"""The poses of a video as one self-contained page: the video beside 3D skeletons to be turned.
 
-Reads a film and what `predict` wrote of it; no model is loaded. Everything is inside the page and
-nothing is fetched: three.js, which draws the skeletons; the poses; the film, made small.
+Reads a video and what `predict` wrote of it; no model is loaded. Everything is inside the page and
+nothing is fetched: three.js, which draws the skeletons; the poses; the video, made small.
 """
 
 import base64
@@ -18,32 +18,32 @@ from tqdm import tqdm
 
 from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
-from kinepose.pose_files import FilmPoses, read_poses
-from kinepose.video.pictures import is_pictures, picture_paths
-from kinepose.video.reading import FilmInfo, film_info, read_frames
-from kinepose.video.writing import TimedPicture, write_timed_video
+from kinepose.pose_files import VideoPoses, read_poses
+from kinepose.video.images import image_paths, is_images
+from kinepose.video.reading import VideoInfo, read_frames, video_info
+from kinepose.video.writing import TimedImage, write_timed_video
 from kinepose.visualization import skeletons
 from kinepose.visualization.pages import PAGES
 
 LONGEST = 300.0
-"""What comes later in a film is left out of its page [s]."""
+"""What comes later in a video is left out of its page [s]."""
 LONGER_SIDE = 640
-"""Of the film in the page, at most [px]."""
-PICTURES_A_SECOND = 1.0
-"""The pace at which the page plays a folder of pictures, whose times are their numbers."""
+"""Of the video in the page, at most [px]."""
+IMAGES_A_SECOND = 1.0
+"""The pace at which the page plays a folder of images, whose times are their numbers."""
 BITS_A_SECOND = 800_000
-"""Of the film in the page, at most: 30 MB with LONGEST."""
+"""Of the video in the page, at most: 30 MB with LONGEST."""
 
 
-def write_viewer(film: Path, folder: Path) -> bool:
-    """Write viewer.html beside the poses of this film; return whether it holds its beginning alone.
+def write_viewer(video: Path, folder: Path) -> bool:
+    """Write viewer.html beside the poses of a video; return whether it holds its beginning alone.
 
     Raises:
-        BadInputError: if the film or the poses cannot be read, or the page cannot be written.
+        BadInputError: if the video or the poses cannot be read, or the page cannot be written.
     """
-    poses, info = read_poses(folder), film_info(film)
-    fps = float(poses.fps) or PICTURES_A_SECOND
-    encoded, scales, times = _small_film(film, info, fps)
+    poses, info = read_poses(folder), video_info(video)
+    fps = float(poses.fps) or IMAGES_A_SECOND
+    encoded, scales, times = _small_video(video, info, fps)
     shown = poses.frame < len(scales)
     cut = None if shown.all() else LONGEST / 60
     page = PAGES.get_template("viewer.html").render(
@@ -51,12 +51,12 @@ def write_viewer(film: Path, folder: Path) -> bool:
         cut=cut,
         library=Path(__file__).with_name("templates").joinpath("three.min.js").read_text("utf-8"),
         data={
-            "film": base64.b64encode(encoded).decode(),
+            "video": base64.b64encode(encoded).decode(),
             "size": _small_size(info),
             "fps": fps,
             "frames": len(scales),
             "time": _packed(np.array(times), np.float32),
-            "pictures": _picture_names(film, len(times)),
+            "images": _image_names(video, len(times)),
             **_numbers(poses, shown, np.array(scales)),
             **_skeleton(),
         },
@@ -66,13 +66,15 @@ def write_viewer(film: Path, folder: Path) -> bool:
     return cut is not None
 
 
-def _picture_names(film: Path, count: int) -> list[str]:
-    """Of the pictures that are shown; none of a film."""
-    return [path.name for path in picture_paths(film)[:count]] if is_pictures(film) else []
+def _image_names(video: Path, count: int) -> list[str]:
+    """Of the images that are shown; none of a video."""
+    return [path.name for path in image_paths(video)[:count]] if is_images(video) else []
 
 
-def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[float], list[float]]:
-    """H.264 of the film's frames at their times; by what each was made smaller; the times [s].
+def _small_video(
+    video: Path, info: VideoInfo, fps: float
+) -> tuple[bytes, list[float], list[float]]:
+    """H.264 of the video's frames at their times; by what each was made smaller; the times [s].
 
     A key frame every second makes jumps quick.
     """
@@ -80,8 +82,8 @@ def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[flo
     scales: list[float] = []
     times: list[float] = []
 
-    def frames() -> Iterator[TimedPicture]:
-        few = takewhile(lambda frame: frame.time < LONGEST, read_frames(film))
+    def frames() -> Iterator[TimedImage]:
+        few = takewhile(lambda frame: frame.time < LONGEST, read_frames(video))
         total = min(max(1, round(LONGEST * fps)), info.frames)
         for frame in tqdm(few, desc="viewer", unit="frame", total=total, leave=False):
             rows, columns, _ = frame.image.shape
@@ -101,22 +103,22 @@ def _small_film(film: Path, info: FilmInfo, fps: float) -> tuple[bytes, list[flo
         "g": str(max(1, round(fps))),
     }
     with TemporaryDirectory() as place:
-        path = Path(place) / "film.mp4"
+        path = Path(place) / "video.mp4"
         write_timed_video(path, frames(), fps, options)
         return path.read_bytes(), scales, times
 
 
-def _small_size(info: FilmInfo) -> tuple[int, int]:
-    """Width and height of the film in the page [px], even, as H.264 wants them."""
+def _small_size(info: VideoInfo) -> tuple[int, int]:
+    """Width and height of the video in the page [px], even, as H.264 wants them."""
     scale = min(1.0, LONGER_SIDE / max(info.width, info.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (info.width, info.height))
     return width, height
 
 
 def _numbers(
-    poses: FilmPoses, shown: Shaped[np.ndarray, " rows"], scales: Shaped[np.ndarray, " frames"]
+    poses: VideoPoses, shown: Shaped[np.ndarray, " rows"], scales: Shaped[np.ndarray, " frames"]
 ) -> dict[str, str]:
-    """The rows that are shown; joints2d in quarters of a px of the small film, joints3d in mm."""
+    """The rows that are shown; joints2d in quarters of a px of the small video, joints3d in mm."""
     scale = scales[poses.frame[shown], None, None]
     return {
         "frame": _packed(poses.frame[shown], np.int32),

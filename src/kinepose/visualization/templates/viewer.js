@@ -10,7 +10,7 @@ const frameOf = numbers("frame", Int32Array);
 const trackOf = numbers("track", Int32Array);
 const energy = numbers("energy", Float32Array);
 const timeOf = numbers("time", Float32Array); // of every frame [s]: frames may come unevenly
-const joints2d = numbers("joints2d", Int16Array); // quarters of a px of the film here
+const joints2d = numbers("joints2d", Int16Array); // quarters of a px of the video here
 const joints3d = numbers("joints3d", Int16Array); // mm: x right, y down, z away, pelvis at 0
 const people = [...new Set(trackOf)].sort((a, b) => a - b);
 const rows = people.map((track) => {
@@ -36,11 +36,11 @@ function colour(joint, person) {
   return data[side] ?? data.midlines[person % data.midlines.length];
 }
 
-// The film, and the limbs drawn on it.
+// The video, and the limbs drawn on it.
 const video = $("video");
-video.src = URL.createObjectURL(new Blob([bytes(data.film)], { type: "video/mp4" }));
+video.src = URL.createObjectURL(new Blob([bytes(data.video)], { type: "video/mp4" }));
 const drawings = people.map((_, person) => {
-  const drawing = append("g", $("#film svg"));
+  const drawing = append("g", $("#video svg"));
   for (const [, joint] of data.limbs) append("line", drawing).style.stroke = colour(joint, person);
   return drawing;
 });
@@ -78,7 +78,7 @@ scene.add(light, new THREE.HemisphereLight("white", "#556", 1.8), floor);
 const ball = new THREE.SphereGeometry(1, 16, 12);
 const rod = new THREE.CylinderGeometry(1, 1, 1, 12);
 const figures = people.map((_, person) => newFigure(person));
-const [renderer, controls] = newStage();
+const [renderer, controls] = newRenderer();
 
 function newFigure(person) {
   const figure = new THREE.Group();
@@ -95,10 +95,10 @@ function newFigure(person) {
   return figure;
 }
 
-function newStage() {
+function newRenderer() {
   try {
     const renderer = new THREE.WebGLRenderer({ antialias: true, alpha: true });
-    $("#stage").prepend(renderer.domElement);
+    $("#skeletons").prepend(renderer.domElement);
     const controls = new THREE.OrbitControls(camera, renderer.domElement);
     controls.addEventListener("change", render);
     return [renderer, controls];
@@ -146,7 +146,7 @@ new ResizeObserver(([{ contentRect: { width, height } }]) => {
   camera.aspect = width / height;
   camera.updateProjectionMatrix();
   render();
-}).observe($("#stage"));
+}).observe($("#skeletons"));
 
 // Energy over time: 1000 wide, 100 high, as the chart's viewBox says.
 const peak = most(energy, 1e-9);
@@ -183,15 +183,15 @@ function show(wanted) {
   if (renderer) $("#absent").textContent = shown.length ? "" : "Not found in this frame.";
   const row = present(frame)[chosen];
   $("#value").textContent = row === undefined ? "" : energy[row].toPrecision(3);
-  $("#time").textContent = data.pictures.length
-    ? `picture ${frame + 1} of ${data.frames}: ${data.pictures[frame]}`
+  $("#time").textContent = data.images.length
+    ? `image ${frame + 1} of ${data.frames}: ${data.images[frame]}`
     : `${timeOf[frame].toFixed(2)} s, frame ${frame} of ${data.frames}`;
   $("#slider").value = frame;
   cursor.setAttribute("x1", across(frame));
   cursor.setAttribute("x2", across(frame));
 }
 
-// Time. The film leads while it plays; frame i is shown from timeOf[i] on.
+// Time. The video leads while it plays; frame i is shown from timeOf[i] on.
 function seek(wanted) {
   show(wanted);
   video.currentTime = middle(frame);
@@ -239,7 +239,7 @@ document.querySelectorAll("[data-view]").forEach((button) => {
 });
 $("#slider").oninput = () => seek(Number($("#slider").value));
 $("#speed").onchange = () => (video.playbackRate = Number($("#speed").value));
-$("#drawn").onchange = () => ($("#film svg").style.display = $("#drawn").checked ? "" : "none");
+$("#drawn").onchange = () => ($("#video svg").style.display = $("#drawn").checked ? "" : "none");
 const choices = people.map((track, person) => new Option(`${track}`, person));
 if (people.length > 1) choices.unshift(new Option("everyone", -1));
 $("#person").append(...choices);

@@ -1,4 +1,4 @@
-"""A camera's work: the pictures of someone on the stage, and what a detector makes of them."""
+"""What a camera sees of someone in a scene, frame by frame, and what a detector makes of them."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,20 +12,20 @@ from torch import Tensor
 
 from kinepose.synthetic.body import load_body, shape_coefficients
 from kinepose.synthetic.clothing import Outfit, random_outfit
-from kinepose.synthetic.clothing_mesh import Garb, make_garb
+from kinepose.synthetic.clothing_mesh import ClothedMesh, make_clothed_mesh
 from kinepose.synthetic.config import SceneConfig, SynthesizeConfig
 from kinepose.synthetic.lighting import Light, random_light
-from kinepose.synthetic.mannequin import doll_vertices, random_doll, render_doll
-from kinepose.synthetic.renderer import Camera, Picture, map_frames, render
+from kinepose.synthetic.mannequin import mannequin_vertices, random_mannequin, render_mannequin
+from kinepose.synthetic.renderer import Camera, Rendered, map_frames, render
+from kinepose.synthetic.scene import Actor, random_backdrop, random_occluder
 from kinepose.synthetic.skirt import hang_skirt
-from kinepose.synthetic.stage import Actor, random_backdrop, random_occluder
 from kinepose.synthetic.styles import random_style
 from kinepose.synthetic.textured_renderer import dress, pose_mesh, render_dressed
 
 _CHUNK = 16
 """Frames rendered at once."""
 _EXPOSURES = 3
-"""Pictures that are averaged to one frame if the shutter stays open."""
+"""Images that are averaged to one frame if the shutter stays open."""
 
 
 def shoot(
@@ -35,28 +35,28 @@ def shoot(
     camera: Camera,
     moving: bool,
 ) -> Iterator[tuple[UInt8[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]]:
-    """The frames of a film, and the share of each pixel that the person is seen in."""
+    """The frames of a video, and the share of each pixel that the person is seen in."""
     blur, noise = generator.uniform(*config.scene.blur), generator.uniform(*config.scene.noise)
-    pictures = _pictures(generator, config, actor, camera, moving)
+    images = _images(generator, config, actor, camera, moving)
     exposures = _EXPOSURES if config.scene.shutter > 0 else 1
-    for moments in zip(*[pictures] * exposures, strict=True):
+    for moments in zip(*[images] * exposures, strict=True):
         image, mask = (np.mean(values, axis=0) for values in zip(*moments, strict=True))
-        if config.look != "render":
+        if config.appearance != "render":
             image = cv2.GaussianBlur(image, (0, 0), blur)
             grain = generator.standard_normal(image.shape, dtype=np.float32)
             image = cv2.scaleAdd(grain, noise, image)
         yield np.clip(image + 0.5, 0, 255).astype(np.uint8), mask
 
 
-def _pictures(
+def _images(
     generator: np.random.Generator,
     config: SynthesizeConfig,
     actor: Actor,
     camera: Camera,
     moving: bool,
 ) -> Iterator[tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]]:
-    """Pictures without blur and grain, and masks, of each moment that the film is exposed."""
-    light = random_light(generator, config.look, config.scene)
+    """Images without blur and grain, and masks, of each moment that the video is exposed."""
+    light = random_light(generator, config.appearance, config.scene)
     moves, paint = _painter(generator, config, actor, light)
     if config.scene.shutter > 0:
         expose = partial(_moments, shutter=config.scene.shutter)
@@ -68,9 +68,9 @@ def _pictures(
     for start in range(0, len(moves[0]), _CHUNK):
         part = slice(start, start + _CHUNK)
         view = map_frames(camera, itemgetter(part))
-        picture = paint(*(each[part] for each in moves), camera=view)
-        for frame, mask in enumerate(picture.mask.numpy()):
-            image = _compose(picture, frame, next(behind), light.shadow)
+        rendered = paint(*(each[part] for each in moves), camera=view)
+        for frame, mask in enumerate(rendered.mask.numpy()):
+            image = _compose(rendered, frame, next(behind), light.shadow)
             if before is not None:
                 image, mask = _hide(image, mask, next(before))
             yield image, mask
@@ -81,21 +81,23 @@ Moves = tuple[Float[Tensor, "frames ..."], ...]
 
 def _painter(
     generator: np.random.Generator, config: SynthesizeConfig, actor: Actor, light: Light
-) -> tuple[Moves, Callable[..., Picture]]:
-    """What of a film's person changes with time, and what paints some frames of it."""
-    if config.look == "foreign":
-        doll = random_doll(generator)
-        return (doll_vertices(actor, doll.girth),), partial(render_doll, doll=doll, light=light)
-    if config.look == "dressed":
+) -> tuple[Moves, Callable[..., Rendered]]:
+    """What of a video's person changes with time, and what paints some frames of it."""
+    if config.appearance == "foreign":
+        mannequin = random_mannequin(generator)
+        return (mannequin_vertices(actor, mannequin.girth),), partial(
+            render_mannequin, mannequin=mannequin, light=light
+        )
+    if config.appearance == "dressed":
         return dressed_painter(generator, actor, config.scene, light)
-    outfit = random_outfit(generator, config.look, config.scene)
-    garb, vertices = dressed(actor, outfit)
-    return (vertices,), partial(render, garb=garb, outfits=[outfit], lights=[light])
+    outfit = random_outfit(generator, config.appearance, config.scene)
+    clothed_mesh, vertices = dressed(actor, outfit)
+    return (vertices,), partial(render, clothed_mesh=clothed_mesh, outfits=[outfit], lights=[light])
 
 
 def dressed_painter(
     generator: np.random.Generator, actor: Actor, scene: SceneConfig, light: Light
-) -> tuple[Moves, Callable[..., Picture]]:
+) -> tuple[Moves, Callable[..., Rendered]]:
     """The same of someone with textured skin, hair and clothes: bones, and where the head is.
 
     Vertices are linear in them, so that what lies between two frames lies between these.
@@ -106,29 +108,29 @@ def dressed_painter(
 
     def paint(
         bones: Float[Tensor, "frames bones 4 4"], heads: Float[Tensor, "frames 3"], camera: Camera
-    ) -> Picture:
+    ) -> Rendered:
         return render_dressed(mesh, pose_mesh(mesh, bones), heads, style, light, camera)
 
     return (actor.bones, heads), paint
 
 
-def dressed(actor: Actor, outfit: Outfit) -> tuple[Garb, Float[Tensor, "frames vertices 3"]]:
+def dressed(actor: Actor, outfit: Outfit) -> tuple[ClothedMesh, Float[Tensor, "frames vertices 3"]]:
     """The mesh to render: the body, and the skirt if there is one."""
     body = load_body()
     if outfit.skirt is None:
-        return make_garb(body), actor.vertices
+        return make_clothed_mesh(body), actor.vertices
     skirt = hang_skirt(body, actor.vertices, actor.joints, outfit.skirt)
-    garb = make_garb(body, outfit.skirt.covering)
-    return garb, torch.cat([actor.vertices, skirt], dim=1)
+    clothed_mesh = make_clothed_mesh(body, outfit.skirt.covering)
+    return clothed_mesh, torch.cat([actor.vertices, skirt], dim=1)
 
 
 def _compose(
-    picture: Picture, frame: int, background: UInt8[np.ndarray, "size size 3"], shadow: float
+    rendered: Rendered, frame: int, background: UInt8[np.ndarray, "size size 3"], shadow: float
 ) -> Float[np.ndarray, "size size 3"]:
     """The person before the background, a soft shadow on the floor [0 to 255]."""
-    dark = cv2.GaussianBlur(picture.shadow[frame].numpy(), (0, 0), 1 + len(background) / 128)
-    seen = (1 - picture.mask[frame].numpy()) * (1 - 0.7 * shadow * dark)
-    return cv2.scaleAdd(picture.colour[frame].numpy(), 255, background * cv2.merge((seen,) * 3))
+    dark = cv2.GaussianBlur(rendered.shadow[frame].numpy(), (0, 0), 1 + len(background) / 128)
+    seen = (1 - rendered.mask[frame].numpy()) * (1 - 0.7 * shadow * dark)
+    return cv2.scaleAdd(rendered.colour[frame].numpy(), 255, background * cv2.merge((seen,) * 3))
 
 
 def _hide(
@@ -136,7 +138,7 @@ def _hide(
     mask: Float[np.ndarray, "size size"],
     before: UInt8[np.ndarray, "size size 4"],
 ) -> tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "size size"]]:
-    """What is left of a picture and a mask behind an object."""
+    """What is left of an image and a mask behind an object."""
     left = 1 - before[..., 3].astype(np.float32) / 255
     return image * left[..., None] + before[..., :3] * (1 - left[..., None]), mask * left
 

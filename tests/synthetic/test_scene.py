@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.synthetic import stage
+from kinepose.synthetic import scene
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import MotionConfig, SceneConfig
 from kinepose.synthetic.motion import roam
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import Camera, look_at, to_camera, to_picture
-from kinepose.synthetic.stage import Actor, Backdrop, film_camera, place, random_backdrop
+from kinepose.synthetic.renderer import Camera, look_at, to_camera, to_image
+from kinepose.synthetic.scene import Actor, Backdrop, place, random_backdrop, random_camera
 
 
 def random_actor(seed: int, frames: int = 50, fps: float = 10.0) -> Actor:
@@ -53,14 +53,14 @@ def test_taller_people_take_longer_steps():
 @pytest.mark.parametrize("seed", range(6))
 def test_a_static_camera_stands_still_and_sees_people_well(seed):
     actor = random_actor(seed)
-    camera = film_camera(
+    camera = random_camera(
         np.random.default_rng(seed), actor, 100, 10.0, moving=False, scene=SceneConfig()
     )
     for part in (camera.rotation, camera.position, camera.focal):
         assert torch.equal(part, part[:1].expand_as(part))
     seen = to_camera(camera, actor.joints)
     assert seen[..., 2].min() > 1.0, "nobody walks through the camera"
-    joints = to_picture(camera, seen)
+    joints = to_image(camera, seen)
     inside = ((joints > 0) & (joints < 100)).all(-1)
     assert inside.float().mean() > 0.9
     heights = joints[..., 1].amax(1) - joints[..., 1].amin(1)
@@ -70,17 +70,17 @@ def test_a_static_camera_stands_still_and_sees_people_well(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_moving_camera_moves_and_keeps_people_in_view(seed):
     actor = random_actor(seed)
-    camera = film_camera(
+    camera = random_camera(
         np.random.default_rng(seed), actor, 100, 10.0, moving=True, scene=SceneConfig()
     )
     assert (camera.rotation[1:] - camera.rotation[:-1]).abs().amax((1, 2)).min() > 0
     assert camera.focal.std() > 0
-    pelvis = to_picture(camera, to_camera(camera, actor.joints))[:, 0]
+    pelvis = to_image(camera, to_camera(camera, actor.joints))[:, 0]
     assert ((pelvis > 0) & (pelvis < 100)).all(-1).float().mean() > 0.9
 
 
 def test_a_static_camera_looks_from_where_the_way_lies_spread_out():
-    """Someone who goes to and fro along x is filmed from about y."""
+    """Someone who goes to and fro along x is recorded from about y."""
     actor = random_actor(0)
     ramp = torch.linspace(-2, 2, 50)[:, None] * torch.tensor([1.0, 0.0, 0.0])
     actor = replace(
@@ -89,7 +89,7 @@ def test_a_static_camera_looks_from_where_the_way_lies_spread_out():
         joints=actor.joints - actor.joints[:, :1] + ramp[:, None],
     )
     for seed in range(4):
-        camera = film_camera(
+        camera = random_camera(
             np.random.default_rng(seed), actor, 100, 10.0, moving=False, scene=SceneConfig()
         )
         assert camera.rotation[0, 0, 0].abs() > 0.7
@@ -102,14 +102,14 @@ def test_cameras_stand_where_the_settings_say():
 
     def camera(moving: bool, **changes: float) -> Camera:
         changed = replace(scene, **changes)
-        return film_camera(np.random.default_rng(3), actor, 100, 10.0, moving, changed)
+        return random_camera(np.random.default_rng(3), actor, 100, 10.0, moving, changed)
 
     still = camera(moving=False)
     pelvis = actor.joints[:, 0, :2]
     middle = (pelvis.amin(0) + pelvis.amax(0)) / 2
     torch.testing.assert_close(still.position[0, 2], torch.tensor(3.0))
     torch.testing.assert_close((still.position[0, :2] - middle).norm(), torch.tensor(6.0))
-    assert still.rotation[0, 0, 2].abs() < 1e-6, "the picture's x is level"
+    assert still.rotation[0, 0, 2].abs() < 1e-6, "the image's x is level"
     assert camera(False, roll=30.0).rotation[0, 0, 2].abs() > 0.05
     steady = camera(moving=True)
     assert (steady.focal / steady.focal[0] - 1).abs().max() < 1e-6
@@ -129,7 +129,7 @@ def test_an_empty_scene_has_less_in_it_than_a_cluttered_one():
             for seed in range(12)
         ]
         return float(
-            np.mean([np.abs(np.diff(scene.picture.astype(int), axis=1)).mean() for scene in scenes])
+            np.mean([np.abs(np.diff(scene.image.astype(int), axis=1)).mean() for scene in scenes])
         )
 
     assert edges(30.0) > 1.3 * edges(0.0)
@@ -141,10 +141,10 @@ def test_a_place_is_seen_as_the_camera_stands(which, moving, monkeypatch):
     elevation = np.pi / 2 - (np.arange(256) + 0.5) / 256 * np.pi
     levels = np.round((np.sin(elevation) + 1) * 127.5).astype(np.uint8)
     panorama = np.repeat(np.repeat(levels[:, None, None], 512, 1), 3, 2)
-    monkeypatch.setattr(stage, f"{which}_places", lambda: (panorama,))
-    monkeypatch.setattr(stage, "recolour", lambda generator, picture: picture)
+    monkeypatch.setattr(scene, f"{which}_places", lambda: (panorama,))
+    monkeypatch.setattr(scene, "recolour", lambda generator, rendered: rendered)
     actor, generator = random_actor(2, frames=6), np.random.default_rng(5)
-    camera = film_camera(generator, actor, 40, 10.0, moving, SceneConfig(roll=10.0))
+    camera = random_camera(generator, actor, 40, 10.0, moving, SceneConfig(roll=10.0))
     backdrop = random_backdrop(generator, camera, moving, SceneConfig(places=which))
     for frame, view in enumerate(backdrop.frames()):
         for row, column in ((0, 0), (20, 7), (39, 39)):
@@ -181,14 +181,14 @@ def test_the_background_of_a_moving_camera_moves_as_far_things_do():
     """A bright spot at infinity is where the camera's own projection puts it."""
     size = 64
     camera = turning_camera(6, size)
-    picture = np.zeros((2 * size, 2 * size, 3), np.uint8)
-    picture[66:69, 60:63] = 255
+    rendered = np.zeros((2 * size, 2 * size, 3), np.uint8)
+    rendered[66:69, 60:63] = 255
     at_first = torch.tensor([[61.5, 67.5]]) - size
     ray = torch.cat([at_first / camera.focal[0], torch.ones(1, 1)], dim=-1) @ camera.rotation[0]
     far = (1e4 * ray).expand(6, 1, 3)
-    expected = to_picture(camera, to_camera(camera, far))[:, 0]
+    expected = to_image(camera, to_camera(camera, far))[:, 0]
     assert (expected[-1] - expected[0]).norm() > 5
-    for frame, spot in zip(Backdrop(camera, picture).frames(), expected, strict=True):
+    for frame, spot in zip(Backdrop(camera, rendered).frames(), expected, strict=True):
         weight = frame.astype(float).sum(-1)
         rows, columns = np.mgrid[:size, :size] + 0.5
         found = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()

@@ -1,4 +1,4 @@
-"""Pictures, as a viewer shows them, and animated ones, which are films."""
+"""Images, as a viewer shows them, and animated ones, which are videos."""
 
 import re
 import warnings
@@ -16,40 +16,40 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps
 from simplejpeg import decode_jpeg
 
-from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
-from kinepose.files import PICTURE_SUFFIXES, decoding, regular_file
+from kinepose.errors import BadInputError, BrokenVideoWarning, VideoWarning
+from kinepose.files import IMAGE_SUFFIXES, decoding, regular_file
 from kinepose.video.containers import address
-from kinepose.video.display import HDR_TRANSFERS, Picture, over_plain
+from kinepose.video.display import HDR_TRANSFERS, ImageArray, over_plain
 from kinepose.video.tone_mapping import Transfer, to_sdr
 
 pillow_heif.register_heif_opener()
 
-SUFFIXES = PICTURE_SUFFIXES | {".apng", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe"}
-"""Of what is taken for a picture."""
+SUFFIXES = IMAGE_SUFFIXES | {".apng", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe"}
+"""Of what is taken for an image."""
 _ANIMATED = frozenset({".webp", ".png", ".apng", ".avif"})
-"""Suffixes of pictures that may move; .gif is FFmpeg's."""
+"""Suffixes of images that may move; .gif is FFmpeg's."""
 _QUICK, _USUAL = 0.011, 0.1
-"""Pictures that are to be shown for no longer are shown so long, by browsers as well [s]."""
+"""Images that are to be shown for no longer are shown so long, by browsers as well [s]."""
 _COMPANION = "._"
-"""macOS puts such files beside others on foreign disks: they hold no picture."""
+"""macOS puts such files beside others on foreign disks: they hold no image."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One picture of an animation."""
+    """One image of an animation."""
 
-    picture: Picture
+    image: ImageArray
     time: float
     """Since the first [s]."""
 
 
-def is_pictures(path: Path) -> bool:
-    """Whether this is a picture, or a folder (of pictures), rather than a film."""
+def is_images(path: Path) -> bool:
+    """Whether this is an image, or a folder (of images), rather than a video."""
     return path.is_dir() or (path.suffix.lower() in SUFFIXES and not is_animation(path))
 
 
 def is_animation(path: Path) -> bool:
-    """Whether this is a picture that moves: WebP, PNG or AVIF of several."""
+    """Whether this is an image that moves: WebP, PNG or AVIF of several."""
     if path.suffix.lower() not in _ANIMATED or not path.is_file():
         return False
     try:
@@ -59,10 +59,10 @@ def is_animation(path: Path) -> bool:
         return False
 
 
-def picture_paths(path: Path) -> list[Path]:
-    """The pictures of a folder in natural order, walk_2 before walk_10, or the one picture.
+def image_paths(path: Path) -> list[Path]:
+    """The images of a folder in natural order, walk_2 before walk_10, or the one image.
 
-    What else is in the folder is counted in a FilmWarning; hidden files are not.
+    What else is in the folder is counted in a VideoWarning; hidden files are not.
 
     Raises:
         BadInputError: if there are none.
@@ -71,17 +71,17 @@ def picture_paths(path: Path) -> list[Path]:
         raise BadInputError(f"no such file: {path}")
     if path.is_file():
         if path.name.startswith(_COMPANION):
-            raise BadInputError(f"{path} is a companion file of macOS and holds no picture")
+            raise BadInputError(f"{path} is a companion file of macOS and holds no image")
         return [path]
     files = [file for file in path.iterdir() if file.name[0] != "." and _counts(file)]
-    pictures = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
-    if not pictures:
-        raise BadInputError(f"no pictures in {path} ({', '.join(sorted(SUFFIXES))})")
-    if others := Counter(_kind(file) for file in set(files).difference(pictures)):
+    images = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
+    if not images:
+        raise BadInputError(f"no images in {path} ({', '.join(sorted(SUFFIXES))})")
+    if others := Counter(_kind(file) for file in set(files).difference(images)):
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
-        message = f"{len(pictures)} pictures of {path.name} are taken, and not: {listed}"
-        warnings.warn(message, FilmWarning, stacklevel=2)
-    return sorted(pictures, key=lambda picture: natural_key(picture.name))
+        message = f"{len(images)} images of {path.name} are taken, and not: {listed}"
+        warnings.warn(message, VideoWarning, stacklevel=2)
+    return sorted(images, key=lambda image: natural_key(image.name))
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -90,15 +90,15 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(d), "") if d else (1, 0, text) for d, text in parts], name
 
 
-def read_picture(path: Path) -> Picture:
+def read_image(path: Path) -> ImageArray:
     """RGB, the way up that its camera says, in sRGB, over grey where it is transparent.
 
     Raises:
         BadInputError: if it cannot be read, or has no colours. Where a part of a JPEG is damaged,
-            which its reader paints somehow, a BrokenFilmWarning says so; where a file holds several
-            pictures, a FilmWarning.
+            which its reader paints somehow, a BrokenVideoWarning says so; where a file holds
+            several images, a VideoWarning.
     """
-    with decoding(regular_file(path), "picture"), Image.open(path) as image:
+    with decoding(regular_file(path), "image"), Image.open(path) as image:
         if image.format == "PNG":
             with Image.open(path) as again:
                 again.verify()  # the sums of its parts, which loading passes over
@@ -108,17 +108,17 @@ def read_picture(path: Path) -> Picture:
         image.load()
         if image.mode == "F":
             raise BadInputError(f"{path} holds measurements, not colours: save 8 or 16 bits")
-        if count > 1 and image.format != "MPO":  # whose further pictures belong to the first
-            message = f"{path.name} holds {count} pictures: one of them is taken"
-            warnings.warn(message, FilmWarning, stacklevel=2)
+        if count > 1 and image.format != "MPO":  # whose further images belong to the first
+            message = f"{path.name} holds {count} images: one of them is taken"
+            warnings.warn(message, VideoWarning, stacklevel=2)
         return _shown(image, _transfer(image, path))
 
 
 def read_animation(path: Path) -> Generator[Moment]:
-    """The pictures of an animation, each as it looks at its time.
+    """The images of an animation, each as it looks at its time.
 
     Raises:
-        BadInputError: if not one can be read. Where it breaks further on, a BrokenFilmWarning says
+        BadInputError: if not one can be read. Where it breaks further on, a BrokenVideoWarning says
             so.
     """
     time, index = 0.0, 0
@@ -134,11 +134,11 @@ def read_animation(path: Path) -> Generator[Moment]:
         if index == 0:
             raise BadInputError(f"cannot decode {path}: {error}") from error
         message = f"{path.name} is broken ({error}); {index} frames of it are used"
-        warnings.warn(message, BrokenFilmWarning, stacklevel=2)
+        warnings.warn(message, BrokenVideoWarning, stacklevel=2)
 
 
 def animation_size(path: Path) -> tuple[int, float]:
-    """How many pictures an animation has, and how many a second at its beginning."""
+    """How many images an animation has, and how many a second at its beginning."""
     with Image.open(path) as image:
         cover = _covers(image)
         image.seek(cover)
@@ -147,7 +147,7 @@ def animation_size(path: Path) -> tuple[int, float]:
 
 
 def _covers(image: Image.Image) -> int:
-    """How many pictures of an animation are for those alone who do not know animations: PNG's."""
+    """How many images of an animation are for those alone who do not know animations: PNG's."""
     return int(getattr(image, "default_image", False))
 
 
@@ -161,20 +161,20 @@ def _read_jpeg(path: Path, head: Image.Image) -> Image.Image:
             raise
         pixels = decode_jpeg(data, strict=False)
         message = f"{path.name} is broken (a part of it is damaged); it is used as it is"
-        warnings.warn(message, BrokenFilmWarning, stacklevel=3)
+        warnings.warn(message, BrokenVideoWarning, stacklevel=3)
     image = Image.fromarray(pixels)
     image.info = head.info
     return image
 
 
 def _seconds(image: Image.Image) -> float:
-    """How long the picture that is loaded is shown."""
+    """How long the image that is loaded is shown."""
     seconds = float(image.info.get("duration", 0)) / 1000
     return seconds if seconds >= _QUICK else _USUAL
 
 
 def _transfer(image: Image.Image, path: Path) -> Transfer | None:
-    """That of high dynamic range, if the picture has it; of AVIF FFmpeg says it, not Pillow."""
+    """That of high dynamic range, if the image has it; of AVIF FFmpeg says it, not Pillow."""
     if image.format == "AVIF":
         with suppress(av.FFmpegError), av.open(address(path)) as container:
             return HDR_TRANSFERS.get(int(container.streams.video[0].codec_context.color_trc))
@@ -182,19 +182,19 @@ def _transfer(image: Image.Image, path: Path) -> Transfer | None:
     return HDR_TRANSFERS.get(profile.get("transfer_characteristics"))
 
 
-def _shown(image: Image.Image, transfer: Transfer | None) -> Picture:
+def _shown(image: Image.Image, transfer: Transfer | None) -> ImageArray:
     image = _in_srgb(ImageOps.exif_transpose(image))
     if image.mode.startswith("I"):  # 16 bits of grey
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
-        picture = over_plain(np.asarray(image.convert("RGBA")))
+        pixels = over_plain(np.asarray(image.convert("RGBA")))
     else:
-        picture = np.asarray(image.convert("RGB"))
-    return to_sdr(picture, transfer) if transfer else np.ascontiguousarray(picture)
+        pixels = np.asarray(image.convert("RGB"))
+    return to_sdr(pixels, transfer) if transfer else np.ascontiguousarray(pixels)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """By the colour profile that the picture brings, if it does."""
+    """By the colour profile that the image brings, if it does."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
         return image
@@ -209,15 +209,15 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 _SRGB = ImageCms.createProfile("sRGB")
 
 
-def shrunk(image: Picture, size: tuple[int, int] | None) -> Picture:
-    """A picture of (width, height), each pixel the mean of what it covers."""
+def shrunk(image: ImageArray, size: tuple[int, int] | None) -> ImageArray:
+    """An image of (width, height), each pixel the mean of what it covers."""
     if size is None:
         return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _counts(file: Path) -> bool:
-    """Whether it is no folder, or one that holds pictures: others are of results."""
+    """Whether it is no folder, or one that holds images: others are of results."""
     return not file.is_dir() or any(inner.suffix.lower() in SUFFIXES for inner in file.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""pictures.py: pictures of every kind, and those that move."""
+"""images.py: images of every kind, and those that move."""
 
 import os
 import warnings
@@ -9,18 +9,18 @@ import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image, ImageCms
-from tests.tiny_films import texture
+from tests.tiny_videos import texture
 
-from kinepose.errors import BadInputError, BrokenFilmWarning, FilmWarning
+from kinepose.errors import BadInputError, BrokenVideoWarning, VideoWarning
 from kinepose.video.display import PLAIN
-from kinepose.video.pictures import is_pictures, natural_key, picture_paths, read_picture
-from kinepose.video.reading import film_info, read_frames
+from kinepose.video.images import image_paths, is_images, natural_key, read_image
+from kinepose.video.reading import read_frames, video_info
 
 pillow_heif.register_heif_opener()
 
 
-def save(path: Path, picture: np.ndarray, **options: object) -> Path:
-    Image.fromarray(picture).save(path, **options)
+def save(path: Path, image: np.ndarray, **options: object) -> Path:
+    Image.fromarray(image).save(path, **options)
     return path
 
 
@@ -48,7 +48,7 @@ def test_names_are_sorted_as_people_do() -> None:
     assert sorted(names, key=natural_key) == expected
 
 
-def test_what_a_folder_holds_beside_pictures_is_counted_once(tmp_path: Path) -> None:
+def test_what_a_folder_holds_beside_images_is_counted_once(tmp_path: Path) -> None:
     for name in ("b.png", "a10.JPG", "a9.webp"):
         save(tmp_path / name, texture(0, 8, 8))
     for name in ("notes.txt", "clip.mp4", "more.txt", "._b.png", ".hidden"):
@@ -56,46 +56,46 @@ def test_what_a_folder_holds_beside_pictures_is_counted_once(tmp_path: Path) -> 
     (tmp_path / "results").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "nowhere.png").symlink_to("gone.png")
-    with pytest.warns(FilmWarning, match=r"3 pictures .* not: 1 \.mp4, 2 \.png, 2 \.txt$"):
-        paths = picture_paths(tmp_path)
+    with pytest.warns(VideoWarning, match=r"3 images .* not: 1 \.mp4, 2 \.png, 2 \.txt$"):
+        paths = image_paths(tmp_path)
     assert [path.name for path in paths] == ["a9.webp", "a10.JPG", "b.png"]
     (tmp_path / "results" / "c.png").write_bytes(b"\0")
-    with pytest.warns(FilmWarning, match="1 folder"):
-        picture_paths(tmp_path)
+    with pytest.warns(VideoWarning, match="1 folder"):
+        image_paths(tmp_path)
     with pytest.raises(BadInputError, match="companion"):
-        picture_paths(tmp_path / "._b.png")
+        image_paths(tmp_path / "._b.png")
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".heic", ".avif", ".tif", ".bmp", ".png"])
-def test_pictures_of_every_format(tmp_path: Path, suffix: str) -> None:
-    picture = texture(0, 64, 96, 8.0)
-    path = save(tmp_path / f"picture{suffix}", picture)
-    assert np.abs(read_picture(path).astype(int) - picture).mean() < 6
-    assert is_pictures(path) and len(list(read_frames(path))) == 1
+def test_images_of_every_format(tmp_path: Path, suffix: str) -> None:
+    image = texture(0, 64, 96, 8.0)
+    path = save(tmp_path / f"image{suffix}", image)
+    assert np.abs(read_image(path).astype(int) - image).mean() < 6
+    assert is_images(path) and len(list(read_frames(path))) == 1
 
 
-def test_pictures_are_turned_as_the_camera_says(tmp_path: Path) -> None:
+def test_images_are_turned_as_the_camera_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
-    picture = texture(0, 64, 96, 8.0)
-    path = save(tmp_path / "picture.jpg", picture, exif=exif, quality=95)
-    assert np.abs(read_picture(path).astype(int) - np.rot90(picture, -1)).mean() < 6
+    image = texture(0, 64, 96, 8.0)
+    path = save(tmp_path / "image.jpg", image, exif=exif, quality=95)
+    assert np.abs(read_image(path).astype(int) - np.rot90(image, -1)).mean() < 6
 
 
-def test_transparent_and_deep_pictures(tmp_path: Path) -> None:
-    picture = np.zeros((8, 8, 4), np.uint8)
-    picture[:, :4] = (250, 0, 0, 255)
-    shown = read_picture(save(tmp_path / "alpha.png", picture))
+def test_transparent_and_deep_images(tmp_path: Path) -> None:
+    image = np.zeros((8, 8, 4), np.uint8)
+    image[:, :4] = (250, 0, 0, 255)
+    shown = read_image(save(tmp_path / "alpha.png", image))
     assert shown[0, 0].tolist() == [250, 0, 0] and shown[0, 7].tolist() == [PLAIN] * 3
     deep = np.full((8, 8), 40_000, np.uint16)
-    assert abs(int(read_picture(save(tmp_path / "deep.png", deep))[0, 0, 0]) - 156) <= 1
+    assert abs(int(read_image(save(tmp_path / "deep.png", deep))[0, 0, 0]) - 156) <= 1
 
 
-def test_a_broken_picture_is_one_line(tmp_path: Path) -> None:
-    path = save(tmp_path / "picture.jpg", texture(0))
+def test_a_broken_image_is_one_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "image.jpg", texture(0))
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(BadInputError, match=r"picture\.jpg"):
-        read_picture(path)
+    with pytest.raises(BadInputError, match=r"image\.jpg"):
+        read_image(path)
 
 
 def test_a_damaged_part_of_a_png_is_one_line(tmp_path: Path) -> None:
@@ -105,45 +105,45 @@ def test_a_damaged_part_of_a_png_is_one_line(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for start in range(100, len(whole) - 100, 997):
         path.write_bytes(whole[:start] + bytes(50) + whole[start + 50 :])
-        with pytest.raises(BadInputError, match=r"a\.png is no picture, or is broken"):
-            read_picture(path)
+        with pytest.raises(BadInputError, match=r"a\.png is no image, or is broken"):
+            read_image(path)
 
 
 def test_a_damaged_part_of_a_jpeg_is_said(tmp_path: Path) -> None:
-    path = save(tmp_path / "picture.jpg", texture(0, 96, 72))
+    path = save(tmp_path / "image.jpg", texture(0, 96, 72))
     good = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read_picture(path)
+        read_image(path)
     path.write_bytes(good[:-900] + bytes(500) + good[-400:])
-    with pytest.warns(BrokenFilmWarning, match=r"picture\.jpg is broken"):
-        assert read_picture(path).shape == (96, 72, 3)
+    with pytest.warns(BrokenVideoWarning, match=r"image\.jpg is broken"):
+        assert read_image(path).shape == (96, 72, 3)
 
 
-def test_a_picture_that_claims_to_be_huge_is_one_line(tmp_path: Path) -> None:
-    path = save(tmp_path / "picture.png", texture(0))
+def test_an_image_that_claims_to_be_huge_is_one_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "image.png", texture(0))
     path.write_bytes(path.read_bytes()[:16] + 2 * (60000).to_bytes(4) + path.read_bytes()[24:])
-    assert is_pictures(path)
-    with pytest.raises(BadInputError, match=r"picture\.png"):
-        read_picture(path)
+    assert is_images(path)
+    with pytest.raises(BadInputError, match=r"image\.png"):
+        read_image(path)
 
 
 @pytest.mark.parametrize(
     ("suffix", "lossless"), [(".webp", True), (".png", False), (".gif", False)]
 )
-def test_animations_are_films_with_times(tmp_path: Path, suffix: str, lossless: bool) -> None:
-    pictures = [Image.fromarray(np.full((16, 24, 3), 40 * i, np.uint8)) for i in range(5)]
+def test_animations_are_videos_with_times(tmp_path: Path, suffix: str, lossless: bool) -> None:
+    images = [Image.fromarray(np.full((16, 24, 3), 40 * i, np.uint8)) for i in range(5)]
     path = tmp_path / f"moves{suffix}"
     lasts = [100, 200, 50, 100, 100]
     options = {"lossless": True} if suffix == ".webp" else {}
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=lasts, **options)
-    assert not is_pictures(path)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=lasts, **options)
+    assert not is_images(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         frames = list(read_frames(path))
     np.testing.assert_allclose([frame.time for frame in frames], [0, 0.1, 0.3, 0.35, 0.45])
     np.testing.assert_allclose([frame.image.mean() for frame in frames], 40 * np.arange(5), atol=3)
-    info = film_info(path)
+    info = video_info(path)
     assert (info.width, info.height, info.frames) == (24, 16, 5) and info.fps > 0
 
 
@@ -152,51 +152,51 @@ def test_animations_are_films_with_times(tmp_path: Path, suffix: str, lossless: 
     [
         (lambda gif: gif[: len(gif) // 2], "its end is missing"),
         (lambda gif: gif[:-1], "its end is missing"),
-        (lambda gif: gif + gif, "another film follows its end"),
+        (lambda gif: gif + gif, "another video follows its end"),
         (lambda gif: gif[: len(gif) // 2] + bytes(len(gif) // 4) + gif[-99:], "damaged|missing"),
     ],
 )
 def test_a_gif_that_is_not_whole_says_so(tmp_path: Path, change, says: str) -> None:
-    pictures = [Image.fromarray(texture(i, 64, 64)) for i in range(6)]
+    images = [Image.fromarray(texture(i, 64, 64)) for i in range(6)]
     path = tmp_path / "moves.gif"
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100)
     path.write_bytes(change(path.read_bytes()))
-    with pytest.warns(BrokenFilmWarning, match=says):
+    with pytest.warns(BrokenVideoWarning, match=says):
         assert list(read_frames(path))
 
 
 def test_a_broken_animation_says_so(tmp_path: Path) -> None:
-    pictures = [Image.fromarray(texture(i, 64, 64)) for i in range(6)]
+    images = [Image.fromarray(texture(i, 64, 64)) for i in range(6)]
     path = tmp_path / "moves.png"
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.warns(BrokenFilmWarning, match=r"moves\.png is broken"):
+    with pytest.warns(BrokenVideoWarning, match=r"moves\.png is broken"):
         assert 0 < len(list(read_frames(path))) < 6
 
 
-def test_the_cover_of_an_animation_is_none_of_its_pictures(tmp_path: Path) -> None:
-    """PNG may bring a picture for those alone who do not know animations."""
+def test_the_cover_of_an_animation_is_none_of_its_images(tmp_path: Path) -> None:
+    """PNG may bring an image for those alone who do not know animations."""
     cover, *moves = (Image.fromarray(np.full((16, 24, 3), 50 * i, np.uint8)) for i in range(4))
     path = tmp_path / "moves.png"
     cover.save(path, save_all=True, append_images=moves, duration=[200, 50, 90], default_image=True)
     frames = list(read_frames(path))
     np.testing.assert_allclose([frame.image.mean() for frame in frames], [50, 100, 150], atol=1)
     np.testing.assert_allclose([frame.time for frame in frames], [0, 0.2, 0.25])
-    assert film_info(path).frames == 3
+    assert video_info(path).frames == 3
 
 
 @pytest.mark.parametrize("name", ["pages.tif", "moves.webp"])
-def test_further_pictures_of_one_file_in_a_folder_are_said(tmp_path: Path, name: str) -> None:
+def test_further_images_of_one_file_in_a_folder_are_said(tmp_path: Path, name: str) -> None:
     pages = [Image.fromarray(np.full((16, 24, 3), 60 * i, np.uint8)) for i in range(3)]
     pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
-    with pytest.warns(FilmWarning, match=f"{name} holds 3 pictures: one of them"):
+    with pytest.warns(VideoWarning, match=f"{name} holds 3 images: one of them"):
         assert len(list(read_frames(tmp_path))) == 1
 
 
 @pytest.mark.parametrize("suffix", [".avif", ".heic"])
-def test_pictures_of_high_dynamic_range(tmp_path: Path, suffix: str) -> None:
+def test_images_of_high_dynamic_range(tmp_path: Path, suffix: str) -> None:
     """PQ's 100 cd/m2 becomes 69 of 100."""
-    path = tmp_path / f"picture{suffix}"
+    path = tmp_path / f"image{suffix}"
     if suffix == ".heic":
         options = {"color_primaries": 9, "transfer_characteristics": 16, "matrix_coefficients": 9}
         save(path, np.full((64, 64, 3), 130, np.uint8), quality=-1, chroma=444, **options)
@@ -212,44 +212,44 @@ def test_pictures_of_high_dynamic_range(tmp_path: Path, suffix: str) -> None:
             frame.color_trc, frame.color_primaries = 16, 9
             container.mux(stream.encode(frame))
             container.mux(stream.encode())
-    assert abs(read_picture(path).mean() - 255 * 0.69 ** (1 / 2.4)) < 6
+    assert abs(read_image(path).mean() - 255 * 0.69 ** (1 / 2.4)) < 6
 
 
 def test_heic_is_turned_as_its_own_box_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # from which pillow-heif makes the box
-    picture = texture(0, 64, 96, 8.0)
-    path = save(tmp_path / "picture.heic", picture, quality=95, exif=exif.tobytes())
-    assert np.abs(read_picture(path).astype(int) - np.rot90(picture, -1)).mean() < 6
+    image = texture(0, 64, 96, 8.0)
+    path = save(tmp_path / "image.heic", image, quality=95, exif=exif.tobytes())
+    assert np.abs(read_image(path).astype(int) - np.rot90(image, -1)).mean() < 6
 
 
 def test_fractions_are_no_colours(tmp_path: Path) -> None:
-    path = tmp_path / "picture.tif"
+    path = tmp_path / "image.tif"
     Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(path)
     with pytest.raises(BadInputError, match="not colours"):
-        read_picture(path)
+        read_image(path)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L", "P", "1", "LA", "LAB"])
-def test_pictures_of_every_mode(tmp_path: Path, mode: str) -> None:
-    picture = Image.fromarray(np.repeat(texture(0, 64, 96, 8.0)[..., :1], 3, axis=2))
+def test_images_of_every_mode(tmp_path: Path, mode: str) -> None:
+    image = Image.fromarray(np.repeat(texture(0, 64, 96, 8.0)[..., :1], 3, axis=2))
     if mode == "LAB":
         changed = ImageCms.profileToProfile(
-            picture, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+            image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
         )
     else:
-        changed = picture.convert(mode)
-    path = tmp_path / ("picture.tif" if mode in ("CMYK", "LAB") else "picture.png")
+        changed = image.convert(mode)
+    path = tmp_path / ("image.tif" if mode in ("CMYK", "LAB") else "image.png")
     changed.save(path)
-    expected = np.asarray(picture if mode in ("CMYK", "LAB") else changed.convert("RGB"))
-    assert np.abs(read_picture(path).astype(int) - expected).mean() < 3
+    expected = np.asarray(image if mode in ("CMYK", "LAB") else changed.convert("RGB"))
+    assert np.abs(read_image(path).astype(int) - expected).mean() < 3
 
 
-def test_a_photo_with_a_film_behind_it_is_the_photo(tmp_path: Path) -> None:
+def test_a_photo_with_a_video_behind_it_is_the_photo(tmp_path: Path) -> None:
     """As phones store moving photos."""
-    picture = texture(0, 64, 96, 8.0)
-    path = save(tmp_path / "picture.jpg", picture, quality=95)
+    image = texture(0, 64, 96, 8.0)
+    path = save(tmp_path / "image.jpg", image, quality=95)
     path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + bytes(3000))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.abs(read_picture(path).astype(int) - picture).mean() < 3
+        assert np.abs(read_image(path).astype(int) - image).mean() < 3

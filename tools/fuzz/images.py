@@ -1,4 +1,4 @@
-"""Small films and pictures: good ones, and heads that claim too much."""
+"""Small videos and images: good ones, and heads that claim too much."""
 
 import io
 import struct
@@ -27,7 +27,7 @@ def blob_frames(count: int = FRAMES, size: tuple[int, int] = SIDE) -> list[np.nd
     return frames
 
 
-def film(
+def write_clip(
     path: Path,
     frames: list[np.ndarray] | None = None,
     codec: str = "",
@@ -49,15 +49,15 @@ def film(
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         for i, image in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            write_image = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             if times is not None:
-                picture.pts, picture.time_base = times[i], Fraction(1, 1000)
-            out.mux(stream.encode(picture))
+                write_image.pts, write_image.time_base = times[i], Fraction(1, 1000)
+            out.mux(stream.encode(write_image))
         out.mux(stream.encode())
     return path
 
 
-def picture(path: Path, image: np.ndarray | None = None) -> Path:
+def write_image(path: Path, image: np.ndarray | None = None) -> Path:
     """Of the kind that its name says."""
     image = blob_frames(3)[1] if image is None else image
     assert cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
@@ -65,7 +65,7 @@ def picture(path: Path, image: np.ndarray | None = None) -> Path:
 
 
 def sound_only() -> bytes:
-    """An MP4 without pictures."""
+    """An MP4 without images."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=16000)

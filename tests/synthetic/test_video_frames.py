@@ -8,12 +8,12 @@ import torch
 
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
-from kinepose.synthetic.filming import detect, shoot
 from kinepose.synthetic.motion_sampling import random_motion
-from kinepose.synthetic.renderer import to_camera, to_picture
-from kinepose.synthetic.stage import Actor, film_camera, place
+from kinepose.synthetic.renderer import to_camera, to_image
+from kinepose.synthetic.scene import Actor, place, random_camera
+from kinepose.synthetic.video_frames import detect, shoot
 
-FILM = SynthesizeConfig(output=Path("films"), size=48, fps=10)
+VIDEO = SynthesizeConfig(output=Path("videos"), size=48, fps=10)
 
 
 @pytest.fixture(scope="module")
@@ -23,30 +23,30 @@ def actor() -> Actor:
     return place(motion, random_person(generator), 10.0)
 
 
-def film(actor: Actor, config: SynthesizeConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures and masks, by a static camera."""
-    camera = film_camera(
+def video(actor: Actor, config: SynthesizeConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Images and masks, by a static camera."""
+    camera = random_camera(
         np.random.default_rng(0), actor, config.size, 10.0, moving=False, scene=SceneConfig()
     )
     frames = shoot(np.random.default_rng(1), config, actor, camera, moving=False)
-    pictures, masks = zip(*frames, strict=True)
-    return np.stack(pictures), np.stack(masks)
+    images, masks = zip(*frames, strict=True)
+    return np.stack(images), np.stack(masks)
 
 
-def test_one_picture_and_mask_a_frame(actor):
-    pictures, masks = film(actor, FILM)
-    assert pictures.shape == (12, 48, 48, 3) and pictures.dtype == np.uint8
+def test_one_image_and_mask_a_frame(actor):
+    images, masks = video(actor, VIDEO)
+    assert images.shape == (12, 48, 48, 3) and images.dtype == np.uint8
     assert masks.min() == 0 and masks.max() == 1
     assert 0.005 < (masks > 0.5).mean() < 0.3
 
 
-@pytest.mark.parametrize("look", ["film", "dressed", "foreign"])
+@pytest.mark.parametrize("appearance", ["video", "dressed", "foreign"])
 @pytest.mark.parametrize("moving", [False, True])
-def test_labelled_joints_lie_on_the_mask(actor, look, moving):
-    camera = film_camera(np.random.default_rng(0), actor, 96, 10.0, moving, SceneConfig())
-    config = replace(FILM, size=96, look=look)
+def test_labelled_joints_lie_on_the_mask(actor, appearance, moving):
+    camera = random_camera(np.random.default_rng(0), actor, 96, 10.0, moving, SceneConfig())
+    config = replace(VIDEO, size=96, appearance=appearance)
     frames = shoot(np.random.default_rng(1), config, actor, camera, moving)
-    joints2d = to_picture(camera, to_camera(camera, actor.joints)).floor().long().numpy()
+    joints2d = to_image(camera, to_camera(camera, actor.joints)).floor().long().numpy()
     inside = []
     for (_, mask), joints in zip(frames, joints2d, strict=True):
         x, y = joints[((joints >= 0) & (joints < 96)).all(1)].T
@@ -57,28 +57,28 @@ def test_labelled_joints_lie_on_the_mask(actor, look, moving):
 
 def test_noise_and_blur_are_as_strong_as_the_settings_say(actor):
     quiet = SceneConfig(noise=(0.0, 0.0), blur=(0.05, 0.05))
-    clean, _ = film(actor, replace(FILM, scene=quiet))
-    noisy, _ = film(actor, replace(FILM, scene=replace(quiet, noise=(6.0, 6.0))))
+    clean, _ = video(actor, replace(VIDEO, scene=quiet))
+    noisy, _ = video(actor, replace(VIDEO, scene=replace(quiet, noise=(6.0, 6.0))))
     inside = (clean > 30) & (clean < 225)
     grain = (noisy.astype(float) - clean)[inside]
     assert abs(grain.mean()) < 0.2 and grain.std() == pytest.approx(6.0, rel=0.05)
-    soft, _ = film(actor, replace(FILM, scene=replace(quiet, blur=(2.0, 2.0))))
+    soft, _ = video(actor, replace(VIDEO, scene=replace(quiet, blur=(2.0, 2.0))))
     steps = [np.abs(np.diff(each.astype(int), axis=2)).mean() for each in (soft, clean)]
     assert steps[0] < 0.6 * steps[1]
 
 
-def test_films_are_grainy_and_renders_are_not(actor):
-    pictures, masks = film(actor, FILM)
-    clean, _ = film(actor, replace(FILM, look="render"))
+def test_videos_are_grainy_and_renders_are_not(actor):
+    images, masks = video(actor, VIDEO)
+    clean, _ = video(actor, replace(VIDEO, appearance="render"))
     nobody = (masks == 0).all(0)
     nobody[10:] = False  # far from feet and their shadow
     assert clean[:, nobody].std(0).max() == 0
-    assert pictures[:, nobody].std(0).min() > 0
+    assert images[:, nobody].std(0).min() > 0
 
 
 def test_an_occluder_hides_a_part(actor):
-    _, masks = film(actor, FILM)
-    _, seen = film(actor, replace(FILM, scene=SceneConfig(occluders=1.0)))
+    _, masks = video(actor, VIDEO)
+    _, seen = video(actor, replace(VIDEO, scene=SceneConfig(occluders=1.0)))
     assert (seen <= masks + 1e-6).all()
     assert 0.2 * masks.sum() < seen.sum() < 0.98 * masks.sum()
     hidden = (masks > 0.5) & (seen < 0.5)
@@ -86,9 +86,9 @@ def test_an_occluder_hides_a_part(actor):
 
 
 def test_an_open_shutter_blurs_what_moves(actor):
-    _, sharp = film(actor, FILM)
-    pictures, blurred = film(actor, replace(FILM, scene=SceneConfig(shutter=1.0)))
-    assert len(pictures) == 12, "labels stay those of the middle of the exposure"
+    _, sharp = video(actor, VIDEO)
+    images, blurred = video(actor, replace(VIDEO, scene=SceneConfig(shutter=1.0)))
+    assert len(images) == 12, "labels stay those of the middle of the exposure"
 
     def soft(masks: np.ndarray) -> float:
         return float(((masks > 0.01) & (masks < 0.99)).mean())
@@ -97,13 +97,15 @@ def test_an_open_shutter_blurs_what_moves(actor):
     np.testing.assert_allclose(blurred.sum((1, 2)), sharp.sum((1, 2)), rtol=0.15)
 
 
-@pytest.mark.parametrize("look", ["film", "dressed"])
-def test_what_stands_still_is_not_blurred(actor, look):
+@pytest.mark.parametrize("appearance", ["video", "dressed"])
+def test_what_stands_still_is_not_blurred(actor, appearance):
     moves = {"vertices": actor.vertices, "joints": actor.joints, "bones": actor.bones}
     still = {name: each[:1].expand(4, *each.shape[1:]) for name, each in moves.items()}
     statue = replace(actor, **still)
-    _, sharp = film(statue, replace(FILM, look=look))
-    _, open_long = film(statue, replace(FILM, look=look, scene=SceneConfig(shutter=1.0)))
+    _, sharp = video(statue, replace(VIDEO, appearance=appearance))
+    _, open_long = video(
+        statue, replace(VIDEO, appearance=appearance, scene=SceneConfig(shutter=1.0))
+    )
     np.testing.assert_allclose(open_long, sharp, atol=1e-6)
 
 
@@ -118,7 +120,7 @@ def test_boxes_are_tight_but_for_some_jitter():
     assert found.std(0).min() > 0.3 and np.abs(found - [30, 20, 50, 70]).max() < 3.5
 
 
-def test_boxes_stay_in_the_picture_and_nobody_has_none():
+def test_boxes_stay_in_the_image_and_nobody_has_none():
     full = np.ones((40, 40), np.float32)
     generator = np.random.default_rng(0)
     boxes = np.stack(
@@ -129,10 +131,10 @@ def test_boxes_stay_in_the_picture_and_nobody_has_none():
 
 
 def test_cameras_may_move_too(actor):
-    camera = film_camera(
+    camera = random_camera(
         np.random.default_rng(0), actor, 48, 10.0, moving=True, scene=SceneConfig()
     )
     assert not torch.equal(camera.rotation[0], camera.rotation[-1])
-    config = replace(FILM, scene=SceneConfig(shutter=0.5, occluders=1.0))
+    config = replace(VIDEO, scene=SceneConfig(shutter=0.5, occluders=1.0))
     frames = list(shoot(np.random.default_rng(1), config, actor, camera, moving=True))
     assert len(frames) == 12

@@ -1,4 +1,4 @@
-"""What a scene is made of besides the person's looks: a place on the floor, a camera, a view."""
+"""What a scene is made of besides the person: a place on the floor, a camera, a view."""
 
 import math
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ from kinepose.synthetic.places import test_places, training_places, view_of
 from kinepose.synthetic.renderer import Camera, look_at
 
 _PANORAMA = 2.0
-"""Side of the picture behind a moving camera, in sides of the film."""
+"""Side of the image behind a moving camera, in sides of the video."""
 _SMALLEST_PERSON = 0.4
-"""Height of an upright person in the middle of a scene, in heights of the film."""
+"""Height of an upright person in the middle of a scene, in heights of the video."""
 _AZIMUTHS = 8
-"""Directions to film from among which a static camera has the best."""
+"""Directions to look from among which a static camera has the best."""
 _HALF_WIDTH = 0.35
 """Of what a person hides [m]."""
 
@@ -59,7 +59,7 @@ def place(motion: Motion, person: Person, fps: float) -> Actor:
     return Actor(vertices + path[:, None], joints + path[:, None], bones, person)
 
 
-def film_camera(
+def random_camera(
     generator: np.random.Generator,
     actor: Actor,
     size: int,
@@ -101,7 +101,7 @@ def film_camera(
 
 
 def _dwell(pelvis: Float[Tensor, "frames 3"], fps: float, azimuth: float) -> float:
-    """Largest share of the 5 s before and after that someone spends in one part of the picture."""
+    """Largest share of the 5 s before and after that someone spends in one part of the image."""
     across = pelvis[:, 1] * math.cos(azimuth) - pelvis[:, 0] * math.sin(azimuth)
     times = torch.arange(len(across)) / fps
     near = (times[:, None] - times).abs() < 5
@@ -111,33 +111,35 @@ def _dwell(pelvis: Float[Tensor, "frames 3"], fps: float, azimuth: float) -> flo
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A picture of what stands still, behind the person or before.
+    """An image of what stands still, behind the person or before.
 
     It hangs as a plane at a right angle to the first frame's view, and is larger than that: a
     camera that only turns and zooms sees it exactly so, at whatever distance.
     """
 
     camera: Camera
-    picture: UInt8[np.ndarray, "side side channels"]
+    image: UInt8[np.ndarray, "side side channels"]
 
     def frames(self) -> Iterator[UInt8[np.ndarray, "height width channels"]]:
         """What the camera sees of it, frame by frame."""
         rotation, focal = self.camera.rotation.double().numpy(), self.camera.focal.tolist()
         width, height = self.camera.width, self.camera.height
-        panorama_from_first = _pixels_from_rays(focal[0], len(self.picture))
+        panorama_from_first = _pixels_from_rays(focal[0], len(self.image))
         view, last = np.empty(0, np.uint8), None
         for turn, length in zip(rotation, focal, strict=True):
-            first_from_film = rotation[0] @ turn.T @ np.linalg.inv(_pixels_from_rays(length, width))
-            panorama_from_film = panorama_from_first @ first_from_film
-            if last is None or not np.array_equal(panorama_from_film, last):
+            first_from_video = (
+                rotation[0] @ turn.T @ np.linalg.inv(_pixels_from_rays(length, width))
+            )
+            panorama_from_video = panorama_from_first @ first_from_video
+            if last is None or not np.array_equal(panorama_from_video, last):
                 view = cv2.warpPerspective(
-                    self.picture,
-                    panorama_from_film,
+                    self.image,
+                    panorama_from_video,
                     (width, height),
                     flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                     borderMode=cv2.BORDER_REFLECT_101,
                 )
-            last = panorama_from_film
+            last = panorama_from_video
             yield view
 
 
@@ -169,7 +171,7 @@ def random_occluder(generator: np.random.Generator, camera: Camera, moving: bool
 
 
 def _panorama(camera: Camera, moving: bool) -> int:
-    """Side of a picture that the camera does not leave [px]."""
+    """Side of an image that the camera does not leave [px]."""
     return round(camera.width * (_PANORAMA if moving else 1.0))
 
 

@@ -1,4 +1,4 @@
-"""Tiny films whose truth is known: a textured person over a textured scene."""
+"""Tiny videos whose truth is known: a textured person over a textured scene."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -45,7 +45,7 @@ def walker_frames(
     return frames, np.array(boxes, float), scene[:, :WIDTH]
 
 
-def write_film(
+def save_video(
     path: Path, frames: list[np.ndarray], times: list[float] | None = None, codec: str = "libx264"
 ) -> Path:
     """Nearly without loss, an MP4 with its index before all; with times [s], at a variable rate."""
@@ -66,11 +66,11 @@ def write_film(
     return path
 
 
-def write_boxes(path: Path, boxes: np.ndarray, film: str | None = None, track: int = 0) -> Path:
+def write_boxes(path: Path, boxes: np.ndarray, video: str | None = None, track: int = 0) -> Path:
     head = "frame,track,x0,y0,x1,y1"
     lines = [",".join([str(i), str(track), *map(str, box)]) for i, box in enumerate(boxes)]
-    if film is not None:
-        head, lines = f"film,{head}", [f"{film},{line}" for line in lines]
+    if video is not None:
+        head, lines = f"video,{head}", [f"{video},{line}" for line in lines]
     path.write_text("\n".join([head, *lines]) + "\n")
     return path
 
