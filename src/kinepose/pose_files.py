@@ -11,16 +11,24 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int64, Shaped
 
-from kinepose.array_files import UNKNOWN, read_arrays, schema_of, write_npz
+from kinepose.array_files import (
+    UNKNOWN,
+    npz_names,
+    read_arrays,
+    read_npz,
+    schema_of,
+    write_npz,
+)
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
 
 POSES = "poses.npz"
 """In the folder that `predict` writes."""
-POSES_VERSION = 4
+POSES_VERSION = 5
 """Since 2 there are root and focal, and joints3d are turned into the video camera's axes; since 3
-there are video, confidence and model_sha256; since 4 time, of each frame itself, and image. Older
-ones are refused: their times were taken to be even."""
+there are `film`, confidence and model_sha256; since 4 time, of each frame itself, and image; since
+5 `film` is called video. Those before 4 are refused: their times were taken to be even."""
+_WITH_FILM = 4
 FORMAT_VERSION = 1
 """Of labels."""
 MOST_FRAMES = 2**24
@@ -96,7 +104,12 @@ def read_poses(path: Path) -> VideoPoses:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
     path = path / POSES if path.is_dir() else path
-    poses = read_arrays(path, VideoPoses, "poses", fixed_arrays(POSES_VERSION))
+    if "film" in npz_names(path, "poses"):
+        schema = {"film" if n == "video" else n: v for n, v in schema_of(VideoPoses).items()}
+        arrays = read_npz(path, schema, "poses", fixed_arrays(_WITH_FILM))
+        poses = VideoPoses(video=arrays.pop("film"), **arrays)
+    else:
+        poses = read_arrays(path, VideoPoses, "poses", fixed_arrays(POSES_VERSION))
     if not (poses.box[:, :2] < poses.box[:, 2:]).all():
         raise BadInputError(f"{path}: box holds an empty one")
     if poses.fps > 0 and not np.isfinite(poses.time).all():

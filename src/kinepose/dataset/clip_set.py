@@ -23,6 +23,8 @@ from kinepose.errors import BadInputError
 from kinepose.files import check_memory, decoding, reading, regular_file
 from kinepose.settings import Address
 
+_OLDER_SCHEMA = SCHEMA.set(0, SCHEMA.field(0).with_name("film"))
+"""As the first column was called before."""
 _FARTHEST = 1e9
 """Of times [s], of boxes and of crops [px]."""
 
@@ -127,11 +129,11 @@ def _clips_in(files: AbstractFileSystem, root: str, folder: Address) -> list[str
 def _read_video(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
     with decoding(name, "file of clips"), _opened(files, path) as file:
         held = pq.ParquetFile(file)
-        if held.schema_arrow != SCHEMA:
+        if held.schema_arrow not in (SCHEMA, _OLDER_SCHEMA):
             raise BadInputError(f"{name} does not hold clips of this version: other columns")
         groups = range(held.metadata.num_row_groups)
         check_memory(name, sum(held.metadata.row_group(i).total_byte_size for i in groups))
-        table = held.read()
+        table = held.read().rename_columns(SCHEMA.names)
         table.validate(full=True)  # that its texts are UTF-8, for one
     _check_clips(table, name)
     return table

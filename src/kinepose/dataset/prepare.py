@@ -20,7 +20,7 @@ from typing import Annotated, ClassVar, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 from annotated_types import Interval
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, AliasChoices, ConfigDict, Field
 from tqdm import tqdm
 
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_video, empty_scene_path
@@ -36,6 +36,8 @@ from kinepose.video.containers import check_name
 from kinepose.video.people import cropped_as
 
 LIST_OF_VIDEOS = "_videos.json"
+_OLDER_LIST = "_films.json"
+"""As it was called, with `film` and `films` in it: read, and replaced by the next call."""
 FORMAT_VERSION = 1
 
 
@@ -52,7 +54,7 @@ def _complete(counts: dict[str, int]) -> dict[str, int]:
 class VideoReport:
     """What became of a video."""
 
-    video: str
+    video: Annotated[str, Field(validation_alias=AliasChoices("video", "film"))]
     status: Literal["ok", "failed"]
     reason: str
     """Why it failed; or what is wrong with it although it gave clips."""
@@ -69,7 +71,9 @@ class VideoList:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
-    videos: dict[str, VideoReport]
+    videos: Annotated[
+        dict[str, VideoReport], Field(validation_alias=AliasChoices("videos", "films"))
+    ]
 
 
 def prepare(config: PrepareConfig) -> None:
@@ -127,16 +131,17 @@ def read_reports(folder: Address) -> dict[str, VideoReport]:
         BadInputError: if the list is broken or of another version.
     """
     with reading(folder) as (files, root):
-        try:
-            written = files.cat_file(f"{root}/{LIST_OF_VIDEOS}")
-        except FileNotFoundError:
+        name = next((n for n in (LIST_OF_VIDEOS, _OLDER_LIST) if files.exists(f"{root}/{n}")), None)
+        if name is None:
             return {}
-    return from_json(written, VideoList, f"{folder}/{LIST_OF_VIDEOS}").videos
+        written = files.cat_file(f"{root}/{name}")
+    return from_json(written, VideoList, f"{folder}/{name}").videos
 
 
 def _write_reports(folder: Path, reports: dict[str, VideoReport]) -> None:
     """The list, unless there are no clips for it to be a list of."""
     path = folder / LIST_OF_VIDEOS
+    (folder / _OLDER_LIST).unlink(missing_ok=True)
     if all(report.status == "failed" for report in reports.values()):
         path.unlink(missing_ok=True)
         return

@@ -38,6 +38,8 @@ from kinepose.synthetic.synthesize import settle_process
 
 _RECIPE = {field.name for field in fields(SingleImagesConfig)}
 """Settings that decide what a sequence shows."""
+_IN_DIGEST = {"video_like": "film"}
+"""The names that settings had when renders were first kept: by these they are found again."""
 _EDITION = 2
 """Of what is made of them: to be raised whenever that changes, as kept renders go by it."""
 
@@ -67,7 +69,8 @@ def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
     Raises:
         BadInputError: if a clip or a photograph of the settings cannot be used.
     """
-    recipe = {name: value for name, value in asdict(config).items() if name in _RECIPE}
+    kept = {name: value for name, value in asdict(config).items() if name in _RECIPE}
+    recipe = {_IN_DIGEST.get(name, name): value for name, value in kept.items()}
     folder = folder / _digest([recipe, seed, _EDITION])
     paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / SEQUENCE))]
     _make_missing(paths, partial(_render, config, seed), config.workers, "renders")

@@ -68,7 +68,7 @@ def check_output(folder: Path, record: Record, overwrite: bool) -> None:
     held = _read_record(folder)
     if held is None:
         whose = "that do not say of what"
-    elif held["video"] != record["film"]:
+    elif held["video"] != record["video"]:
         whose = f"of another video ({held['video']['name']})"
     elif differing := _differing(held["settings"], record["settings"]):
         whose = f"by other settings ({', '.join(differing)})"
@@ -123,7 +123,8 @@ def _held(folder: Path) -> list[Path]:
 def _read_record(folder: Path) -> Record | None:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return {"video": dict(record["film"]), "settings": dict(record["settings"])}
+        video = record.get("video") or record["film"]  # as it was called
+        return {"video": dict(video), "settings": dict(record["settings"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
