@@ -141,11 +141,11 @@ def read_reports(folder: Address) -> dict[str, VideoReport]:
 def _write_reports(folder: Path, reports: dict[str, VideoReport]) -> None:
     """The list, unless there are no clips for it to be a list of."""
     path = folder / LIST_OF_VIDEOS
-    (folder / _OLDER_LIST).unlink(missing_ok=True)
     if all(report.status == "failed" for report in reports.values()):
         path.unlink(missing_ok=True)
-        return
-    write_json(path, VideoList(FORMAT_VERSION, {name: reports[name] for name in sorted(reports)}))
+    else:
+        write_json(path, VideoList(FORMAT_VERSION, dict(sorted(reports.items()))))
+    (folder / _OLDER_LIST).unlink(missing_ok=True)
 
 
 def _videos(paths: Sequence[Path]) -> list[Path]:
