@@ -40,6 +40,16 @@ def regular_file(path: Path) -> Path:
     return path
 
 
+def read_whole(path: Path) -> bytes:
+    """All bytes of a file, which have to have room in memory, and so has what is made of them.
+
+    Raises:
+        BadInputError: if there is no file to read, or they do not.
+    """
+    check_memory(str(path), 2 * regular_file(path).stat().st_size)
+    return path.read_bytes()
+
+
 @contextmanager
 def decoding(path: Path | str, what: str) -> Generator[None]:
     """What others' code raises on a broken file, whatever that is, becomes one line.

@@ -7,7 +7,7 @@ whatever is there under such a name if they hold a star.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -66,16 +66,38 @@ def check_places(config: Any) -> None:
         if kind_of(path) not in ("nothing", "a file", "a folder"):
             raise BadInputError(f"{path} is {kind_of(path)}, not a file")
     there = [path for path in read if kind_of(path) != "nothing"]
-    for number, places in enumerate(written):
-        elsewhere = [other for others in written[:number] for other, _ in others]
+    taken = [("read", _finder(there))]
+    for places in written:
         for path, is_folder in places:
             _check_kind(path, is_folder)
-            for others, what in ((there, "read"), (elsewhere, "written too")):
-                if other := next((other for other in others if _overlap(path, other)), None):
+            for what, find in taken:
+                if (other := find(path)) is not None:
                     which = "it" if path == other else other
                     raise BadInputError(
                         f"cannot write {path}: {which} is {what}; name another place for it"
                     )
+        taken.append(("written too", _finder([path for path, _ in places])))
+
+
+def _finder(paths: list[Path]) -> Callable[[Path], Path | None]:
+    """Finds which of the paths another one is, lies in or lies around, by whatever links."""
+    within = {Path(os.path.realpath(path)): path for path in paths}
+    around = {parent: path for real, path in within.items() for parent in real.parents}
+    files = {_file(path): path for path in paths if path.exists()}
+
+    def find(path: Path) -> Path | None:
+        real = Path(os.path.realpath(path))
+        for place in (real, *real.parents):
+            if place in within:
+                return within[place]
+        return around.get(real) or (files.get(_file(path)) if path.exists() else None)
+
+    return find
+
+
+def _file(path: Path) -> tuple[int, int]:
+    """The file itself, whatever its name."""
+    return path.stat().st_dev, path.stat().st_ino
 
 
 def _marked(config: Any) -> Iterator[tuple[Path, Reads | Writes]]:
@@ -117,11 +139,3 @@ def _check_kind(path: Path, is_folder: bool) -> None:
     kind, wanted = kind_of(path), "a folder" if is_folder else "a file"
     if kind not in ("nothing", wanted):
         raise BadInputError(f"cannot write {path}: it is {kind}, not {wanted}")
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    """Whether two paths are one, or one lies in the other."""
-    first, second = (Path(os.path.realpath(path)) for path in (one, other))
-    if first == second or second in first.parents or first in second.parents:
-        return True
-    return one.exists() and other.exists() and one.samefile(other)

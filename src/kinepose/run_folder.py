@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kinepose.array_files import read_arrays
 from kinepose.errors import BadInputError
-from kinepose.files import regular_file
+from kinepose.files import read_whole, regular_file
 from kinepose.method.config import ModelConfig
 from kinepose.schema import STRICT, Plain, read_json
 from kinepose.settings import SHIPPED, Count
@@ -130,7 +130,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log.jsonl; one that was cut short, or is none, is passed over."""
     path = folder / "log.jsonl"
     lines = []
-    for text in regular_file(path).read_bytes().splitlines() if path.exists() else []:
+    for text in read_whole(path).splitlines() if path.exists() else []:
         with suppress(ValidationError):
             lines.append(LogLine.model_validate_json(text).model_dump())
     return lines

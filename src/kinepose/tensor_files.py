@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Interval
 
 from kinepose.errors import BadInputError
-from kinepose.files import check_memory, decoding, regular_file, replacing
+from kinepose.files import decoding, read_whole, regular_file, replacing
 from kinepose.schema import from_json
 
 _LONGEST_HEAD = 100_000_000
@@ -53,9 +53,9 @@ def read_tensors(path: Path) -> dict[str, Any]:
     import torch  # only here: what looks into a run needs none
     from safetensors.torch import load
 
-    check_memory(str(path), 2 * regular_file(path).stat().st_size)
+    data = read_whole(path)
     with decoding(path, "file of safetensors"):
-        tensors = load(path.read_bytes())
+        tensors = load(data)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise BadInputError(f"{path}: {name} holds numbers that are not finite")

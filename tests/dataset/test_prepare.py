@@ -188,7 +188,7 @@ def test_an_image_of_the_empty_scene_replaces_the_median(videos: Path, tmp_path:
     crop = np.asarray(rows.crop[0], float)
     expected = crop_image(scene, crop, 48).astype(int)
     assert np.abs(decoded(rows.background[0]) - expected).mean() < 5
-    assert "no image of the empty scene" in read_reports(tmp_path / "clips")["walker"].reason
+    assert "no image that is named" in read_reports(tmp_path / "clips")["walker"].reason
 
 
 def test_cuts_and_the_limits_of_length_make_clips(videos: Path, tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_what_says_no_length_or_is_none_of_these_is_not_cut_off(tmp_path):
         assert is_cut_off(video) == cut, data[:20]
 
 
+def test_a_video_that_begins_within_a_group_of_images_says_so(tmp_path):
+    video = save_video(tmp_path / "video.avi", FRAMES, codec="mjpeg")
+    data = bytearray(video.read_bytes())
+    key = data.index(b"idx1") + 12
+    assert data[key] == 16
+    data[key] = 0
+    video.write_bytes(data)
+    with pytest.warns(BrokenVideoWarning, match="its beginning is missing"):
+        assert len(list(read_frames(video))) == len(FRAMES)
+
+
 def patched(video, old, new):
     data = video.read_bytes()
     assert old in data

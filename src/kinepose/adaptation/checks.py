@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from kinepose.adaptation.acceptance import Criteria, change
 from kinepose.errors import BadInputError
-from kinepose.files import regular_file, replacing
+from kinepose.files import read_whole, replacing
 from kinepose.schema import STRICT, Plain, from_json, read_json
 from kinepose.settings import Count
 
@@ -153,7 +153,7 @@ def read_checks(folder: Path, before: Check) -> list[Check]:
     """
     path = folder / "checks.jsonl"
     checks = []
-    for text in regular_file(path).read_bytes().splitlines() if path.exists() else ():
+    for text in read_whole(path).splitlines() if path.exists() else ():
         told = from_json(text, ToldCheck, str(path))
         if missing := before.videos.keys() - told.videos.keys():
             raise BadInputError(f"{path} says nothing of {min(missing)}: name another --output")

@@ -10,7 +10,7 @@ from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.weights import RESULT
 from kinepose.errors import BadInputError
-from kinepose.files import decoding, replacing
+from kinepose.files import decoding, read_whole, replacing
 from kinepose.schema import as_json, differences, read_json, write_json
 from kinepose.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
 
@@ -72,19 +72,25 @@ def restore(run: DetectorRun) -> None:
         groups = run.optimiser.state_dict()["param_groups"]
         run.optimiser.load_state_dict({"state": states, "param_groups": groups})
     path = run.config.output / "log.jsonl"
-    if path.is_file():
-        lines = path.read_text().splitlines(keepends=True)
+    if path.exists():
+        lines = read_whole(path).splitlines(keepends=True)
         with replacing(path) as temporary:
-            temporary.write_text("".join(lines[: run.step]))
+            temporary.write_bytes(b"".join(lines[: run.step]))
 
 
 def holds_run(config: TrainDetectorConfig) -> bool:
     """Whether the output folder holds a run to go on with.
 
     Raises:
-        BadInputError: if it holds one with other settings.
+        BadInputError: if it holds one with other settings, or something else of its names.
     """
     if not (config.output / _STATE).is_file():
+        for name in ("config.json", RESULT, "log.jsonl"):
+            if (config.output / name).exists():
+                raise BadInputError(
+                    f"{config.output} holds a {name}, but no run to go on with: name another "
+                    "--output"
+                )
         return False
     held = read_json(config.output / "config.json", dict)
     wanted = as_json(config)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kinepose.errors import BadInputError
-from kinepose.files import making, regular_file
+from kinepose.files import making, read_whole, regular_file
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.places import RESULTS
 from kinepose.run_folder import model_sha256
@@ -122,10 +122,10 @@ def _held(folder: Path) -> list[Path]:
 
 def _read_record(folder: Path) -> Record | None:
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads(read_whole(folder / RECORD))
         video = record.get("video") or record["film"]  # as it was called
         return {"video": dict(video), "settings": dict(record["settings"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (BadInputError, OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float64, Shaped
 
 from kinepose.array_files import npz_names, read_npz
 from kinepose.errors import BadInputError
-from kinepose.files import decoding, regular_file
+from kinepose.files import decoding, read_whole
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.retargeting import Capture, retarget
 
@@ -85,7 +85,7 @@ def read_bvh(path: Path) -> Capture:
         from pybvh import read_bvh_file
     except ImportError as error:
         raise BadInputError("BVH needs pybvh: pip install 'kinepose[motion]'.") from error
-    text = regular_file(path).read_bytes()
+    text = read_whole(path)
     if not text.lstrip().startswith(b"HIERARCHY") or text.count(b"{") != text.count(b"}"):
         raise BadInputError("it is no BVH file, or is cut off: no HIERARCHY, or a brace is missing")
     with decoding("it", "BVH file"), np.errstate(invalid="ignore"):  # of infinite angles

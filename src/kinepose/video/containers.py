@@ -89,10 +89,14 @@ def decoded(
 ) -> Generator[av.VideoFrame]:
     """Every frame that decodes, in the order of their times."""
     packets = container.demux(stream)
+    may_begin_anywhere, begins = bool(container.format.flags & Flags.ts_discont.value), True
     while True:
         try:
             packet = next(packets)
             damage.corrupt |= packet.is_corrupt
+            if begins and not (packet.is_keyframe or may_begin_anywhere):
+                damage.reason = "its beginning is missing"
+            begins = False
             frames = packet.decode()
         except StopIteration:
             return

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageOps
 from simplejpeg import decode_jpeg
 
 from kinepose.errors import BadInputError, BrokenVideoWarning, VideoWarning
-from kinepose.files import IMAGE_SUFFIXES, decoding, regular_file
+from kinepose.files import IMAGE_SUFFIXES, decoding, read_whole, regular_file
 from kinepose.video.containers import address
 from kinepose.video.display import HDR_TRANSFERS, ImageArray, over_plain
 from kinepose.video.tone_mapping import Transfer, to_sdr
@@ -153,7 +153,7 @@ def _covers(image: Image.Image) -> int:
 
 def _read_jpeg(path: Path, head: Image.Image) -> Image.Image:
     """Decoded by what says of damage that Pillow passes over, to the same pixels."""
-    data = path.read_bytes()
+    data = read_whole(path)
     try:
         pixels = decode_jpeg(data, strict=True)
     except ValueError as error:
