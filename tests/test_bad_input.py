@@ -217,6 +217,14 @@ def test_labels_renders_and_images_are_read_by_schemas_too(place):
     npz_with(place / "labels.npz", track=np.int64(3))
     with pytest.raises(BadInputError, match=r"labels\.npz: track is int64 \(\), not int64 \(5\)"):
         read_labels(place / "labels.npz")
+    for lie, says in (
+        (np.zeros((ROWS, 17, 3)), "a body without size"),
+        (np.full((ROWS, 17, 3), 1e30), "too high"),
+    ):
+        write_labels(place / "labels.npz", labels())
+        npz_with(place / "labels.npz", joints3d=lie)
+        with pytest.raises(BadInputError, match=rf"labels\.npz: joints3d holds .*{says}"):
+            read_labels(place / "labels.npz")
     (place / "run/images").mkdir()
     np.savez(place / "run/images/step_00000001.npz", source=np.zeros(3))
     with pytest.raises(BadInputError, match="holds no images of a run: it lacks appearance_im"):
@@ -756,6 +764,17 @@ def test_weights_that_are_cut_off_are_not_described(refused, place):
     path = place / "run/model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     assert "model.safetensors" in refused("info", "run")
+
+
+def test_tensors_that_share_a_place_are_not_described(refused, place):
+    path = place / "run/model.safetensors"
+    data = path.read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8 : 8 + length])
+    head["more"] = next(tensor for name, tensor in head.items() if name != "__metadata__")
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+    assert "model.safetensors: one tensor does not begin" in refused("info", "run")
 
 
 def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):

@@ -38,7 +38,11 @@ def read_heads(path: Path) -> tuple[dict[str, TensorHead], dict[str, str]]:
         said = json.loads(text)
         metadata = said.pop("__metadata__", {})
     heads = from_json(json.dumps(said), dict[str, TensorHead], str(path))
-    end = max((head.data_offsets[1] for head in heads.values()), default=0)
+    end = 0
+    for start, stop in sorted(head.data_offsets for head in heads.values()):
+        if start != end:
+            raise BadInputError(f"{path}: one tensor does not begin where another ends")
+        end = stop
     if 8 + length + end != path.stat().st_size:
         raise BadInputError(f"{path} is not as long as it says: it is cut off, or broken")
     return heads, from_json(json.dumps(metadata), dict[str, str], str(path))

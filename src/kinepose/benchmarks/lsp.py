@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from kinepose.array_files import check_arrays
-from kinepose.benchmarks.recording import FARTHEST, read_mat
+from kinepose.benchmarks.recording import read_mat
 from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.pose_files import FARTHEST
 
 LSP_JOINTS = (
     *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),

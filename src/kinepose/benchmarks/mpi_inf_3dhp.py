@@ -16,7 +16,6 @@ from jaxtyping import Float, Float32
 
 from kinepose.array_files import Schema, check_arrays
 from kinepose.benchmarks.recording import (
-    FARTHEST,
     Recording,
     read_hdf5,
     read_mat,
@@ -24,6 +23,7 @@ from kinepose.benchmarks.recording import (
 )
 from kinepose.errors import BadInputError
 from kinepose.files import decoding
+from kinepose.pose_files import FARTHEST
 
 TRAIN_CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 """Those at the height of a chest or a knee; the others look down from the ceiling."""

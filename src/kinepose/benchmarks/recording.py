@@ -5,16 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from annotated_types import Interval
 from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
 from kinepose.array_files import Head, Schema, check_arrays, check_heads
 from kinepose.errors import BadInputError
 from kinepose.files import decoding, regular_file
 from kinepose.pose_files import VideoLabels
-
-FARTHEST = Interval(ge=-1e7, le=1e7)
-"""Of joints [mm], and in images [px]."""
 
 
 @dataclass(frozen=True)
