@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from kinepose import cli
+from kinepose.artifacts.model_files import new_model
 from kinepose.benchmarks.config import SynthworldConfig
 from kinepose.dataset.config import PrepareConfig
 from kinepose.method.config import CPU_MODEL, ModelConfig
 from kinepose.method.model import Model
-from kinepose.model_files import new_model
 from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.video.config import PeopleConfig
 

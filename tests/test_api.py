@@ -11,9 +11,9 @@ from huggingface_hub import ModelCard
 from tests.conftest import run_here
 
 import kinepose
-from kinepose.model_files import lay_out, save_model
-from kinepose.pose_files import read_poses
-from kinepose.settings import SHIPPED
+from kinepose.artifacts.model_files import lay_out, save_model
+from kinepose.artifacts.pose_files import read_poses
+from kinepose.io.settings import SHIPPED
 
 
 @pytest.fixture

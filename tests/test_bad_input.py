@@ -27,20 +27,8 @@ from tests.conftest import run_here
 
 from kinepose import cli
 from kinepose.adaptation.checks import read_adaptation
-from kinepose.array_files import map_npy, read_npz
-from kinepose.benchmarks.synthworld import read_synthworld
-from kinepose.dataset.clip_set import read_clips
-from kinepose.dataset.clips import SCHEMA
-from kinepose.dataset.config import PrepareConfig
-from kinepose.dataset.pairs import load_images
-from kinepose.dataset.renders import load_prior
-from kinepose.errors import BadInputError, SettingError, TrainingError, VideoWarning
-from kinepose.evaluation.score import read_scores
-from kinepose.files import replacing
-from kinepose.model_files import load_model, save_model
-from kinepose.paper.reproduce import Record
-from kinepose.places import Reads, Writes, _marked, _marks, _places, check_places
-from kinepose.pose_files import (
+from kinepose.artifacts.model_files import load_model, save_model
+from kinepose.artifacts.pose_files import (
     VideoLabels,
     VideoPoses,
     read_labels,
@@ -48,8 +36,20 @@ from kinepose.pose_files import (
     write_labels,
     write_poses,
 )
-from kinepose.run_folder import read_last_images, read_log, read_run_config
-from kinepose.schema import differences, read_json
+from kinepose.artifacts.run_folder import read_last_images, read_log, read_run_config
+from kinepose.benchmarks.synthworld import read_synthworld
+from kinepose.dataset.clip_set import read_clips
+from kinepose.dataset.clips import SCHEMA
+from kinepose.dataset.config import PrepareConfig
+from kinepose.dataset.pairs import load_images
+from kinepose.dataset.renders import load_prior
+from kinepose.evaluation.score import read_scores
+from kinepose.io.array_files import map_npy, read_npz
+from kinepose.io.errors import BadInputError, SettingError, TrainingError, VideoWarning
+from kinepose.io.files import replacing
+from kinepose.io.places import Reads, Writes, _marked, _marks, _places, check_places
+from kinepose.io.schema import differences, read_json
+from kinepose.paper.reproduce import Record
 from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.training.checkpoint import Run, save

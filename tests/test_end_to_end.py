@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.conftest import run_here
 
-from kinepose.pose_files import read_poses
+from kinepose.artifacts.pose_files import read_poses
 
 KINEPOSE = [sys.executable, "-m", "kinepose"]
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

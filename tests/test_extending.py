@@ -11,9 +11,9 @@ import pytest
 import torch
 from tests.conftest import TINY_MODEL, run_here
 
+from kinepose.artifacts.pose_files import VideoPoses, read_labels, write_poses
+from kinepose.artifacts.run_folder import read_log, read_run_config
 from kinepose.dataset.clip_set import read_clips
-from kinepose.pose_files import VideoPoses, read_labels, write_poses
-from kinepose.run_folder import read_log, read_run_config
 from kinepose.training.config import TrainConfig
 from kinepose.training.losses import LOSSES
 from kinepose.training.train import train

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kinepose.pose_files import read_poses
+from kinepose.artifacts.pose_files import read_poses
 
 ROOT = Path(__file__).parents[1]
 

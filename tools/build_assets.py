@@ -23,7 +23,7 @@ import torch
 from safetensors.numpy import save_file
 from scipy.spatial.transform import Rotation, Slerp
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.body import RIG
 from kinepose.synthetic.joint_limits import LIMITS, to_swing_twist
 from kinepose.synthetic.mocap_files import read_bvh

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from tools.makehuman import Binding, ObjMesh, read_mhclo, read_obj
 from tools.makehuman_textures import bleed, brightness, covered, read_image, texture_of
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.body import Person, load_body, random_person
 
 _BODIES = 400

@@ -16,8 +16,8 @@ import tyro
 
 from kinepose.detection.finding import Answer, find_people_closely, torch_answer
 from kinepose.detection.weights import SHIPPED_DETECTOR, load_detector
-from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import overlaps
+from kinepose.io.errors import BadInputError
 from kinepose.method.config import ModelConfig
 from kinepose.synthetic.places import random_view, test_places
 from kinepose.video.config import Detector, PeopleConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 
 _AXES = ("x_scale", "y_scale", "z_scale")
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from scipy.ndimage import distance_transform_edt
 from tools.makehuman import ObjMesh
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 
 _TEXTURE = 512
 """Side of all textures [px]."""

@@ -14,13 +14,13 @@ import torch
 import tyro
 from torch import Tensor
 
-from kinepose.errors import BadInputError, KineposeError
-from kinepose.files import check_folder
-from kinepose.model_files import load_model, save_model
-from kinepose.places import RUN, Writes, check_places
-from kinepose.run_folder import read_run_config
-from kinepose.schema import Settings
-from kinepose.settings import Positional
+from kinepose.artifacts.model_files import load_model, save_model
+from kinepose.artifacts.run_folder import read_run_config
+from kinepose.io.errors import BadInputError, KineposeError
+from kinepose.io.files import check_folder
+from kinepose.io.places import RUN, Writes, check_places
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Positional
 from kinepose.training.checkpoint import trained_with
 
 _TAKEN = ("config.json", "model.safetensors", "state.safetensors", "log.jsonl")

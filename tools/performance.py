@@ -29,6 +29,7 @@ import tyro
 from av.video.reformatter import VideoReformatter
 from torch.utils.flop_counter import FlopCounterMode
 
+from kinepose.artifacts.model_files import choose_device, load_model, save_model
 from kinepose.dataset.backgrounds import open_backgrounds
 from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.config import PrepareConfig
@@ -45,7 +46,6 @@ from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.method.model import Model
 from kinepose.method.pose_encoder import backbone_config
-from kinepose.model_files import choose_device, load_model, save_model
 from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
 from kinepose.training.checkpoint import Run

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import torch
 
+from kinepose.artifacts.pose_files import read_poses
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.pose_files import read_poses
 from kinepose.video.cropping import crop_image
 from kinepose.video.reading import read_frames
 from kinepose.visualization import image_grids

@@ -18,14 +18,8 @@ import torch
 import tyro
 from torch import Tensor
 
-from kinepose.benchmarks.synthworld import Description, describe
-from kinepose.benchmarks.synthworld_recipes import WORLDS
-from kinepose.errors import BadInputError, KineposeError
-from kinepose.evaluation.score import read_scores, scores_table
-from kinepose.files import check_folder, replacing
-from kinepose.model_files import load_model
-from kinepose.places import RUN, Reads, Writes, check_places
-from kinepose.run_folder import (
+from kinepose.artifacts.model_files import load_model
+from kinepose.artifacts.run_folder import (
     WEIGHTS,
     count_parameters,
     model_sha256,
@@ -34,9 +28,15 @@ from kinepose.run_folder import (
     run_folder,
     without_places,
 )
-from kinepose.schema import Settings, as_json, write_json
-from kinepose.settings import Positional
-from kinepose.tensor_files import read_tensors, save_tensors
+from kinepose.benchmarks.synthworld import Description, describe
+from kinepose.benchmarks.synthworld_recipes import WORLDS
+from kinepose.evaluation.score import read_scores, scores_table
+from kinepose.io.errors import BadInputError, KineposeError
+from kinepose.io.files import check_folder, replacing
+from kinepose.io.places import RUN, Reads, Writes, check_places
+from kinepose.io.schema import Settings, as_json, write_json
+from kinepose.io.settings import Positional
+from kinepose.io.tensor_files import read_tensors, save_tensors
 from kinepose.training.checkpoint import trained_with
 
 LARGEST = 30_000_000

@@ -18,11 +18,11 @@ import tyro
 from jaxtyping import Bool
 
 from kinepose.adaptation.label_free import steadiness
+from kinepose.artifacts.pose_files import VideoLabels, VideoPoses, read_labels
 from kinepose.evaluation.metrics import mpjpe
 from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.method.forward_kinematics import forward_kinematics, local_kinematics
-from kinepose.pose_files import VideoLabels, VideoPoses, read_labels
 
 STATURE = 1700.0
 SLOW = 0.3

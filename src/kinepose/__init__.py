@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kinepose.api import Poses, load_model, predict, push_to_hub
-    from kinepose.errors import BadInputError, KineposeError
+    from kinepose.io.errors import BadInputError, KineposeError
 
 __version__ = "0.1.0"
 __all__ = ["BadInputError", "KineposeError", "Poses", "load_model", "predict", "push_to_hub"]
 
 _WHERE = dict.fromkeys(
     ("Poses", "load_model", "predict", "push_to_hub"), "kinepose.api"
-) | dict.fromkeys(("BadInputError", "KineposeError"), "kinepose.errors")
+) | dict.fromkeys(("BadInputError", "KineposeError"), "kinepose.io.errors")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from kinepose.errors import BadInputError
-from kinepose.files import making
+from kinepose.artifacts.model_files import HUB, choose_device, fetch, push
+from kinepose.artifacts.model_files import load_model as load_run
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_formats, export_poses
 from kinepose.inference.predict import find_poses
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import making
+from kinepose.io.places import check_places
+from kinepose.io.settings import SHIPPED
 from kinepose.method.model import Model
-from kinepose.model_files import HUB, choose_device, fetch, push
-from kinepose.model_files import load_model as load_run
-from kinepose.places import check_places
-from kinepose.pose_files import VideoPoses
-from kinepose.settings import SHIPPED
 from kinepose.video.config import PeopleConfig
 
 _WRITES = {"output", "formats", "rate", "overlay", "viewer", "overwrite"}

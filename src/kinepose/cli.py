@@ -18,8 +18,8 @@ from typing import Any
 import tyro
 
 from kinepose.commands import COMMANDS
-from kinepose.errors import KineposeError, SettingError, VideoWarning
-from kinepose.places import check_places
+from kinepose.io.errors import KineposeError, SettingError, VideoWarning
+from kinepose.io.places import check_places
 from kinepose.training.config import PRESETS, TrainConfig
 
 BUG = 70
@@ -58,7 +58,7 @@ def main() -> None:
     except Exception:
         if told_to_end.is_set():  # what was interrupted may make another error of it
             _fail("interrupted")
-        from kinepose.bug_report import write_bug_report
+        from kinepose.io.bug_report import write_bug_report
 
         _fail(f"this is a bug; please send its developers {write_bug_report(words)}", BUG)
 
@@ -164,7 +164,7 @@ def _defaults(words: list[str]) -> TrainConfig:
     defaults = PRESETS[preset]
     if start is None:
         return defaults
-    from kinepose.run_folder import read_run_config
+    from kinepose.artifacts.run_folder import read_run_config
 
     return replace(defaults, model=read_run_config(Path(start)).model)
 

@@ -9,13 +9,13 @@ from kinepose.adaptation.config import AdaptConfig
 from kinepose.benchmarks.config import ConvertConfig, SynthworldConfig
 from kinepose.dataset.config import PrepareConfig
 from kinepose.detection.config import TrainDetectorConfig
-from kinepose.errors import BadInputError
 from kinepose.evaluation.config import CriteriaConfig, EvaluateConfig, ScoreConfig
 from kinepose.inference.config import AppConfig, ExportConfig, ExportOnnxConfig, PredictConfig
+from kinepose.io.errors import BadInputError
+from kinepose.io.places import Reads
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Address
 from kinepose.paper.config import FiguresConfig, ReproduceConfig
-from kinepose.places import Reads
-from kinepose.schema import Settings
-from kinepose.settings import Address
 from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.training.config import TrainConfig
 from kinepose.visualization.config import ReportConfig
@@ -157,7 +157,7 @@ def report(config: ReportConfig) -> None:
 
 def info(config: InfoConfig) -> None:
     """Describe a set of clips, a run or a file of poses."""
-    from kinepose.run_folder import run_folder
+    from kinepose.artifacts.run_folder import run_folder
 
     if isinstance(config.path, str):
         from kinepose.dataset.clip_set import describe_clips
@@ -168,7 +168,7 @@ def info(config: InfoConfig) -> None:
     if (path / "config.json").is_file():
         from kinepose.visualization.report import describe_run as describe
     elif path.suffix == ".npz" or (path / "poses.npz").is_file():
-        from kinepose.pose_files import describe_poses as describe
+        from kinepose.artifacts.pose_files import describe_poses as describe
     elif path.exists():
         from kinepose.dataset.clip_set import describe_clips as describe
     else:

@@ -21,14 +21,14 @@ from kinepose.adaptation.checks import Check, best_check, overall_change, read_c
 from kinepose.adaptation.config import AdaptConfig
 from kinepose.adaptation.held_back import is_held_back, running_time, split_clips
 from kinepose.adaptation.label_free import steadiness, view_agreement
+from kinepose.artifacts.model_files import load_model, save_model
+from kinepose.artifacts.run_folder import read_log
 from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.placement import joints_in_camera
-from kinepose.model_files import load_model, save_model
-from kinepose.run_folder import read_log
+from kinepose.io.errors import BadInputError
 from kinepose.training.checkpoint import Run, trained_with
 from kinepose.video.config import PeopleConfig
 

@@ -22,6 +22,8 @@ from tests.tiny_benchmarks import (
     write_mmpose,
 )
 
+from kinepose.artifacts.model_files import save_model
+from kinepose.artifacts.pose_files import read_labels
 from kinepose.benchmarks.config import Benchmark, ConvertConfig
 from kinepose.benchmarks.convert import convert
 from kinepose.cli import main
@@ -30,15 +32,13 @@ from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.labels import read_clip_labels
 from kinepose.dataset.pairs import load_images
 from kinepose.dataset.prepare import prepare
-from kinepose.errors import BadInputError
 from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.evaluate import evaluate
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
-from kinepose.model_files import save_model
-from kinepose.pose_files import read_labels
+from kinepose.io.errors import BadInputError
 from kinepose.video.box_tables import read_boxes
 from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import read_frames

@@ -23,8 +23,8 @@ from tests.tiny_benchmarks import (
 
 from kinepose.benchmarks.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
 from kinepose.benchmarks.recording import Recording, fit_intrinsics, video_labels
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 
 CAMERAS = {"54138969": camera(0.3), "60457274": camera(2.0)}
 FRAMES = np.arange(1, 25, 4)

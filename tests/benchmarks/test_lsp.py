@@ -16,8 +16,8 @@ from tests.tiny_benchmarks import (
 )
 
 from kinepose.benchmarks.lsp import read_lsp
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 
 
 @pytest.fixture(scope="module")

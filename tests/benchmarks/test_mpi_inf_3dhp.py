@@ -22,8 +22,8 @@ from tests.tiny_benchmarks import (
 
 from kinepose.benchmarks.mpi_inf_3dhp import TRAIN_CAMERAS, read_test, read_train
 from kinepose.benchmarks.recording import fit_intrinsics
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 from kinepose.video.reading import read_frames
 
 COUNT = 12

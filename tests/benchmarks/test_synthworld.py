@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinepose.artifacts.pose_files import read_labels
 from kinepose.benchmarks.config import SynthworldConfig
 from kinepose.benchmarks.synthworld import (
     Description,
@@ -24,8 +25,7 @@ from kinepose.benchmarks.synthworld_recipes import PRIOR_SEED, SIZES, WORLDS
 from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import load_prior
-from kinepose.errors import BadInputError
-from kinepose.pose_files import read_labels
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic import scene
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import SceneConfig

@@ -13,8 +13,8 @@ import torch
 from kinepose.dataset.clip_set import ClipSet, describe_clips, read_clips
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA
 from kinepose.dataset.pairs import draw_backgrounds, draw_pairs, load_images
-from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
+from kinepose.io.errors import BadInputError
 
 STORED = 64
 

@@ -12,7 +12,7 @@ from tests.tiny_videos import FPS, save_video, texture, walker_frames, write_box
 from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare, read_reports
-from kinepose.errors import BadInputError, VideoWarning
+from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.video import frame_cache
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image

@@ -12,7 +12,7 @@ import pytest
 from tests.tiny_videos import save_video, texture
 
 from kinepose.dataset.ray_workers import on_ray
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 
 pytest.importorskip("ray")
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"OMP_NUM_THREADS": "1"}

@@ -19,8 +19,8 @@ from kinepose.dataset.render_stream import (
     render_ahead,
 )
 from kinepose.dataset.renders import PriorSet, load_prior
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
 from kinepose.synthetic.config import MotionConfig, SceneConfig

@@ -12,7 +12,7 @@ from kinepose.detection.finding import find_people, torch_answer
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.training import train_detector
 from kinepose.detection.weights import load_detector
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 
 
 @pytest.fixture

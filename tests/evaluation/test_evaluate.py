@@ -18,15 +18,15 @@ from tests.tiny_benchmarks import (
     write_lsp,
 )
 
+from kinepose.artifacts.model_files import save_model
+from kinepose.artifacts.pose_files import FORMAT_VERSION, VideoPoses, write_poses
 from kinepose.dataset.renders import PriorSet, plain_batch, save_prior
-from kinepose.errors import BadInputError
 from kinepose.evaluation.baselines import floor_errors, mean_pose_errors
 from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.evaluate import evaluate, score_overfit, score_poses
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.model_files import save_model
-from kinepose.pose_files import FORMAT_VERSION, VideoPoses, write_poses
 
 
 def bodies(count, seed=0):

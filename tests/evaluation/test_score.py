@@ -11,20 +11,20 @@ import pytest
 import torch
 from tests.conftest import TINY_MODEL
 
+from kinepose.artifacts.model_files import save_model
+from kinepose.artifacts.run_folder import RunDescription, paints_people
 from kinepose.benchmarks.synthworld import content_hash
 from kinepose.dataset.pairs import load_images
-from kinepose.errors import BadInputError
 from kinepose.evaluation.config import ScoreConfig
 from kinepose.evaluation.examples import choose_examples, paint_transfers, rows_at_quantiles
 from kinepose.evaluation.score import score, score_frames, score_split
 from kinepose.evaluation.scored import read_scored
 from kinepose.evaluation.splits import read_split
+from kinepose.io.errors import BadInputError
 from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import forward_kinematics, local_kinematics
 from kinepose.method.losses import energy
 from kinepose.method.model import Poses
-from kinepose.model_files import save_model
-from kinepose.run_folder import RunDescription, paints_people
 
 STATURE = 1700.0
 PAINTS = {"train": {"output": "run", "iterations": 10}, "turns": {"paired": 5}}

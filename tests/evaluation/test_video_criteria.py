@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tests.inference.test_temporal_filter import FRAMES, moving, rows_of, together
 
+from kinepose.artifacts.pose_files import write_poses
 from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
-from kinepose.errors import BadInputError
 from kinepose.evaluation.config import CriteriaConfig
 from kinepose.evaluation.video_criteria import measure_hits, measure_videos, measure_views
-from kinepose.pose_files import write_poses
+from kinepose.io.errors import BadInputError
 from kinepose.video.config import PeopleConfig
 from kinepose.video.writing import write_video
 from kinepose.visualization.skeletons import draw_skeleton

@@ -18,10 +18,10 @@ import torch
 from tests.conftest import TINY_MODEL
 from tests.visualization.test_viewer import CHROMIUM, SOFTWARE_WEBGL
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.model_files import new_model, save_model
+from kinepose.artifacts.pose_files import read_poses
 from kinepose.inference.config import AppConfig
-from kinepose.model_files import new_model, save_model
-from kinepose.pose_files import read_poses
+from kinepose.io.errors import BadInputError
 from kinepose.video.writing import write_video
 
 pytest.importorskip("uvicorn", reason="kinepose[app] is not installed")

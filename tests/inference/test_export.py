@@ -12,12 +12,12 @@ import pybvh
 import pytest
 import torch
 
+from kinepose.artifacts.pose_files import VideoPoses, read_poses, write_poses
 from kinepose.cli import main
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS, STANDARD_SKELETON
 from kinepose.inference.export import check_formats, export_poses
+from kinepose.io.errors import BadInputError
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.pose_files import VideoPoses, read_poses, write_poses
 from kinepose.synthetic.mocap_files import read_bvh as read_bvh_file
 from kinepose.synthetic.motion import CLIP_FPS, STEP_LEG
 from kinepose.synthetic.retargeting import retarget

@@ -9,16 +9,16 @@ import pytest
 import torch
 from tests.conftest import TINY_MODEL
 
+from kinepose.artifacts.model_files import load_model, new_model, save_model
+from kinepose.artifacts.pose_files import read_poses
+from kinepose.artifacts.run_folder import model_sha256
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import layers_of
-from kinepose.errors import BadInputError
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.inference.config import ExportOnnxConfig, PredictConfig
 from kinepose.inference.onnx import OUTPUTS, export_onnx, onnx_poses
 from kinepose.inference.predict import predict
-from kinepose.model_files import load_model, new_model, save_model
-from kinepose.pose_files import read_poses
-from kinepose.run_folder import model_sha256
+from kinepose.io.errors import BadInputError
 from kinepose.video.config import PeopleConfig
 from kinepose.video.writing import write_video
 

@@ -5,8 +5,8 @@ import pytest
 
 from kinepose.detection.finding import find_people, torch_answer
 from kinepose.detection.weights import load_detector
-from kinepose.errors import BadInputError
 from kinepose.inference.onnx_detector import export_detector, onnx_answer, people_path
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic import places
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.model_files import save_model
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.inference.output_folder import (
     RECORD,
@@ -14,8 +14,8 @@ from kinepose.inference.output_folder import (
     prediction_record,
     replacing_results,
 )
-from kinepose.model_files import save_model
-from kinepose.places import check_places
+from kinepose.io.errors import BadInputError
+from kinepose.io.places import check_places
 from kinepose.video.config import PeopleConfig
 
 

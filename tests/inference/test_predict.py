@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.model_files import load_model, new_model, save_model
+from kinepose.artifacts.pose_files import read_poses
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
+from kinepose.io.errors import BadInputError
 from kinepose.method.config import ModelConfig
 from kinepose.method.forward_kinematics import stature
-from kinepose.model_files import load_model, new_model, save_model
-from kinepose.pose_files import read_poses
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import batches_with_sources, source_rows
 from kinepose.video.reading import read_frames, video_info

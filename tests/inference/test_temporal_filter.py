@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.signal import savgol_filter
 
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.skeleton import LIMBS, MIRRORED, STANDARD_SKELETON
 from kinepose.inference.temporal_filter import (
     filter_taps,
@@ -18,7 +19,6 @@ from kinepose.inference.temporal_filter import (
     stretches,
 )
 from kinepose.method.forward_kinematics import forward_kinematics
-from kinepose.pose_files import VideoPoses
 
 FPS, FRAMES = 30.0, 90
 ONCE_ROUND = np.linspace(0, 2 * np.pi, FRAMES)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from tests.inference.test_temporal_filter import moving
 
+from kinepose.artifacts.model_files import new_model
 from kinepose.inference.bones import lengths_and_directions
 from kinepose.inference.placement import in_video, joints_in_camera
 from kinepose.inference.temporal_lifting import agreeing, lift_over_time
-from kinepose.model_files import new_model
 
 FRAMES = 60
 TIMES = np.arange(FRAMES) / 30

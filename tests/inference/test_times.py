@@ -12,7 +12,7 @@ from tests.inference.test_export import read_trc
 from tests.inference.test_predict import FRAMES, boxes, frame_image, predicted, run, video
 from tests.inference.test_trajectories import read_bvhio
 
-from kinepose.pose_files import read_poses
+from kinepose.artifacts.pose_files import read_poses
 from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import read_frames
 from kinepose.video.writing import write_timed_video

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from tests.inference.test_export import people, read_trc
 
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
 from kinepose.inference.bones import joints_of, lengths_and_directions, turned_between
 from kinepose.inference.export import export_poses
 from kinepose.inference.trajectories import video_motions
-from kinepose.pose_files import VideoPoses
 
 AT = {name: joint for joint, name in enumerate(JOINT_NAMES)}
 TIMES = np.concatenate([np.arange(0, 1, 1 / 30), np.arange(1, 2, 0.1), np.arange(2, 3, 1 / 30)])

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Dinov2Config, Dinov2Model, ResNetConfig, ResNetForImageClassification
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.model_files import new_model
+from kinepose.io.errors import BadInputError
 from kinepose.method.backbones import EfficientNetLite, load_pretrained
 from kinepose.method.config import CPU_MODEL, ModelConfig
-from kinepose.model_files import new_model
 
 LITE = replace(CPU_MODEL, backbone="efficientnet-lite0")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import torch
 
+from kinepose.artifacts.model_files import new_model
 from kinepose.method.confidence import NEAR, joint_confidence
 from kinepose.method.model import Poses
 from kinepose.method.pose_encoder import Keypoints
-from kinepose.model_files import new_model
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from kinepose.artifacts.model_files import new_model
 from kinepose.geometry.image_transforms import flip_image
 from kinepose.method.batches import LabelledBatch, PairBatch, PoseBatch
 from kinepose.method.camera_projection import rotation_camera_from_canonical
@@ -23,7 +24,6 @@ from kinepose.method.losses import (
     unpaired_loss,
 )
 from kinepose.method.model import Poses
-from kinepose.model_files import new_model
 from kinepose.training.losses import LOSSES
 
 SIZE = 32

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.model_files import load_model, new_model, save_model
+from kinepose.io.errors import BadInputError
 from kinepose.method.camera_projection import project
 from kinepose.method.forward_kinematics import forward_kinematics
 from kinepose.method.spatial_maps import spatial_maps
-from kinepose.model_files import load_model, new_model, save_model
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.model_files import new_model
 from kinepose.geometry.image_transforms import zoom_camera
+from kinepose.io.errors import BadInputError
 from kinepose.method.pose_encoder import Lifter
-from kinepose.model_files import new_model
 
 
 @pytest.fixture

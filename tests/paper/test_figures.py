@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from tests.visualization.test_charts import standing
 
-from kinepose.errors import BadInputError
 from kinepose.evaluation.scored import (
     NO_TRANSFERS,
     Examples,
@@ -17,6 +16,7 @@ from kinepose.evaluation.scored import (
     read_scored,
     write_scored,
 )
+from kinepose.io.errors import BadInputError
 from kinepose.paper.config import FiguresConfig
 from kinepose.paper.figures import draw_figures, energy_chart, poses_page
 from kinepose.visualization import image_grids

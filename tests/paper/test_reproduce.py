@@ -11,11 +11,11 @@ import pytest
 from tests.benchmarks.test_convert import CAMERAS, RIG
 from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fetch
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.run_folder import read_log
+from kinepose.io.errors import BadInputError
 from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.reproduce import BASE_SHARE, reproduce
 from kinepose.paper.tables import ROWS, STREAM, write_tables
-from kinepose.run_folder import read_log
 from kinepose.training.checkpoint import trained_with
 from kinepose.training.config import PRESETS
 

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.backgrounds import (
     procedural_background,
     random_crop,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.body import RIG, load_body, pose_body, random_person
 from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import to_swing_twist

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.body import RIG, Person, load_body, pose_body, world_rotations
 from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import from_swing_twist

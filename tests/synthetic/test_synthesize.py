@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.pose_files import read_labels
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import (
     canonical_joints,
     forward_kinematics,
     local_kinematics,
 )
-from kinepose.pose_files import read_labels
 from kinepose.synthetic.config import MotionConfig, SceneConfig, SynthesizeConfig
 from kinepose.synthetic.single_images import Renders, render_prior
 from kinepose.synthetic.synthesize import synthesize

@@ -11,7 +11,7 @@ from tools.fuzz.judge import judge, manifest
 from tools.fuzz.options import BASES, SHARES, replaced_option
 
 from kinepose.commands import COMMANDS
-from kinepose.files import kind_of
+from kinepose.io.files import kind_of
 
 FINE = {"status": 0, "hung": False, "interrupted": False, "processes_left": False, "bug": ""}
 

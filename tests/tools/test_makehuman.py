@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tools.makehuman import read_mhclo, read_obj
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 
 OBJ = """# a square
 v 0 0 0

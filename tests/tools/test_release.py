@@ -12,18 +12,18 @@ from tests.conftest import TINY_MODEL
 from tools.mean_run import MeanRunConfig, mean_run
 from tools.release import ReleaseConfig, half_precision, model_card, release
 
+from kinepose.artifacts.model_files import load_model
+from kinepose.artifacts.pose_files import read_poses
+from kinepose.artifacts.run_folder import WEIGHTS, run_folder
 from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.cli import _defaults
-from kinepose.errors import BadInputError
 from kinepose.evaluation.config import ScoreConfig
 from kinepose.evaluation.score import score
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
-from kinepose.model_files import load_model
-from kinepose.places import check_places
-from kinepose.pose_files import read_poses
-from kinepose.run_folder import WEIGHTS, run_folder
-from kinepose.settings import SHIPPED
+from kinepose.io.errors import BadInputError
+from kinepose.io.places import check_places
+from kinepose.io.settings import SHIPPED
 from kinepose.training.config import PRESETS
 from kinepose.training.train import train
 from kinepose.video.config import PeopleConfig
@@ -117,7 +117,7 @@ def test_labels_that_were_used_are_on_the_card(shipped):
 
 
 def test_the_name_shipped_stands_for_it(shipped, settings, videos, monkeypatch, tmp_path):
-    monkeypatch.setattr("kinepose.run_folder.WEIGHTS", shipped)
+    monkeypatch.setattr("kinepose.artifacts.run_folder.WEIGHTS", shipped)
     video = next((videos / "films").glob("*.mp4"))
     people = PeopleConfig(detector="file", boxes=videos / "boxes.csv")
     predict(PredictConfig(video, tmp_path, people=people, overlay=False, viewer=False))
@@ -137,7 +137,7 @@ def test_the_name_shipped_stands_for_it(shipped, settings, videos, monkeypatch, 
 
 
 def test_a_package_without_a_model_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("kinepose.run_folder.WEIGHTS", tmp_path)
+    monkeypatch.setattr("kinepose.artifacts.run_folder.WEIGHTS", tmp_path)
     with pytest.raises(BadInputError, match="no model came with"):
         load_model(SHIPPED)
     assert run_folder(tmp_path) == tmp_path

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
+from kinepose.artifacts.model_files import load_model
+from kinepose.artifacts.run_folder import read_log
 from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.render_stream import poses_ahead, render_ahead
-from kinepose.model_files import load_model
-from kinepose.run_folder import read_log
 from kinepose.synthetic.single_images import SEQUENCE
 from kinepose.training.checkpoint import Run, follow
 from kinepose.training.config import PRESETS, TrainConfig

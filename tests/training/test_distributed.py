@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from kinepose.run_folder import read_log
+from kinepose.artifacts.run_folder import read_log
 
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 

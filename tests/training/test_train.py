@@ -17,11 +17,11 @@ import tyro
 from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
+from kinepose.artifacts.model_files import load_model
+from kinepose.artifacts.run_folder import read_last_images, read_log
 from kinepose.dataset.config import StreamConfig
-from kinepose.errors import BadInputError, TrainingError
 from kinepose.evaluation.evaluate import score_overfit
-from kinepose.model_files import load_model
-from kinepose.run_folder import read_last_images, read_log
+from kinepose.io.errors import BadInputError, TrainingError
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.losses import LOSSES
 from kinepose.training.schedule import learning_rate
@@ -246,7 +246,7 @@ from kinepose.dataset.config import *
 from kinepose.method.config import *
 from kinepose.synthetic.config import *
 from kinepose.training.config import *
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.training.train import train
 from kinepose.dataset import backgrounds
 backgrounds.IMAGES = 24

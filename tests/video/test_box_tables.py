@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kinepose.errors import BadInputError, VideoWarning
+from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.video.box_tables import read_boxes
 
 

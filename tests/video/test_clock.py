@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from kinepose.errors import BrokenVideoWarning, VideoWarning
+from kinepose.io.errors import BrokenVideoWarning, VideoWarning
 from kinepose.video.reading import read_frames, video_info
 
 COUNT, RATE = 12, 25

@@ -7,7 +7,7 @@ import pytest
 from tests.crossing import FRAMES, crossing_video
 from tests.tiny_videos import overlap, save_video, texture
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.method.config import ModelConfig
 from kinepose.video.box_tables import read_boxes, write_boxes
 from kinepose.video.config import PeopleConfig

@@ -7,7 +7,7 @@ from tests.tiny_videos import FPS, overlap, texture, walker_frames
 from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.video.background import background_motion
 from kinepose.video.detectors import moving_people, network_detector, whole_image
 

@@ -13,7 +13,7 @@ import pytest
 from av.stream import Disposition
 from tests.tiny_videos import save_video, texture, walker_frames
 
-from kinepose.errors import BadInputError, VideoWarning
+from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.video.display import PLAIN
 from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video

@@ -5,7 +5,7 @@ import struct
 import pytest
 from tests.tiny_videos import save_video, walker_frames
 
-from kinepose.errors import BadInputError, BrokenVideoWarning
+from kinepose.io.errors import BadInputError, BrokenVideoWarning
 from kinepose.video.ends import is_cut_off
 from kinepose.video.reading import read_frames
 

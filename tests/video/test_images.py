@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 from tests.tiny_videos import texture
 
-from kinepose.errors import BadInputError, BrokenVideoWarning, VideoWarning
+from kinepose.io.errors import BadInputError, BrokenVideoWarning, VideoWarning
 from kinepose.video.display import PLAIN
 from kinepose.video.images import image_paths, is_images, natural_key, read_image
 from kinepose.video.reading import read_frames, video_info

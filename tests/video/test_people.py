@@ -18,8 +18,8 @@ from tests.tiny_videos import (
     write_boxes,
 )
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
+from kinepose.io.errors import BadInputError
 from kinepose.method.config import ModelConfig
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.tiny_videos import FPS, HEIGHT, WIDTH, save_video, texture, walker_frames
 
-from kinepose.errors import BadInputError, BrokenVideoWarning
+from kinepose.io.errors import BadInputError, BrokenVideoWarning
 from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video
 

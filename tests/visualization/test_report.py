@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.pose_files import VideoPoses, describe_poses, write_poses
+from kinepose.artifacts.run_folder import (
+    FORMAT_VERSION,
+    count_parameters,
+    read_last_images,
+    read_log,
+)
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.pose_files import VideoPoses, describe_poses, write_poses
-from kinepose.run_folder import FORMAT_VERSION, count_parameters, read_last_images, read_log
+from kinepose.io.errors import BadInputError
 from kinepose.video.writing import write_video
 from kinepose.visualization.config import ReportConfig
 from kinepose.visualization.report import describe_run, write_report

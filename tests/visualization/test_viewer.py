@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kinepose.errors import BadInputError
-from kinepose.pose_files import VideoPoses, read_poses, write_poses
+from kinepose.artifacts.pose_files import VideoPoses, read_poses, write_poses
+from kinepose.io.errors import BadInputError
 from kinepose.video.writing import write_timed_video, write_video
 from kinepose.visualization.viewer import LONGEST, write_viewer
 

@@ -27,15 +27,15 @@ from kinepose.adaptation.checks import (
 )
 from kinepose.adaptation.config import AdaptConfig
 from kinepose.adaptation.held_back import split_clips
+from kinepose.artifacts.model_files import choose_device, load_model, save_model
+from kinepose.artifacts.run_folder import model_sha256, paints_people, read_run_config
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
-from kinepose.errors import BadInputError, TrainingError
-from kinepose.files import check_folder, making
+from kinepose.io.errors import BadInputError, TrainingError
+from kinepose.io.files import check_folder, making
+from kinepose.io.schema import as_json, differences, write_json
 from kinepose.method.model import Model
-from kinepose.model_files import choose_device, load_model, save_model
-from kinepose.run_folder import model_sha256, paints_people, read_run_config
-from kinepose.schema import as_json, differences, write_json
 from kinepose.training.checkpoint import Run, trained_with
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train

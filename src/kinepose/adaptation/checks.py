@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from kinepose.adaptation.acceptance import Criteria, change
-from kinepose.errors import BadInputError
-from kinepose.files import read_whole, replacing
-from kinepose.schema import STRICT, Plain, from_json, read_json
-from kinepose.settings import Count
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import read_whole, replacing
+from kinepose.io.schema import STRICT, Plain, from_json, read_json
+from kinepose.io.settings import Count
 
 LEAST_GAIN = 0.02
 """Of the criteria, for a model to take the place of the one before."""

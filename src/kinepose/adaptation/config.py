@@ -7,9 +7,19 @@ from typing import Annotated
 import tyro
 from annotated_types import Interval
 
-from kinepose.places import RUN, Reads, Writes
-from kinepose.schema import Settings
-from kinepose.settings import SHIPPED, Device, Seconds, Seed, Share, Some, Threads, Videos, Workers
+from kinepose.io.places import RUN, Reads, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import (
+    SHIPPED,
+    Device,
+    Seconds,
+    Seed,
+    Share,
+    Some,
+    Threads,
+    Videos,
+    Workers,
+)
 from kinepose.video.config import PeopleConfig
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int
 
 from kinepose.dataset.clip_set import read_clips
-from kinepose.files import replacing
+from kinepose.io.files import replacing
 
 BLOCK = 1.0
 """Length of a part that is held back [s]; of short videos it is shorter, but at least SHORTEST."""

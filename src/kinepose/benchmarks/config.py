@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from kinepose.places import Reads, Writes
-from kinepose.schema import Settings
-from kinepose.settings import Positional, Workers
+from kinepose.io.places import Reads, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Positional, Workers
 
 Benchmark = Literal[
     "h36m_train",

@@ -14,14 +14,14 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from tqdm import tqdm
 
+from kinepose.artifacts.pose_files import write_labels
 from kinepose.benchmarks.config import Benchmark, ConvertConfig
 from kinepose.benchmarks.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
 from kinepose.benchmarks.lsp import read_lsp
 from kinepose.benchmarks.mpi_inf_3dhp import read_test, read_train
 from kinepose.benchmarks.recording import Recording, boxes_around, video_labels
-from kinepose.errors import BadInputError
-from kinepose.files import check_folder, replacing
-from kinepose.pose_files import write_labels
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder, replacing
 from kinepose.video.reading import read_frames
 from kinepose.video.writing import write_video
 

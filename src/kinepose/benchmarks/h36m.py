@@ -13,10 +13,10 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int, Int64, Shaped
 
-from kinepose.array_files import Schema, read_npz
+from kinepose.artifacts.pose_files import FARTHEST, MOST_FRAMES
 from kinepose.benchmarks.recording import Recording, read_hdf5, select
-from kinepose.errors import BadInputError
-from kinepose.pose_files import FARTHEST, MOST_FRAMES
+from kinepose.io.array_files import Schema, read_npz
+from kinepose.io.errors import BadInputError
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")

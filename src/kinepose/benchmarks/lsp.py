@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
-from kinepose.array_files import check_arrays
+from kinepose.artifacts.pose_files import FARTHEST
 from kinepose.benchmarks.recording import read_mat
-from kinepose.errors import BadInputError
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.pose_files import FARTHEST
+from kinepose.io.array_files import check_arrays
+from kinepose.io.errors import BadInputError
 
 LSP_JOINTS = (
     *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),

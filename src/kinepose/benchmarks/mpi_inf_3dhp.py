@@ -14,16 +14,16 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float, Float32
 
-from kinepose.array_files import Schema, check_arrays
+from kinepose.artifacts.pose_files import FARTHEST
 from kinepose.benchmarks.recording import (
     Recording,
     read_hdf5,
     read_mat,
     select,
 )
-from kinepose.errors import BadInputError
-from kinepose.files import decoding
-from kinepose.pose_files import FARTHEST
+from kinepose.io.array_files import Schema, check_arrays
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import decoding
 
 TRAIN_CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 """Those at the height of a chest or a knee; the others look down from the ceiling."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
-from kinepose.array_files import Head, Schema, check_arrays, check_heads
-from kinepose.errors import BadInputError
-from kinepose.files import decoding, regular_file
-from kinepose.pose_files import VideoLabels
+from kinepose.artifacts.pose_files import VideoLabels
+from kinepose.io.array_files import Head, Schema, check_arrays, check_heads
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import decoding, regular_file
 
 
 @dataclass(frozen=True)

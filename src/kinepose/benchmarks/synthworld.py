@@ -11,9 +11,9 @@ from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import save_prior
-from kinepose.errors import BadInputError
-from kinepose.files import check_folder, read_whole
-from kinepose.schema import read_json, write_json
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder, read_whole
+from kinepose.io.schema import read_json, write_json
 from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
 from kinepose.video.config import PeopleConfig

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA
 from kinepose.dataset.prepare import read_reports
-from kinepose.errors import BadInputError
-from kinepose.files import check_memory, decoding, reading, regular_file
-from kinepose.settings import Address
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_memory, decoding, reading, regular_file
+from kinepose.io.settings import Address
 
 _OLDER_SCHEMA = SCHEMA.set(0, SCHEMA.field(0).with_name("film"))
 """As the first column was called before."""

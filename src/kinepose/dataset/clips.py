@@ -12,8 +12,8 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int, UInt8
 
 from kinepose.dataset.config import PrepareConfig
-from kinepose.errors import BadInputError
-from kinepose.threads import in_order
+from kinepose.io.errors import BadInputError
+from kinepose.io.threads import in_order
 from kinepose.video.background import (
     Background,
     Window,

@@ -7,9 +7,9 @@ from typing import Annotated
 import tyro
 from annotated_types import Interval
 
-from kinepose.places import Reads, Writes
-from kinepose.schema import Settings, ends
-from kinepose.settings import Range, Seconds, Share, Videos, Workers
+from kinepose.io.places import Reads, Writes
+from kinepose.io.schema import Settings, ends
+from kinepose.io.settings import Range, Seconds, Share, Videos, Workers
 from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.video.config import PeopleConfig
 

@@ -9,15 +9,15 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from kinepose.artifacts.pose_files import read_labels
 from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.pairs import load_images
-from kinepose.errors import BadInputError
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.geometry.rotations import smallest_rotation, unit
 from kinepose.geometry.skeleton import PELVIS
+from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.forward_kinematics import canonical_joints, has_trunk
-from kinepose.pose_files import read_labels
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from kinepose.dataset.clip_set import ClipSet
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.method.batches import PairBatch
 from kinepose.video.cropping import crop_image
 

@@ -26,12 +26,12 @@ from tqdm import tqdm
 from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_video, empty_scene_path
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.ray_workers import on_ray
-from kinepose.errors import BadInputError, KineposeError, VideoWarning
-from kinepose.files import check_folder, making, reading, replacing, unfinished
+from kinepose.io.errors import BadInputError, KineposeError, VideoWarning
+from kinepose.io.files import check_folder, making, reading, replacing, unfinished
+from kinepose.io.schema import STRICT, Plain, as_json, from_json, write_json
+from kinepose.io.settings import Address, Count
+from kinepose.io.threads import images_in_one_thread
 from kinepose.method.config import ModelConfig
-from kinepose.schema import STRICT, Plain, as_json, from_json, write_json
-from kinepose.settings import Address, Count
-from kinepose.threads import images_in_one_thread
 from kinepose.video.containers import check_name
 from kinepose.video.people import cropped_as
 

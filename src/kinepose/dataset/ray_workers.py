@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

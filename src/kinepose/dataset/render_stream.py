@@ -22,13 +22,13 @@ from jaxtyping import Float32, UInt8
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from kinepose.array_files import check_arrays, map_npy
 from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
 from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
 from kinepose.dataset.renders import PriorSet, load_prior, save_prior
-from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.io.array_files import check_arrays, map_npy
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import replacing
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints

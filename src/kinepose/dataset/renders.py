@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor
 
-from kinepose.array_files import read_arrays, schema_of, write_npz
-from kinepose.errors import BadInputError
 from kinepose.geometry.devices import send
 from kinepose.geometry.image_transforms import zoom_image
+from kinepose.io.array_files import read_arrays, schema_of, write_npz
+from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch
 
 FORMAT_VERSION = 2

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.weights import RESULT
-from kinepose.errors import BadInputError
-from kinepose.files import decoding, read_whole, replacing
-from kinepose.schema import as_json, differences, read_json, write_json
-from kinepose.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import decoding, read_whole, replacing
+from kinepose.io.schema import as_json, differences, read_json, write_json
+from kinepose.io.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
 
 _STATE = "state.safetensors"
 _MAY_CHANGE = {"output", "places", "cutouts", "start", "checkpoint_minutes", "workers", "threads"}

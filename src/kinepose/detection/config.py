@@ -6,10 +6,10 @@ from typing import Annotated
 
 from annotated_types import Interval
 
-from kinepose.errors import SettingError
-from kinepose.places import Reads, Writes
-from kinepose.schema import Settings
-from kinepose.settings import Minutes, Seed, Share, Some, Threads, Workers
+from kinepose.io.errors import SettingError
+from kinepose.io.places import Reads, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Minutes, Seed, Share, Some, Threads, Workers
 from kinepose.synthetic.config import MotionConfig
 
 Side = Annotated[int, Interval(ge=64, le=1024)]

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from kinepose.array_files import map_npy
 from kinepose.detection.config import TrainDetectorConfig
-from kinepose.files import replacing
+from kinepose.io.array_files import map_npy
+from kinepose.io.files import replacing
 from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.synthetic.single_images import SEQUENCE, render_sequence
 from kinepose.synthetic.synthesize import settle_process

@@ -27,7 +27,7 @@ from kinepose.detection.network import BACKBONE, STRIDE, PersonDetector
 from kinepose.detection.scenes import Scenes, compose_batch
 from kinepose.detection.targets import heatmap_loss, make_targets, sides_loss
 from kinepose.detection.weights import RESULT, load_detector
-from kinepose.files import check_folder
+from kinepose.io.files import check_folder
 from kinepose.method.backbones import IMAGENET, load_pretrained
 from kinepose.method.config import ModelConfig
 from kinepose.synthetic.backgrounds import read_photographs

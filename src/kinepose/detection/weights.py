@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
+from kinepose.artifacts.run_folder import WEIGHTS
 from kinepose.detection.network import PersonDetector
-from kinepose.errors import BadInputError
-from kinepose.run_folder import WEIGHTS
-from kinepose.tensor_files import check_tensors, read_tensors
+from kinepose.io.errors import BadInputError
+from kinepose.io.tensor_files import check_tensors, read_tensors
 
 RESULT = "detector.safetensors"
 SHIPPED_DETECTOR = WEIGHTS / RESULT

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import tyro
 
 from kinepose.benchmarks.config import Benchmark
-from kinepose.places import POSES, RUN, Reads, Writes
-from kinepose.schema import Settings
-from kinepose.settings import Address, Device, Positional
+from kinepose.io.places import POSES, RUN, Reads, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Address, Device, Positional
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from kinepose.artifacts.model_files import load_model
+from kinepose.artifacts.pose_files import VideoLabels, VideoPoses, read_labels, read_poses
 from kinepose.benchmarks.config import Benchmark
 from kinepose.benchmarks.convert import read_recordings
 from kinepose.benchmarks.lsp import read_lsp
 from kinepose.benchmarks.recording import video_labels
 from kinepose.dataset.renders import load_prior, plain_batch
-from kinepose.errors import BadInputError
 from kinepose.evaluation.baselines import floor_errors, mean_pose_errors
 from kinepose.evaluation.config import EvaluateConfig
 from kinepose.evaluation.metrics import (
@@ -31,12 +32,11 @@ from kinepose.evaluation.metrics import (
     scaled,
     torso_pck,
 )
-from kinepose.files import check_file
 from kinepose.geometry.procrustes import aligned
 from kinepose.geometry.skeleton import COMMON_JOINTS, JOINT_NAMES, PELVIS
-from kinepose.model_files import load_model
-from kinepose.pose_files import VideoLabels, VideoPoses, read_labels, read_poses
-from kinepose.schema import write_json
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_file
+from kinepose.io.schema import write_json
 
 FORMAT_VERSION = 1
 STATURE = 1700.0

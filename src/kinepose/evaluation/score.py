@@ -15,6 +15,8 @@ from pydantic import ConfigDict
 from torch import Tensor
 from tqdm import tqdm
 
+from kinepose.artifacts.model_files import choose_device, load_model
+from kinepose.artifacts.run_folder import model_sha256, paints_people, read_run_config
 from kinepose.benchmarks.synthworld import (
     Description,
     check_content,
@@ -25,7 +27,6 @@ from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.dataset.labels import ClipLabels
 from kinepose.dataset.pairs import load_images
 from kinepose.dataset.renders import load_prior
-from kinepose.errors import BadInputError
 from kinepose.evaluation.baselines import baseline_errors, mean_pose_errors
 from kinepose.evaluation.config import ScoreConfig
 from kinepose.evaluation.evaluate import STATURE
@@ -41,15 +42,14 @@ from kinepose.evaluation.scored import (
     write_scored,
 )
 from kinepose.evaluation.splits import Split, read_split
-from kinepose.files import check_file
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.placement import joints_in_camera
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_file
+from kinepose.io.schema import STRICT, read_json, write_json
+from kinepose.io.settings import Count
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
-from kinepose.model_files import choose_device, load_model
-from kinepose.run_folder import model_sha256, paints_people, read_run_config
-from kinepose.schema import STRICT, read_json, write_json
-from kinepose.settings import Count
 from kinepose.video.cropping import source_rows
 
 _BATCH = 64

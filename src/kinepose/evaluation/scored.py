@@ -11,9 +11,9 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int64, Shaped, UInt8
 
-from kinepose.array_files import UNKNOWN, read_npz, schema_of, write_npz
-from kinepose.errors import BadInputError
-from kinepose.pose_files import fixed_arrays
+from kinepose.artifacts.pose_files import fixed_arrays
+from kinepose.io.array_files import UNKNOWN, read_npz, schema_of, write_npz
+from kinepose.io.errors import BadInputError
 
 FAILURES_FROM = 0.95
 """Examples at this quantile of the error and above count as failures."""

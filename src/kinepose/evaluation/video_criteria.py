@@ -21,16 +21,16 @@ from kinepose.adaptation.label_free import (
     steadiness,
     view_agreement,
 )
+from kinepose.artifacts.pose_files import VideoPoses, read_poses
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.pairs import load_images, load_masks
-from kinepose.errors import BadInputError
 from kinepose.evaluation.config import CriteriaConfig
 from kinepose.evaluation.metrics import p_mpjpe
-from kinepose.files import check_file
 from kinepose.geometry.boxes import overlaps
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.pose_files import VideoPoses, read_poses
-from kinepose.schema import write_json
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_file
+from kinepose.io.schema import write_json
 
 FORMAT_VERSION = 1
 _SIDE = 64

@@ -19,10 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from kinepose.errors import BadInputError
+from kinepose.artifacts.run_folder import read_run_config
 from kinepose.inference.config import AppConfig, Format
 from kinepose.inference.output_folder import RECORD
-from kinepose.run_folder import read_run_config
+from kinepose.io.errors import BadInputError
 from kinepose.video.config import Detector
 
 KEPT = 20

@@ -14,10 +14,10 @@ import roma
 import torch
 from jaxtyping import Float64
 
-from kinepose.files import replacing
 from kinepose.geometry.skeleton import JOINT_NAMES, PELVIS
 from kinepose.inference.bones import BONE_PARENTS
 from kinepose.inference.trajectories import VideoMotion
+from kinepose.io.files import replacing
 from kinepose.method.forward_kinematics import bone_frames
 
 _UNIT = 10.0

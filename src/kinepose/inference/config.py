@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval, Len
 
-from kinepose.places import POSES, RESULTS, RUN, Reads, Writes
-from kinepose.schema import Settings
-from kinepose.settings import SHIPPED, Device, Positional, Seconds
+from kinepose.io.places import POSES, RESULTS, RUN, Reads, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import SHIPPED, Device, Positional, Seconds
 from kinepose.video.config import PeopleConfig
 
 Format = Literal["npz", "json", "csv", "bvh", "trc", "c3d"]

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from kinepose.errors import BadInputError
-from kinepose.files import check_folder, replacing
+from kinepose.artifacts.pose_files import POSES, POSES_VERSION, VideoPoses, read_poses, write_poses
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.inference.bvh import write_bvh
 from kinepose.inference.config import ExportConfig, Format
 from kinepose.inference.output_folder import check_output, export_record, replacing_results
 from kinepose.inference.trajectories import VideoMotion, pace_in_words, video_motions
-from kinepose.pose_files import POSES, POSES_VERSION, VideoPoses, read_poses, write_poses
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder, replacing
 
 _C3D_FRAMES = 65535
 """C3D has 16 bits for the number of a frame, the first of which is 1."""

@@ -19,15 +19,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from kinepose.artifacts.model_files import load_model
+from kinepose.artifacts.run_folder import model_sha256
 from kinepose.dataset.augmentation import Augmentation, draw_renders
 from kinepose.dataset.render_stream import render_prior_set
-from kinepose.errors import BadInputError
-from kinepose.files import check_file, decoding, read_whole, replacing
 from kinepose.inference.config import ExportOnnxConfig
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_file, decoding, read_whole, replacing
 from kinepose.method.model import Model, Poses
 from kinepose.method.pose_encoder import Keypoints
-from kinepose.model_files import load_model
-from kinepose.run_folder import model_sha256
 from kinepose.synthetic.backgrounds import procedural_background
 
 OUTPUTS = ("parameters", "camera", "joints3d", "joints2d")

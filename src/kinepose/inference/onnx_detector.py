@@ -14,8 +14,8 @@ from torch import Tensor
 
 from kinepose.detection.finding import Answer
 from kinepose.detection.weights import detector_sha256, load_detector
-from kinepose.errors import BadInputError
 from kinepose.inference.onnx import made_of, open_session, package, silence, write_onnx
+from kinepose.io.errors import BadInputError
 
 
 def people_path(path: Path) -> Path:

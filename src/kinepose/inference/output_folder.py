@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kinepose.errors import BadInputError
-from kinepose.files import making, read_whole, regular_file
+from kinepose.artifacts.run_folder import model_sha256
 from kinepose.inference.config import ExportConfig, PredictConfig
-from kinepose.places import RESULTS
-from kinepose.run_folder import model_sha256
-from kinepose.schema import write_json
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import making, read_whole, regular_file
+from kinepose.io.places import RESULTS
+from kinepose.io.schema import write_json
 from kinepose.video.images import image_paths
 
 RECORD = "results.json"

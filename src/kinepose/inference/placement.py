@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.pinhole import locate, turn_to_video
+from kinepose.io.errors import BadInputError
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.forward_kinematics import stature
 from kinepose.method.model import Poses

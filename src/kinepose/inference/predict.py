@@ -15,8 +15,9 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
-from kinepose.errors import BadInputError
-from kinepose.files import check_file, making
+from kinepose.artifacts.model_files import choose_device, load_model
+from kinepose.artifacts.pose_files import VideoPoses
+from kinepose.artifacts.run_folder import model_sha256
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal
 from kinepose.inference.any_way_up import any_way_up
@@ -28,13 +29,12 @@ from kinepose.inference.output_folder import check_output, prediction_record, re
 from kinepose.inference.placement import in_video, joints_in_camera
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_file, making
+from kinepose.io.threads import ahead, images_in_one_thread, in_order
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
-from kinepose.model_files import choose_device, load_model
-from kinepose.pose_files import VideoPoses
-from kinepose.run_folder import model_sha256
-from kinepose.threads import ahead, images_in_one_thread, in_order
 from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (
     Batch,

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
 
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.rotations import unit
 from kinepose.geometry.skeleton import MIRRORED, PELVIS
 from kinepose.inference.bones import joints_of, lengths_and_directions
 from kinepose.method.forward_kinematics import stature
-from kinepose.pose_files import VideoPoses
 
 _ORDER = 2
 """Of the polynomials of the filter: what speeds up evenly passes unchanged."""

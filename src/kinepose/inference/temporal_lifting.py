@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64
 
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.geometry.pinhole import locate, turn_to_video
 from kinepose.inference.bones import between
 from kinepose.inference.placement import joints_in_camera
 from kinepose.inference.temporal_filter import stretches
 from kinepose.method.model import Model
-from kinepose.pose_files import VideoPoses
 
 _TOLERANCE = 0.04
 """A place this far off the parabola counts half [longer sides of the person's box]."""

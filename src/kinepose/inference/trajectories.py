@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.inference.bones import between
-from kinepose.pose_files import VideoPoses
 from kinepose.video.reading import EVEN
 
 IMAGES_A_SECOND = 1.0

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from transformers import AutoBackbone, AutoConfig, PretrainedConfig, ResNetConfig
 from transformers.utils import logging
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.devices import constant
+from kinepose.io.errors import BadInputError
 from kinepose.method.blocks import group_norm
 from kinepose.method.config import ModelConfig
 

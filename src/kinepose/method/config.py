@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Interval, Len
 from pydantic import ConfigDict
 
-from kinepose.schema import STRICT, Settings
-from kinepose.settings import Width
+from kinepose.io.schema import STRICT, Settings
+from kinepose.io.settings import Width
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.method.appearance_encoder import AppearanceEncoder
 from kinepose.method.camera_projection import project, refit_camera
 from kinepose.method.config import ModelConfig

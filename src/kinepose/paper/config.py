@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from kinepose.places import Reads, Writes
-from kinepose.schema import Settings
-from kinepose.settings import Address, Device, Positional, Seed, Some, Threads
+from kinepose.io.places import Reads, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Address, Device, Positional, Seed, Some, Threads
 
 
 @dataclass(frozen=True)

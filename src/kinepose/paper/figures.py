@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from kinepose.errors import BadInputError
 from kinepose.evaluation.metrics import rank_correlation
 from kinepose.evaluation.scored import FAILURES_FROM, ScoredRun, read_scored
-from kinepose.files import check_folder, replacing
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder, replacing
 from kinepose.paper.config import FiguresConfig
 from kinepose.visualization import charts, image_grids
 

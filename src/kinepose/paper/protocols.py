@@ -18,13 +18,13 @@ from kinepose.benchmarks.synthworld import (
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare
 from kinepose.dataset.renders import load_prior
-from kinepose.errors import BadInputError
 from kinepose.evaluation.baselines import baseline_errors
 from kinepose.evaluation.config import EvaluateConfig, ScoreConfig
 from kinepose.evaluation.evaluate import evaluate
 from kinepose.evaluation.score import Baselines, read_scores, score
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
+from kinepose.io.errors import BadInputError
 from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.tables import Scores
 from kinepose.video.config import PeopleConfig

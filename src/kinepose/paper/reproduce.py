@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kinepose.dataset.clip_set import read_clips
-from kinepose.errors import BadInputError
-from kinepose.files import check_folder
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder
+from kinepose.io.schema import as_json, differences, read_json, write_json
 from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.protocols import Protocol, open_protocol
 from kinepose.paper.tables import RENDERS, ROWS, STREAM, write_tables
-from kinepose.schema import as_json, differences, read_json, write_json
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kinepose.files import replacing
-from kinepose.run_folder import read_log
-from kinepose.schema import read_json
+from kinepose.artifacts.run_folder import read_log
+from kinepose.io.files import replacing
+from kinepose.io.schema import read_json
 from kinepose.visualization.charts import bars_with_seeds
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 
-from kinepose.errors import BadInputError
-from kinepose.files import IMAGE_SUFFIXES, decoding, regular_file
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import IMAGE_SUFFIXES, decoding, regular_file
 
 _ATLAS_SIZE, _ATLAS_CELLS = 1024, 64
 _LARGEST_SIDE = 1024

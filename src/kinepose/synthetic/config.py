@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval
 
-from kinepose.errors import SettingError
-from kinepose.places import Reads, Writes
-from kinepose.schema import Settings, ends
-from kinepose.settings import Range, Seed, Share, Weight, Workers
+from kinepose.io.errors import SettingError
+from kinepose.io.places import Reads, Writes
+from kinepose.io.schema import Settings, ends
+from kinepose.io.settings import Range, Seed, Share, Weight, Workers
 
 Appearance = Literal["render", "video", "dressed", "foreign"]
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from torch.nn.functional import normalize
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.motion import Motion
 
 TEST_CLIPS = (

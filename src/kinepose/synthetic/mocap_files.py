@@ -10,9 +10,9 @@ import torch
 from annotated_types import Interval
 from jaxtyping import Float64, Shaped
 
-from kinepose.array_files import npz_names, read_npz
-from kinepose.errors import BadInputError
-from kinepose.files import decoding, read_whole
+from kinepose.io.array_files import npz_names, read_npz
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import decoding, read_whole
 from kinepose.synthetic.motion import Motion
 from kinepose.synthetic.retargeting import Capture, retarget
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from scipy.spatial.transform import Rotation
 
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.backgrounds import recolour, smooth_noise
 
 Panorama = UInt8[np.ndarray, "rows 2*rows 3"]

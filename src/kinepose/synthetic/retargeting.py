@@ -17,8 +17,8 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.rotations import smallest_rotation
+from kinepose.io.errors import BadInputError
 from kinepose.synthetic.body import RIG, RIG_PARENTS
 from kinepose.synthetic.motion import CLIP_FPS, STEP_LEG, Motion, resample
 

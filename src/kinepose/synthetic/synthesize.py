@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from kinepose.errors import BadInputError
-from kinepose.files import check_folder, replacing
 from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder, replacing
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.body import random_person
 from kinepose.synthetic.config import MotionConfig, SynthesizeConfig

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinepose.errors import BadInputError, TrainingError
-from kinepose.files import decoding, replacing
+from kinepose.artifacts.model_files import save_model
+from kinepose.artifacts.run_folder import read_log, read_run_config
+from kinepose.io.errors import BadInputError, TrainingError
+from kinepose.io.files import decoding, replacing
+from kinepose.io.schema import as_json, differences, from_json
+from kinepose.io.settings import SHIPPED
+from kinepose.io.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
 from kinepose.method.model import Model
-from kinepose.model_files import save_model
-from kinepose.run_folder import read_log, read_run_config
-from kinepose.schema import as_json, differences, from_json
-from kinepose.settings import SHIPPED
-from kinepose.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
 from kinepose.training.config import TrainConfig
 
 MAY_CHANGE = {

@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from kinepose.dataset.config import StreamConfig
-from kinepose.method.config import CPU_MODEL, KINEPOSE_MODEL, ModelConfig
-from kinepose.places import RUN, Reads, Writes
-from kinepose.schema import Settings
-from kinepose.settings import (
+from kinepose.io.places import RUN, Reads, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import (
     Address,
     Count,
     Device,
@@ -22,6 +21,7 @@ from kinepose.settings import (
     Threads,
     Weight,
 )
+from kinepose.method.config import CPU_MODEL, KINEPOSE_MODEL, ModelConfig
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from kinepose.dataset.render_stream import (
     render_prior_set,
 )
 from kinepose.dataset.renders import PriorSet, load_prior
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import number, rank
 

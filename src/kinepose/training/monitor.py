@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kinepose.artifacts.run_folder import read_log
 from kinepose.dataset.pairs import draw_pairs
 from kinepose.dataset.renders import plain_batch
-from kinepose.errors import TrainingError
+from kinepose.io.errors import TrainingError
 from kinepose.method.batches import PairBatch
 from kinepose.method.losses import Terms
-from kinepose.run_folder import read_log
 from kinepose.training.checkpoint import Run
 from kinepose.training.losses import Loss, on_device
 from kinepose.training.materials import Materials

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
+from kinepose.artifacts.run_folder import paints_people, read_run_config
 from kinepose.dataset.pairs import long_enough
-from kinepose.errors import BadInputError
+from kinepose.io.errors import BadInputError
 from kinepose.method.model import Model
-from kinepose.run_folder import paints_people, read_run_config
 from kinepose.training.config import TrainConfig
 from kinepose.training.losses import PAIRED, PRIOR, UNPAIRED, Loss
 from kinepose.training.materials import Materials

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.files import replacing
+from kinepose.io.files import replacing
 from kinepose.method.batches import PairBatch
 from kinepose.method.model import Model
 

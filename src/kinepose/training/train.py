@@ -18,15 +18,15 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from kinepose.artifacts.model_files import choose_device, load_model, new_model
+from kinepose.artifacts.run_folder import read_run_config
 from kinepose.dataset.render_stream import batches_from
 from kinepose.dataset.renders import save_prior
-from kinepose.errors import BadInputError
-from kinepose.files import check_folder
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_folder
 from kinepose.method.batches import LabelledBatch
 from kinepose.method.losses import Terms
 from kinepose.method.model import Model
-from kinepose.model_files import choose_device, load_model, new_model
-from kinepose.run_folder import read_run_config
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
 from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import average, joined, number, rank, wait

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.errors import BadInputError, VideoWarning
-from kinepose.files import check_memory, regular_file, replacing
+from kinepose.io.errors import BadInputError, VideoWarning
+from kinepose.io.files import check_memory, regular_file, replacing
 from kinepose.video.reading import Frame, VideoInfo
 from kinepose.video.tracking import Track
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import av
 from av.format import Flags
 
-from kinepose.errors import VideoWarning
+from kinepose.io.errors import VideoWarning
 from kinepose.video.containers import has_no_times, stated_fps
 
 _BACK, _FORTH = 0.1, 10.0

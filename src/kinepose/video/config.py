@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Interval
 
-from kinepose.errors import SettingError
-from kinepose.places import Reads
-from kinepose.schema import Settings
-from kinepose.settings import Share, Some
+from kinepose.io.errors import SettingError
+from kinepose.io.places import Reads
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Share, Some
 
 Detector = Literal["people", "motion", "file", "rtdetr", "none"]
 

@@ -10,8 +10,8 @@ import av
 from av.format import Flags
 from av.stream import Disposition
 
-from kinepose.errors import BadInputError, VideoWarning
-from kinepose.files import LONGEST_NAME, regular_file
+from kinepose.io.errors import BadInputError, VideoWarning
+from kinepose.io.files import LONGEST_NAME, regular_file
 from kinepose.video.ends import is_cut_off
 from kinepose.video.gif import what_gif_lacks
 

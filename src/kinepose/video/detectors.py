@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import Boxes
+from kinepose.io.errors import BadInputError
 from kinepose.video.background import STILL_CAMERA, masked_median
 from kinepose.video.display import ImageArray
 

@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Int, UInt8
 
-from kinepose.errors import BadInputError, VideoWarning
+from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.video.tone_mapping import Transfer, to_sdr
 
 ImageArray = UInt8[np.ndarray, "_ _ 3"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
+from kinepose.io.errors import BadInputError
 from kinepose.video.box_tables import FileBoxes, read_boxes
 from kinepose.video.config import PeopleConfig
 from kinepose.video.detectors import moving_people, network_detector, whole_image

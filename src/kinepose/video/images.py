@@ -16,8 +16,8 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps
 from simplejpeg import decode_jpeg
 
-from kinepose.errors import BadInputError, BrokenVideoWarning, VideoWarning
-from kinepose.files import IMAGE_SUFFIXES, decoding, read_whole, regular_file
+from kinepose.io.errors import BadInputError, BrokenVideoWarning, VideoWarning
+from kinepose.io.files import IMAGE_SUFFIXES, decoding, read_whole, regular_file
 from kinepose.video.containers import address
 from kinepose.video.display import HDR_TRANSFERS, ImageArray, over_plain
 from kinepose.video.tone_mapping import Transfer, to_sdr

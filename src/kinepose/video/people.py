@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinepose.errors import BadInputError
 from kinepose.geometry.boxes import ScoredBoxes
+from kinepose.io.errors import BadInputError
+from kinepose.io.threads import in_order
 from kinepose.method.config import ModelConfig
-from kinepose.threads import in_order
 from kinepose.video.appearance import appearance_of
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_boxes, check_end

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinepose.errors import BadInputError, BrokenVideoWarning, VideoWarning
-from kinepose.threads import ahead
+from kinepose.io.errors import BadInputError, BrokenVideoWarning, VideoWarning
+from kinepose.io.threads import ahead
 from kinepose.video.clock import timed
 from kinepose.video.containers import (
     Damage,

@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from kinepose.errors import BadInputError
-from kinepose.files import replacing
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import replacing
 from kinepose.video.containers import address
 from kinepose.video.display import ImageArray
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from kinepose.places import POSES, RUN, Writes
-from kinepose.schema import Settings
-from kinepose.settings import Positional
+from kinepose.io.places import POSES, RUN, Writes
+from kinepose.io.schema import Settings
+from kinepose.io.settings import Positional
 
 
 @dataclass(frozen=True)

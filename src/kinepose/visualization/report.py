@@ -16,17 +16,17 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from pydantic import ConfigDict
 
-from kinepose.files import check_file, replacing
-from kinepose.pose_files import VideoPoses, describe_poses, read_poses
-from kinepose.run_folder import (
+from kinepose.artifacts.pose_files import VideoPoses, describe_poses, read_poses
+from kinepose.artifacts.run_folder import (
     RunDescription,
     count_parameters,
     read_last_images,
     read_log,
     read_run_config,
 )
-from kinepose.schema import STRICT, as_json, read_json
-from kinepose.settings import Count
+from kinepose.io.files import check_file, replacing
+from kinepose.io.schema import STRICT, as_json, read_json
+from kinepose.io.settings import Count
 from kinepose.video.images import image_paths
 from kinepose.video.reading import read_frames, video_info
 from kinepose.visualization import charts, image_grids

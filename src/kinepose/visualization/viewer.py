@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Shaped
 from tqdm import tqdm
 
-from kinepose.files import replacing
+from kinepose.artifacts.pose_files import VideoPoses, read_poses
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS
-from kinepose.pose_files import VideoPoses, read_poses
+from kinepose.io.files import replacing
 from kinepose.video.images import image_paths, is_images
 from kinepose.video.reading import VideoInfo, read_frames, video_info
 from kinepose.video.writing import TimedImage, write_timed_video

@@ -11,7 +11,7 @@ from annotated_types import Interval
 from pydantic import Field
 from tyro.constructors import PrimitiveConstructorSpec
 
-from kinepose.places import Reads
+from kinepose.io.places import Reads
 
 Videos = Annotated[tuple[Annotated[Path, Reads()], ...], tyro.conf.Positional]
 Positional = Annotated[Path, tyro.conf.Positional]

@@ -12,16 +12,16 @@ from annotated_types import Interval
 from jaxtyping import Float32, UInt8
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kinepose.array_files import read_arrays
-from kinepose.errors import BadInputError
-from kinepose.files import read_whole, regular_file
+from kinepose.io.array_files import read_arrays
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import read_whole, regular_file
+from kinepose.io.schema import STRICT, Plain, read_json
+from kinepose.io.settings import SHIPPED, Count
+from kinepose.io.tensor_files import read_heads
 from kinepose.method.config import ModelConfig
-from kinepose.schema import STRICT, Plain, read_json
-from kinepose.settings import SHIPPED, Count
-from kinepose.tensor_files import read_heads
 
 FORMAT_VERSION = 1
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 """Of the package: laid out as a run is, with figures.json and a model card beside it."""
 _KEPT_PARTS = 2
 """Of paths: enough to tell which data, too few to tell whose machine."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kinepose.errors import BadInputError
-from kinepose.files import check_file, check_folder, making, replacing
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_file, check_folder, making, replacing
 
 
 def test_a_trial_leaves_nothing_and_takes_nothing_away(tmp_path):
@@ -65,7 +65,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
 SAVE = """
 import resource, signal, sys, torch
 from pathlib import Path
-from kinepose.tensor_files import save_tensors
+from kinepose.io.tensor_files import save_tensors
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # killed within the write, as if by SIGKILL
 if sys.argv[2] == "killed":
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

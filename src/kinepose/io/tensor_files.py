@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from annotated_types import Interval
 
-from kinepose.errors import BadInputError
-from kinepose.files import decoding, read_whole, regular_file, replacing
-from kinepose.schema import from_json
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import decoding, read_whole, regular_file, replacing
+from kinepose.io.schema import from_json
 
 _LONGEST_HEAD = 100_000_000
 """[bytes], as the format has it."""

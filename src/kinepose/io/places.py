@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from kinepose.errors import BadInputError
-from kinepose.files import kind_of
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import kind_of
 
 
 @dataclass(frozen=True)

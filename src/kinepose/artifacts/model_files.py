@@ -12,14 +12,19 @@ from typing import Any
 import torch
 from transformers import AutoConfig, PretrainedConfig
 
-from kinepose.errors import BadInputError
-from kinepose.files import decoding
+from kinepose.artifacts.run_folder import (
+    FORMAT_VERSION,
+    read_run_config,
+    run_folder,
+    without_places,
+)
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import decoding
+from kinepose.io.schema import as_json, write_json
+from kinepose.io.tensor_files import check_tensors, read_tensors, save_tensors
 from kinepose.method.backbones import backbone_description, load_pretrained
 from kinepose.method.config import ModelConfig
 from kinepose.method.model import Model
-from kinepose.run_folder import FORMAT_VERSION, read_run_config, run_folder, without_places
-from kinepose.schema import as_json, write_json
-from kinepose.tensor_files import check_tensors, read_tensors, save_tensors
 
 HUB = "hf://"
 _FILES = ("config.json", "model.safetensors", "README.md")

@@ -11,7 +11,8 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int64, Shaped
 
-from kinepose.array_files import (
+from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.array_files import (
     UNKNOWN,
     npz_names,
     read_arrays,
@@ -19,8 +20,7 @@ from kinepose.array_files import (
     schema_of,
     write_npz,
 )
-from kinepose.errors import BadInputError
-from kinepose.geometry.skeleton import JOINT_NAMES
+from kinepose.io.errors import BadInputError
 
 POSES = "poses.npz"
 """In the folder that `predict` writes."""

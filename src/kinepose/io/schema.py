@@ -20,8 +20,8 @@ from pydantic import (
     create_model,
 )
 
-from kinepose.errors import BadInputError, SettingError
-from kinepose.files import regular_file, replacing
+from kinepose.io.errors import BadInputError, SettingError
+from kinepose.io.files import regular_file, replacing
 
 STRICT = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 """What an older or newer version wrote beside is passed over."""

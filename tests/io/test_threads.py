@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from kinepose.threads import ahead, in_order
+from kinepose.io.threads import ahead, in_order
 
 
 class BrokenError(Exception):
@@ -45,7 +45,7 @@ def test_ahead_works_elsewhere_and_ends_when_it_is_broken_off():
 
 def test_a_thread_that_nobody_waits_for_is_not_in_the_way(monkeypatch):
     """As where Ctrl-C comes while it begins."""
-    monkeypatch.setattr("kinepose.threads.ThreadPoolExecutor.shutdown", lambda *_, **__: None)
+    monkeypatch.setattr("kinepose.io.threads.ThreadPoolExecutor.shutdown", lambda *_, **__: None)
     begun, closed = threading.Event(), []
 
     def slow():

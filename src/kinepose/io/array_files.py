@@ -25,8 +25,8 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Shaped, jaxtyped
 
-from kinepose.errors import BadInputError
-from kinepose.files import check_memory, decoding, regular_file, replacing
+from kinepose.io.errors import BadInputError
+from kinepose.io.files import check_memory, decoding, regular_file, replacing
 
 Kind = TypeVar("Kind")
 Schema = Mapping[str, Any]
