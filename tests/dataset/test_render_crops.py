@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kinepose.dataset.config import CompositionConfig, StreamConfig
-from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
+from kinepose.dataset.render_crops import RenderPool, compose_batch, compose_pairs, pool_of
 from kinepose.dataset.render_stream import label_renders
 from kinepose.dataset.renders import as_numbers
 from kinepose.geometry.image_transforms import flip_joints2d, flip_joints3d
@@ -200,3 +200,50 @@ def test_a_pool_is_the_renders_of_a_file():
     assert np.array_equal(pool.layers[..., :3], prior.image)
     assert np.array_equal(pool.layers[..., 3], prior.mask)
     assert np.array_equal(pool.camera, prior.camera)
+
+
+def two_people(pool: RenderPool) -> RenderPool:
+    """Two takes: a red person without a shadow, and a green one."""
+    double = {name: np.concatenate([array, array]) for name, array in vars(pool).items()}
+    for channel, rows in enumerate((np.s_[:SEQUENCE], np.s_[SEQUENCE:])):
+        double["layers"][rows, ..., :3] = 0
+        double["layers"][rows, ..., channel] = double["layers"][rows, ..., 3] // 2
+    double["shadow"] = 0 * double["shadow"]
+    return RenderPool(**double)
+
+
+def test_a_pair_shows_one_person_in_one_light_in_two_poses(pool):
+    backgrounds = np.full((1, 100, 100, 3), 10, np.uint8)
+    pairs = compose_pairs(two_people(pool), backgrounds, range(40), SIZE, PLAIN, seed=0)
+    assert (pairs.background == 10).all()
+    source, target = (images.float().amax((2, 3))[:, :2] for images in (pairs.source, pairs.target))
+    red = target[:, 0] > target[:, 1]
+    assert 10 < red.sum() < 30
+    torch.testing.assert_close(source, target, atol=3.0, rtol=0)
+    different = (pairs.source != pairs.target).flatten(1).any(1)
+    assert different.sum() > 30
+    assert target.amax(1).std() > 5, "colours differ from pair to pair"
+
+
+def test_a_target_is_its_background_but_for_the_person_at_the_joints(pool):
+    backgrounds = np.random.default_rng(0).integers(0, 256, (3, 100, 100, 3), np.uint8)
+    unshaded = RenderPool(**vars(pool) | {"shadow": 0 * pool.shadow})
+    pairs = compose_pairs(unshaded, backgrounds, range(40), SIZE, PLAIN, seed=0)
+    changed = (pairs.target != pairs.background).any(1)
+    assert 0.02 < changed.float().mean() < 0.5
+    ys, xs = ((pairs.joints2d[..., axis] + 1) / 2 * SIZE for axis in (1, 0))
+    inside = pairs.joints2d.abs().amax(-1) < 0.97
+    assert inside.float().mean() > 0.8
+    rows, columns = ys.long().clamp(0, SIZE - 1), xs.long().clamp(0, SIZE - 1)
+    at_joints = changed[torch.arange(40)[:, None], rows, columns]
+    assert at_joints[inside].float().mean() > 0.97
+
+
+def test_a_pair_is_decided_by_seed_and_number(pool):
+    backgrounds = np.random.default_rng(0).integers(0, 256, (3, 100, 100, 3), np.uint8)
+    all_, later = (
+        compose_pairs(pool, backgrounds, numbers, SIZE, PLAIN, seed=0)
+        for numbers in (range(6), range(4, 6))
+    )
+    for name, part in vars(later).items():
+        assert torch.equal(part, getattr(all_, name)[4:])

@@ -11,6 +11,7 @@ import torch
 from kinepose.dataset import render_stream
 from kinepose.dataset.config import CompositionConfig, StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
+from kinepose.dataset.render_crops import compose_batch
 from kinepose.dataset.render_stream import (
     RenderBatches,
     batches_from,
@@ -53,7 +54,9 @@ def copied(made: list[Path], folder: Path) -> list[Path]:
 
 def batches(paths: list[Path], **changes: object) -> RenderBatches:
     backgrounds = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), dtype=np.uint8)
-    return RenderBatches(replace(SMALL, **changes), paths, backgrounds, COUNT, SIZE, seed=7)
+    return RenderBatches(
+        replace(SMALL, **changes), paths, backgrounds, COUNT, SIZE, 7, 0, 1, compose_batch
+    )
 
 
 def equal(one: LabelledBatch, other: LabelledBatch) -> bool:

@@ -12,8 +12,9 @@ from torch.nn import functional
 from transformers import Dinov2Config, Dinov2Model, ResNetConfig, ResNetForImageClassification
 
 from kinepose.artifacts.model_files import new_model
+from kinepose.artifacts.pretrained import load_pretrained
 from kinepose.io.errors import BadInputError
-from kinepose.method.backbones import EfficientNetLite, load_pretrained
+from kinepose.method.backbones import EfficientNetLite
 from kinepose.method.config import CPU_MODEL, ModelConfig
 
 LITE = replace(CPU_MODEL, backbone="efficientnet-lite0")

@@ -9,7 +9,7 @@ import torch
 
 from kinepose.artifacts.model_files import new_model
 from kinepose.geometry.image_transforms import flip_image
-from kinepose.method.batches import LabelledBatch, PairBatch, PoseBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, PoseBatch
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.losses import (
     HEATMAP_SIGMA,
@@ -18,6 +18,7 @@ from kinepose.method.losses import (
     energy,
     joints2d_loss,
     lifting_loss,
+    painting_loss,
     paired_loss,
     pose_parameters,
     prior_loss,
@@ -66,6 +67,11 @@ def elsewhere(pairs: PairBatch) -> PairBatch:
     return replace(pairs, background=random_images(5))
 
 
+def painting(pairs: PairBatch, labelled: LabelledBatch) -> PaintingBatch:
+    """As if the pairs were renders."""
+    return PaintingBatch(pairs.source, pairs.target, pairs.background, labelled.joints2d)
+
+
 def all_terms(model, pairs, labelled, poses):
     turn = ImageTransform(torch.tensor([True, False] * 2), torch.linspace(-0.5, 0.5, 4))
     return {
@@ -73,6 +79,7 @@ def all_terms(model, pairs, labelled, poses):
         "lifting": lambda: lifting_loss(model, poses),
         "joints2d": lambda: joints2d_loss(model, labelled),
         "joints3d": lambda: prior_loss(model, labelled),
+        "painting": lambda: painting_loss(model, painting(pairs, labelled)),
         "paired": lambda: paired_loss(model, pairs, Weights()),
         "unpaired": lambda: unpaired_loss(model, elsewhere(pairs), turn, Weights()),
     }
@@ -85,6 +92,7 @@ def all_terms(model, pairs, labelled, poses):
         ("lifting", {"pose_encoder.lifter"}),
         ("joints2d", {"pose_encoder"}),
         ("joints3d", {"pose_encoder"}),
+        ("painting", {"appearance_encoder", "decoder"}),
         ("paired", {"pose_encoder", "appearance_encoder", "decoder"}),
         ("unpaired", {"pose_encoder", "appearance_encoder"}),
     ],
@@ -107,7 +115,7 @@ def test_what_a_loss_trains_moves_and_all_else_stays_bit_identical(
         if not torch.equal(tensor, before[name])
     }
     assert moved == moves
-    if loss == "paired":  # every single parameter has a share
+    if loss in ("painting", "paired"):  # every single parameter has a share
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in parameters)
 
 
@@ -124,6 +132,20 @@ def test_paired_loss_by_hand(tiny_model, pairs):
     assert terms["pixels"] == pytest.approx(2 * below.item(), rel=1e-5)
     assert terms["pose"] == pytest.approx(3 * again.item(), rel=1e-5)
     assert terms["appearance"] == pytest.approx(5 * clothes.item(), rel=1e-5)
+
+
+def test_painting_loss_by_hand(tiny_model, pairs, labelled):
+    """Painted from the true joints; by a D_I that changes nothing, the background."""
+    batch = painting(pairs, labelled)
+    with torch.no_grad():
+        maps, appearance = tiny_model.maps(batch.joints2d), tiny_model.appearance(batch.source)
+        painted = tiny_model.decoder(maps, appearance, batch.background)
+        loss = painting_loss(tiny_model, batch)["pixels"].item()
+        tiny_model.decoder.fusion[-1].weight.zero_()
+        unchanged = painting_loss(tiny_model, batch)["pixels"].item()
+    assert loss == pytest.approx((painted - batch.target).abs().mean().item())
+    assert unchanged == pytest.approx((batch.background - batch.target).abs().mean().item())
+    assert abs(loss - unchanged) > 0.01
 
 
 def test_pixels_without_a_known_background_do_not_count(tiny_model, pairs):

@@ -1,9 +1,9 @@
 import torch
 from torch import nn
 
+from kinepose.artifacts.pretrained import backbone_description
 from kinepose.geometry.skeleton import STANDARD_SKELETON
 from kinepose.method.appearance_encoder import AppearanceEncoder
-from kinepose.method.backbones import backbone_description
 from kinepose.method.config import ModelConfig
 from kinepose.method.decoder import Decoder
 from kinepose.method.pose_encoder import PoseEncoder

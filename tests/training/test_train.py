@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from tests.conftest import TINY_MODEL
 
 from kinepose.artifacts.model_files import load_model
-from kinepose.artifacts.run_folder import read_last_images, read_log
+from kinepose.artifacts.run_folder import paints_people, read_last_images, read_log, read_run_config
 from kinepose.dataset.config import StreamConfig
 from kinepose.evaluation.evaluate import score_overfit
 from kinepose.io.errors import BadInputError, TrainingError
@@ -114,6 +114,24 @@ def test_variants_train_by_their_supervision(config, videos, settings, losses):
     labels = settings.get("variant") in ("weakly", "semi", "full") and (videos / "labels",)
     train(replace(config, labels=labels or (), warm_up=0, **settings))
     assert {line["loss"] for line in read_log(config.output)} == losses
+
+
+def test_e_a_and_d_i_learn_from_renders_alone_and_a_run_goes_on(config, tmp_path):
+    stream = StreamConfig(renders=64, size=48, folder=tmp_path / "renders", workers=1, loaders=0)
+    model = replace(TINY_MODEL, extended_camera=True)
+    settings = replace(config, variant="painting", clips=(), warm_up=0, stream=stream, model=model)
+    train(replace(settings, iterations=0, output=tmp_path / "first"))
+    train(replace(settings, output=tmp_path / "whole"))
+    for iterations in (3, 8):
+        train(replace(settings, iterations=iterations))
+    assert same(weights(tmp_path / "whole"), weights(config.output))
+    moved = {
+        name.split(".")[0]
+        for name, tensor in weights(tmp_path / "first").items()
+        if not torch.equal(tensor, weights(config.output)[name])
+    }
+    assert moved == {"appearance_encoder", "decoder"}
+    assert paints_people(read_run_config(config.output))
 
 
 def test_consistency_and_unpaired_videos_wait_until_people_are_painted(config):

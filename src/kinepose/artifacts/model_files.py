@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, PretrainedConfig
 
+from kinepose.artifacts.pretrained import backbone_description, load_pretrained
 from kinepose.artifacts.run_folder import (
     FORMAT_VERSION,
     read_run_config,
@@ -22,7 +23,6 @@ from kinepose.io.errors import BadInputError
 from kinepose.io.files import decoding
 from kinepose.io.schema import as_json, write_json
 from kinepose.io.tensor_files import check_tensors, read_tensors, save_tensors
-from kinepose.method.backbones import backbone_description, load_pretrained
 from kinepose.method.config import ModelConfig
 from kinepose.method.model import Model
 

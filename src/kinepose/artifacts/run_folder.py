@@ -122,8 +122,8 @@ def without_places(value: Any) -> Any:
 
 
 def paints_people(described: RunDescription) -> bool:
-    """Whether a run's config.json says that L_P had turns: no other loss trains D_I."""
-    return described.turns.get("paired", 0) > 0
+    """Whether a run's config.json says that a loss had turns that trains D_I."""
+    return any(described.turns.get(loss, 0) for loss in ("paired", "painting"))
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Crops of rendered people before images of places: what L_prior learns from in a long training.
+"""Crops of rendered people before images of places: what a long training learns from.
 
 Composed by OpenCV in 8 bits, in processes beside the one that trains, which would wait for them
 otherwise. A batch is decided by the seed and its number alone.
@@ -23,7 +23,8 @@ from kinepose.geometry.image_transforms import (
     zoom_camera,
     zoom_joints2d,
 )
-from kinepose.method.batches import LabelledBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch
+from kinepose.synthetic.single_images import SEQUENCE
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,58 @@ def compose_batch(
         torch.where(flipped[:, None], flip_camera(camera), camera),
         torch.from_numpy(masks).permute(0, 3, 1, 2),
     )
+
+
+def compose_pairs(
+    renders: RenderPool,
+    backgrounds: UInt8[np.ndarray, "images side side 3"],
+    numbers: range,
+    size: int,
+    composition: CompositionConfig,
+    seed: int,
+) -> PaintingBatch:
+    """Two random renders of one person as crops of `size` px, before two places; as bytes.
+
+    Nothing else hides them, and no camera spoils them, so that the target is its background but
+    for the person and her shadow. The seed and its number decide what a pair shows.
+    """
+    shape = (len(numbers), size, size, 3)
+    sources, targets, scenes = (np.empty(shape, np.uint8) for _ in range(3))
+    joints2d = torch.empty(len(numbers), 17, 2)
+    for place, number in enumerate(numbers):
+        generator = np.random.default_rng([seed, number])
+        row = int(generator.integers(len(renders.layers)))
+        other = row // SEQUENCE * SEQUENCE + int(generator.integers(SEQUENCE))
+        colours = int(generator.integers(2**32))  # of both, as the light is the same
+        (source, _, _), (target, scene, placement) = (
+            _alone(renders, it, backgrounds, size, composition, colours, generator)
+            for it in (other, row)
+        )
+        angle, log_scale = (torch.tensor([part]) for part in placement[:2])
+        turned = rotate_joints2d(torch.from_numpy(renders.joints2d[[row]]), angle)
+        seen = zoom_joints2d(turned, log_scale, torch.from_numpy(placement[2][None]))
+        if generator.random() < 0.5:
+            target, scene, seen = cv2.flip(target, 1), cv2.flip(scene, 1), flip_joints2d(seen)
+        sources[place], targets[place], scenes[place] = source, target, scene
+        joints2d[place] = seen[0]
+    layers = (torch.from_numpy(layer).permute(0, 3, 1, 2) for layer in (sources, targets, scenes))
+    return PaintingBatch(*layers, joints2d)
+
+
+def _alone(
+    renders: RenderPool,
+    row: int,
+    backgrounds: UInt8[np.ndarray, "images side side 3"],
+    size: int,
+    composition: CompositionConfig,
+    colours: int,
+    generator: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "{size} {size} 3"], UInt8[np.ndarray, "{size} {size} 3"], Placement]:
+    """A render before a place; the place; and how the render lies in the crop."""
+    placement = _placement(renders.joints2d[row], composition, generator)
+    scene = _part_of(backgrounds, size, generator)
+    crop, _ = _put(scene, renders, row, placement, np.random.default_rng(colours))
+    return crop, scene, placement
 
 
 def _placement(

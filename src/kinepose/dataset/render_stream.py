@@ -24,12 +24,11 @@ from tqdm import tqdm
 
 from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
-from kinepose.dataset.render_crops import RenderPool, compose_batch, pool_of
-from kinepose.dataset.renders import PriorSet, load_prior, save_prior
+from kinepose.dataset.render_crops import RenderPool, pool_of
+from kinepose.dataset.renders import Composed, PriorSet, load_prior, save_prior
 from kinepose.io.array_files import check_arrays, map_npy
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import replacing
-from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints
 from kinepose.synthetic.config import SingleImagesConfig
@@ -92,8 +91,12 @@ def poses_ahead(
     return np.concatenate([_read_poses(path) for path in paths])
 
 
-class RenderBatches(Dataset):
-    """Batches for L_prior by their number; of several processes each composes its own part."""
+class RenderBatches(Dataset[Composed]):
+    """Batches by their number; of several processes each composes its own part.
+
+    `compose` makes them of renders, backgrounds, the numbers of its images, their size, the
+    settings and the seed.
+    """
 
     def __init__(
         self,
@@ -103,9 +106,11 @@ class RenderBatches(Dataset):
         batch_size: int,
         size: int,
         seed: int,
-        rank: int = 0,
-        processes: int = 1,
+        rank: int,
+        processes: int,
+        compose: Callable[..., Composed],
     ) -> None:
+        self.compose = compose
         self.rank, self.processes = rank, processes
         self.config, self.paths, self.backgrounds = config, paths, backgrounds
         self.batch_size, self.size, self.seed = batch_size, size, seed
@@ -113,13 +118,13 @@ class RenderBatches(Dataset):
         self.in_slot = np.full(self.slots, -1)
         self.renders: RenderPool | None = None
 
-    def __getitem__(self, index: int) -> LabelledBatch:
+    def __getitem__(self, index: int) -> Composed:
         """Raises BadInputError if a file of renders is broken."""
         self._renew(int(index * self.config.renewed / SEQUENCE))
         assert self.renders is not None
         first = index * self.batch_size
         mine = range(first, first + self.batch_size)[self.rank :: self.processes]
-        return compose_batch(
+        return self.compose(
             self.renders, self.backgrounds, mine, self.size, self.config.composition, self.seed
         )
 
@@ -141,7 +146,7 @@ class RenderBatches(Dataset):
             self.in_slot[slot] = wanted
 
 
-def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[LabelledBatch]:
+def batches_from(batches: RenderBatches[Composed], first: int, loaders: int) -> Iterator[Composed]:
     """Batches in order without end, composed in other processes while one trains.
 
     Raises:
@@ -158,7 +163,7 @@ def batches_from(batches: RenderBatches, first: int, loaders: int) -> Iterator[L
     return _in_one_line(iter(loader))  # which draws a random number: not in an iteration
 
 
-def _in_one_line(batches: Iterator[LabelledBatch]) -> Iterator[LabelledBatch]:
+def _in_one_line(batches: Iterator[Composed]) -> Iterator[Composed]:
     try:
         yield from batches
     except BadInputError as error:  # another process adds where it happened

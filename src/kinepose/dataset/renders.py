@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,9 +13,10 @@ from kinepose.geometry.devices import send
 from kinepose.geometry.image_transforms import zoom_image
 from kinepose.io.array_files import read_arrays, schema_of, write_npz
 from kinepose.io.errors import BadInputError
-from kinepose.method.batches import LabelledBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch
 
 FORMAT_VERSION = 2
+Composed = TypeVar("Composed", LabelledBatch, PaintingBatch)
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,10 @@ def load_prior(path: Path) -> PriorSet:
     return prior
 
 
-def as_numbers(batch: LabelledBatch) -> LabelledBatch:
+def as_numbers(batch: Composed) -> Composed:
     """Images and masks from 0 to 1, of bytes."""
-    mask = batch.mask if batch.mask is None else batch.mask.float() / 255
-    return replace(batch, images=batch.images.float() / 255, mask=mask)
+    layers = {k: v for k, v in vars(batch).items() if v is not None and v.dtype == torch.uint8}
+    return replace(batch, **{name: layer.float() / 255 for name, layer in layers.items()})
 
 
 def plain_batch(prior: PriorSet, size: int) -> LabelledBatch:

@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from kinepose.artifacts.pretrained import IMAGENET, load_pretrained
 from kinepose.detection.checkpoint import DetectorRun, follow, holds_run, log, restore, save
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.cutouts import make_cutouts, open_cutouts
@@ -28,7 +29,6 @@ from kinepose.detection.scenes import Scenes, compose_batch
 from kinepose.detection.targets import heatmap_loss, make_targets, sides_loss
 from kinepose.detection.weights import RESULT, load_detector
 from kinepose.io.files import check_folder
-from kinepose.method.backbones import IMAGENET, load_pretrained
 from kinepose.method.config import ModelConfig
 from kinepose.synthetic.backgrounds import read_photographs
 from kinepose.synthetic.synthesize import settle_process

@@ -39,6 +39,20 @@ class PairBatch:
 
 
 @dataclass(frozen=True)
+class PaintingBatch:
+    """Pairs of renders of one person in the same clothes, all of them known."""
+
+    source: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """I_s, from 0 to 1; or to 255, on its way from another process."""
+    target: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """I_t."""
+    background: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """B_t: the target without the person and her shadow."""
+    joints2d: Float[Tensor, "batch 17 2"]
+    """Of the target, from -1 to 1 across the crop."""
+
+
+@dataclass(frozen=True)
 class PoseBatch:
     """Poses and what is seen of them, without images."""
 

@@ -18,7 +18,7 @@ from kinepose.geometry.image_transforms import (
     rotate_image,
     rotate_joints2d,
 )
-from kinepose.method.batches import LabelledBatch, PairBatch, PoseBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, PoseBatch
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.model import Model, Poses
 from kinepose.method.spatial_maps import heatmaps, pixel_centres
@@ -83,6 +83,15 @@ def lifting_loss(model: Model, batch: PoseBatch) -> Terms:
     poses = model.lift(batch.seen2d, batch.certainty)
     terms = {"joints2d": _difference(poses.joints2d, batch.joints2d)}
     return _joints3d_terms(poses, batch.joints3d, batch.camera) | terms
+
+
+def painting_loss(model: Model, batch: PaintingBatch) -> Terms:
+    """|I_t - I^_t| of renders, painted from where their joints are.
+
+    Not in the paper, whose D_I learns from what E_P says of videos, and so E_P's mistakes as well.
+    """
+    painted = model.paint(batch.joints2d, model.appearance(batch.source), batch.background)
+    return {"pixels": _difference(painted, batch.target)}
 
 
 def joints2d_loss(model: Model, batch: LabelledBatch) -> Terms:
@@ -200,13 +209,18 @@ def all_parameters(model: Model) -> list[nn.Parameter]:
     The convolutions from maps to f_2D belong to D_I, as does the network that bypasses T_m in an
     ablation.
     """
-    painters = _parameters(model.decoder) + _parameters(model.maps_network)
-    return encoder_parameters(model) + painters
+    return pose_parameters(model) + painting_parameters(model)
 
 
 def encoder_parameters(model: Model) -> list[nn.Parameter]:
     """What L_UNP trains: E_P and E_A; D_I is frozen."""
     return pose_parameters(model) + _parameters(model.appearance_encoder)
+
+
+def painting_parameters(model: Model) -> list[nn.Parameter]:
+    """What paints: E_A and D_I."""
+    painters = (model.appearance_encoder, model.decoder, model.maps_network)
+    return [parameter for network in painters for parameter in _parameters(network)]
 
 
 def _parameters(module: nn.Module | None) -> list[nn.Parameter]:

@@ -7,7 +7,7 @@ A further loss is a function of a Turn and a row like those of LOSSES; nothing e
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -18,9 +18,10 @@ from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.labels import draw_labelled
 from kinepose.dataset.pairs import draw_pairs
 from kinepose.dataset.pose_pairs import draw_poses
+from kinepose.dataset.render_stream import RenderBatches
 from kinepose.dataset.renders import as_numbers, plain_batch
 from kinepose.geometry.devices import send
-from kinepose.method.batches import LabelledBatch, PairBatch, PoseBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, PoseBatch
 from kinepose.method.losses import (
     ImageTransform,
     Terms,
@@ -30,6 +31,8 @@ from kinepose.method.losses import (
     joints2d_loss,
     lifter_parameters,
     lifting_loss,
+    painting_loss,
+    painting_parameters,
     paired_loss,
     pose_parameters,
     prior_loss,
@@ -40,7 +43,7 @@ from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import share
 from kinepose.training.materials import Materials
 
-Batch = TypeVar("Batch", LabelledBatch, PairBatch, PoseBatch, ImageTransform)
+Batch = TypeVar("Batch", LabelledBatch, PaintingBatch, PairBatch, PoseBatch, ImageTransform)
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Turn:
     config: TrainConfig
     model: Model
     materials: Materials
-    crops: Iterator[LabelledBatch] | None
-    """Batches of the stream's renders, if the run has one."""
+    batches: Iterator[Any]
+    """What other processes compose for this loss, if it has them do so."""
     generator: torch.Generator
     """Of all that is random in the iteration, so that a resumed run draws the same."""
     step: int
@@ -73,6 +76,8 @@ class Loss:
     """Until then others take its turns."""
     rate: Callable[[TrainConfig], float] = lambda _: 1.0
     """Of learning, relative to the others'."""
+    composed: Callable[[Materials], RenderBatches | None] = lambda _: None
+    """The batches that other processes compose for it."""
     of_videos: bool = False
     """Whether E_P's batch norm keeps the statistics of the renders."""
 
@@ -95,9 +100,13 @@ def on_device(model: Model, batch: Batch) -> Batch:
 
 
 def _prior(turn: Turn) -> Terms:
-    if turn.crops is not None:
-        return prior_loss(turn.model, as_numbers(on_device(turn.model, next(turn.crops))))
+    if turn.materials.crops is not None:
+        return prior_loss(turn.model, as_numbers(on_device(turn.model, next(turn.batches))))
     return prior_loss(turn.model, on_device(turn.model, share(_augmented_renders(turn))))
+
+
+def _painting(turn: Turn) -> Terms:
+    return painting_loss(turn.model, as_numbers(on_device(turn.model, next(turn.batches))))
 
 
 def _augmented_renders(turn: Turn) -> LabelledBatch:
@@ -165,8 +174,8 @@ def _labelled(turn: Turn, kind: str) -> LabelledBatch:
 
 def _clips(config: TrainConfig, materials: Materials) -> ClipSet | None:
     """Those that the run learns from without labels, if it does."""
-    only_labels_or_renders = config.overfit or config.variant in ("prior", "full")
-    return None if only_labels_or_renders else materials.clips
+    only_labels_or_renders = config.variant in ("prior", "painting", "full")
+    return None if config.overfit or only_labels_or_renders else materials.clips
 
 
 def _has_paired(config: TrainConfig, materials: Materials) -> bool:
@@ -183,15 +192,27 @@ PRIOR = Loss(
     "prior",
     _prior,
     trained=pose_parameters,
-    wanted=lambda config, _: config.overfit > 0 or config.variant != "full",
+    wanted=lambda config, _: config.overfit > 0 or config.variant not in ("painting", "full"),
+    composed=lambda materials: materials.crops,
 )
 LIFTING = Loss(
     "lifting",
     _lifting,
     trained=lifter_parameters,
-    wanted=lambda config, materials: config.variant != "full" and materials.poses is not None,
+    wanted=lambda config, materials: (
+        config.variant not in ("painting", "full") and materials.poses is not None
+    ),
 )
 PAIRED = Loss("paired", _paired, trained=all_parameters, wanted=_has_paired, of_videos=True)
+PAINTING = Loss(
+    "painting",
+    _painting,
+    trained=painting_parameters,
+    wanted=lambda config, materials: (
+        config.variant not in ("prior", "full") and materials.render_pairs is not None
+    ),
+    composed=lambda materials: materials.render_pairs,
+)
 UNPAIRED = Loss(
     "unpaired",
     _unpaired,
@@ -215,5 +236,5 @@ JOINTS3D = Loss(
     wanted=lambda config, _: not config.overfit and config.variant in ("semi", "full"),
     of_videos=True,
 )
-LOSSES = (PRIOR, LIFTING, PAIRED, UNPAIRED, JOINTS2D, JOINTS3D)
+LOSSES = (PRIOR, LIFTING, PAINTING, PAIRED, UNPAIRED, JOINTS2D, JOINTS3D)
 """In the order of their turns."""

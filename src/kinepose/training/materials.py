@@ -9,6 +9,7 @@ from torch import Tensor
 from kinepose.dataset.backgrounds import BackgroundSource, open_backgrounds
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.labels import ClipLabels, read_clip_labels
+from kinepose.dataset.render_crops import compose_batch, compose_pairs
 from kinepose.dataset.render_stream import (
     RenderBatches,
     poses_ahead,
@@ -17,6 +18,7 @@ from kinepose.dataset.render_stream import (
 )
 from kinepose.dataset.renders import PriorSet, load_prior
 from kinepose.io.errors import BadInputError
+from kinepose.method.batches import LabelledBatch, PaintingBatch
 from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import number, rank
 
@@ -29,8 +31,10 @@ class Materials:
     backgrounds: BackgroundSource
     clips: ClipSet | None
     labels: ClipLabels | None
-    renders: RenderBatches | None = None
-    """Crops of a long training, in place of the prior's."""
+    crops: RenderBatches[LabelledBatch] | None = None
+    """Of the stream's renders, in place of the prior's."""
+    render_pairs: RenderBatches[PaintingBatch] | None = None
+    """Of the stream's renders, two of one person."""
     poses: Float[Tensor, "moments 17 3"] | None = None
     """Without images, in the world [m]."""
 
@@ -63,22 +67,15 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
     backgrounds = open_backgrounds(
         config.backgrounds, clips, config.model.image_size, config.prior_seed, device
     )
-    renders = poses = None
+    crops = render_pairs = poses = None
     if config.stream.renders and not config.overfit:
         folder = config.stream.folder or config.output / "renders"
         paths = render_ahead(config.stream, config.prior_seed, folder)
         places = backgrounds.images.permute(0, 2, 3, 1).cpu().numpy()
         size = config.model.image_size
-        renders = RenderBatches(
-            config.stream,
-            paths,
-            places,
-            config.batch_size,
-            size,
-            config.prior_seed,
-            rank(),
-            number(),
-        )
+        settings = (config.stream, paths, places, config.batch_size, size, config.prior_seed)
+        crops = RenderBatches(*settings, rank(), number(), compose_batch)
+        render_pairs = RenderBatches(*settings, rank(), number(), compose_pairs)
         if config.stream.poses and config.model.heatmaps:
             poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
-    return Materials(prior, backgrounds, clips, labels, renders, poses)
+    return Materials(prior, backgrounds, clips, labels, crops, render_pairs, poses)

@@ -26,7 +26,9 @@ def plan(config: TrainConfig, materials: Materials, losses: Sequence[Loss]) -> l
     if len({loss.name for loss in losses}) < len(losses):
         raise ValueError(f"two losses have one name: {', '.join(loss.name for loss in losses)}")
     chosen = [loss for loss in losses if loss.wanted(config, materials)]
-    if config.overfit or config.variant in ("prior", "full"):
+    if not chosen:
+        raise BadInputError("the variant 'painting' needs --stream.renders")
+    if config.overfit or config.variant in ("prior", "painting", "full"):
         return chosen
     clips = materials.clips
     if clips is None:

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -24,7 +25,6 @@ from kinepose.dataset.render_stream import batches_from
 from kinepose.dataset.renders import save_prior
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder
-from kinepose.method.batches import LabelledBatch
 from kinepose.method.losses import Terms
 from kinepose.method.model import Model
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
@@ -136,14 +136,11 @@ def _loop(run: Run, materials: Materials, losses: list[Loss], watch: Watch | Non
         disable=rank() > 0 or None,
     )
     unread: list[Outcome] = []
-    crops = None
-    if materials.renders is not None:
-        drawn = sum(whose_turn(config, losses, step) is PRIOR for step in range(run.step))
-        crops = batches_from(materials.renders, drawn, config.stream.loaders)
+    streams = _streams(run, materials, losses)
     with (folder / "log.jsonl").open("a") as log, progress:
         while run.step < config.iterations and run.seconds < limit:
             loss = whose_turn(config, losses, run.step)
-            terms, norm = train_step(run, materials, loss, crops)
+            terms, norm = train_step(run, materials, loss, streams.get(loss.name, iter(())))
             run.step, run.seconds = run.step + 1, time.monotonic() - started
             unread.append(Outcome(run.step, loss.name, terms, norm, round(run.seconds, 3)))
             progress.update()
@@ -169,8 +166,19 @@ def _loop(run: Run, materials: Materials, losses: list[Loss], watch: Watch | Non
         summarise(run, losses)
 
 
+def _streams(run: Run, materials: Materials, losses: list[Loss]) -> dict[str, Iterator[Any]]:
+    """For each loss that has other processes compose its batches: those of its next turns."""
+    config = run.config
+    had = Counter(whose_turn(config, losses, step).name for step in range(run.step))
+    return {
+        loss.name: batches_from(composed, had[loss.name], config.stream.loaders)
+        for loss in dict.fromkeys((PRIOR, *losses))
+        if loss.name in run.optimisers and (composed := loss.composed(materials)) is not None
+    }
+
+
 def train_step(
-    run: Run, materials: Materials, loss: Loss, crops: Iterator[LabelledBatch] | None = None
+    run: Run, materials: Materials, loss: Loss, batches: Iterator[Any]
 ) -> tuple[Terms, Float[Tensor, ""]]:
     """One iteration of one loss; returns its terms and the norm of their gradient."""
     config, model = run.config, run.model
@@ -185,7 +193,7 @@ def train_step(
         model.pose_encoder.requires_grad_(False)
     if loss.of_videos:
         model.pose_encoder.eval()
-    terms = loss.terms(Turn(config, model, materials, crops, generator, run.step))
+    terms = loss.terms(Turn(config, model, materials, batches, generator, run.step))
     torch.stack(list(terms.values())).sum().backward()
     gradients = [p.grad for p in parameters if p.grad is not None]
     statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
