@@ -9,10 +9,16 @@ from torch import Tensor, nn
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.weights import RESULT
-from kinepose.io.errors import BadInputError
+from kinepose.io.errors import BadInputError, TrainingError
 from kinepose.io.files import decoding, read_whole, replacing
 from kinepose.io.schema import as_json, differences, read_json, write_json
-from kinepose.io.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
+from kinepose.io.tensor_files import (
+    check_tensors,
+    not_finite,
+    read_heads,
+    read_tensors,
+    save_tensors,
+)
 
 _STATE = "state.safetensors"
 _MAY_CHANGE = {"output", "places", "cutouts", "start", "checkpoint_minutes", "workers", "threads"}
@@ -34,7 +40,11 @@ class DetectorRun:
 
 
 def save(run: DetectorRun) -> None:
-    """Write the result, the settings, and the state to resume from."""
+    """Write the result, the settings, and the state to resume from.
+
+    Raises:
+        TrainingError: if a number of them is not finite; then all stays as it was.
+    """
     tensors = {f"detector.{name}": tensor for name, tensor in run.detector.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
     for index, state in run.optimiser.state_dict()["state"].items():
@@ -44,6 +54,10 @@ def save(run: DetectorRun) -> None:
         for name, tensor in run.average.state_dict().items()
     }
     output = run.config.output
+    if name := not_finite(tensors | halves):
+        raise TrainingError(
+            f"step {run.step}: {name} is not finite; the last checkpoint is in {output}"
+        )
     write_json(output / "config.json", run.config)
     save_tensors(halves, output / RESULT)
     progress = {"step": str(run.step), "seconds": repr(run.seconds)}

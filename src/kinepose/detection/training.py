@@ -52,10 +52,10 @@ def train_detector(config: TrainDetectorConfig) -> None:
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
-    cutouts = make_cutouts(config)
     run = _new_run(config)
     if resumed:
         restore(run)
+    cutouts = make_cutouts(config)  # after all that can be refused: it takes minutes
     started = saved = time.monotonic()
     before = run.seconds
     for scenes in _batches(run, cutouts):

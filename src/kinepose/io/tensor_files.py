@@ -54,16 +54,19 @@ def read_tensors(path: Path) -> dict[str, Any]:
     Raises:
         BadInputError: if there is no such file, it is another, or a number is not finite.
     """
-    import torch  # only here: what looks into a run needs none
-    from safetensors.torch import load
+    from safetensors.torch import load  # only here: what looks into a run needs no torch
 
     data = read_whole(path)
     with decoding(path, "file of safetensors"):
         tensors = load(data)
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise BadInputError(f"{path}: {name} holds numbers that are not finite")
+    if name := not_finite(tensors):
+        raise BadInputError(f"{path}: {name} holds numbers that are not finite")
     return tensors
+
+
+def not_finite(tensors: dict[str, Any]) -> str | None:
+    """The first tensor with a number that is nan or infinite, if there is one."""
+    return next((n for n, t in tensors.items() if not t.isfinite().all()), None)
 
 
 def save_tensors(

@@ -15,7 +15,13 @@ from kinepose.io.errors import BadInputError, TrainingError
 from kinepose.io.files import decoding, replacing
 from kinepose.io.schema import as_json, differences, from_json
 from kinepose.io.settings import SHIPPED
-from kinepose.io.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
+from kinepose.io.tensor_files import (
+    check_tensors,
+    not_finite,
+    read_heads,
+    read_tensors,
+    save_tensors,
+)
 from kinepose.method.model import Model
 from kinepose.training.config import TrainConfig
 
@@ -66,12 +72,10 @@ def save(run: Run) -> None:
     for loss, optimiser in run.optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{loss}.{index}.{name}": value for name, value in state.items()}
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise TrainingError(
-                f"step {run.step}: {name} is not finite; the last checkpoint is in "
-                f"{run.config.output}"
-            )
+    if name := not_finite(tensors):
+        raise TrainingError(
+            f"step {run.step}: {name} is not finite; the last checkpoint is in {run.config.output}"
+        )
     progress = {"step": str(run.step), "seconds": repr(run.seconds), "turns": json.dumps(run.turns)}
     kept = run.average or run.model
     save_model(kept, run.config.output, train=run.config, turns=dict(run.turns))
