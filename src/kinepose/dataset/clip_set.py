@@ -134,7 +134,8 @@ def _read_video(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
         groups = range(held.metadata.num_row_groups)
         check_memory(name, sum(held.metadata.row_group(i).total_byte_size for i in groups))
         table = held.read().rename_columns(SCHEMA.names)
-        table.validate(full=True)  # that its texts are UTF-8, for one
+        for texts in ("video", "reason"):
+            table[texts].validate(full=True)  # that they are UTF-8
     _check_clips(table, name)
     return table
 
