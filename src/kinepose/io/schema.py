@@ -172,7 +172,7 @@ def _reason(error: ValidationError) -> str:
     if first["type"] == "missing":
         return "is missing"
     if first["type"] == "json_invalid":
-        return f"it is not JSON: {first['ctx']['error']}"
+        return f"it is not JSON: {first['ctx']['error'].replace(' at line', ', line')}"
     return f"{_short(first['input'])}: {reason}"
 
 
