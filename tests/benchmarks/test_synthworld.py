@@ -146,7 +146,7 @@ def test_what_is_no_benchmark_or_not_finished_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("version", "size"), [(1, "small"), (2, "tiny")])
 def test_figures_say_on_which_bytes_they_were_made(version, size):
-    held = Description(version, size, WORLDS[version].content[size])
+    held = Description(version, size, WORLDS[version].content[size][-1])
     assert describe(held).endswith("(as published)")
     assert "say so beside figures" in describe(replace(held, content="0123456789abcdef"))
     assert "no bytes of this size are published" in describe(replace(held, size="full"))
@@ -292,5 +292,6 @@ def test_an_unseen_look_lies_outside_of_all_that_training_sees(version, name):
 
 def test_the_documents_name_the_published_bytes():
     text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    named = set(re.findall(r"[0-9a-f]{16}", text))
     for world in WORLDS.values():
-        assert set(world.content.values()) <= set(re.findall(r"[0-9a-f]{16}", text))
+        assert {content for held in world.content.values() for content in held} <= named

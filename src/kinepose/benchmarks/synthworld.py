@@ -85,10 +85,10 @@ def check_content(benchmark: Path, held: Description) -> None:
 def describe(held: Description) -> str:
     """One line that says which benchmark figures were made on."""
     world = WORLDS.get(held.version)
-    published = world and world.content.get(held.size)
-    if published is None:
+    published = world.content.get(held.size, ()) if world else ()
+    if not published:
         standing = "no bytes of this size are published"
-    elif held.content == published:
+    elif held.content in published:
         standing = "as published"
     else:
         standing = "not the published bytes; say so beside figures"
