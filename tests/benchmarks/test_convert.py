@@ -203,7 +203,7 @@ def test_another_protocol_in_the_same_folder_leaves_no_image_of_the_first(tmp_pa
         *("img_000001.jpg", "img_000006.jpg")
     ]
     with (tmp_path / "out" / "boxes.csv").open() as file:
-        assert {row["video"] for row in csv.DictReader(file)} == {
+        assert {row["film"] for row in csv.DictReader(file)} == {
             *("S9_Walking-1_60457274", "S11_Posing-1_60457274")
         }
 

@@ -184,7 +184,7 @@ def test_bad_input_gets_one_clear_line(tmp_path):
         (good_poses, tmp_path / "none.npz", "no such file: .*none.npz"),
         (good_poses, text, "no npz file of labels"),
         (good_labels, good_labels, "holds no poses: it lacks box, confidence, energy"),
-        (good_poses, good_poses, "holds no labels that we read: its format version: 4"),
+        (good_poses, good_poses, "holds no labels that we read: its format version: 5"),
         (good_poses, other, "format version: 9"),
         (good_poses, names, "its joint names:"),
         (good_poses, later, "no frame in common: frames 0 to 2"),
