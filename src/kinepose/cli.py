@@ -49,8 +49,8 @@ def main() -> None:
     except KineposeError as error:
         _fail(str(error))
     except OSError as error:
-        where = error.filename2 or error.filename  # of two, the one that was wanted
-        _fail(f"{error.strerror or error}{f': {os.fsdecode(where)}' if where else ''}")
+        where = error.filename2 or error.filename or words[0]  # of two, the one that was wanted
+        _fail(f"{error.strerror or error}: {os.fsdecode(where)}")
     except KeyboardInterrupt:
         _fail("interrupted")
     except MemoryError:

@@ -247,7 +247,9 @@ def _cut_video(video: Path, config: PrepareConfig) -> VideoReport:
                         counts[key] += more
                         counts[f"paired_{key}"] += more if paired else 0
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
-        reason = f"{video}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"{video}: {os.strerror(error.errno) if error.errno else error}"
         return VideoReport(video.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
     broken = [str(w.message) for w in warned if issubclass(w.category, VideoWarning)]
     return VideoReport(video.name, "ok", broken[0] if broken else "", counts, made_from)

@@ -10,7 +10,7 @@ from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.weights import RESULT
 from kinepose.io.errors import BadInputError, TrainingError
-from kinepose.io.files import decoding, read_whole, replacing
+from kinepose.io.files import decoding, read_whole, replacing, replacing_several
 from kinepose.io.schema import as_json, differences, read_json, write_json
 from kinepose.io.tensor_files import (
     check_tensors,
@@ -58,10 +58,11 @@ def save(run: DetectorRun) -> None:
         raise TrainingError(
             f"step {run.step}: {name} is not finite; the last checkpoint is in {output}"
         )
-    write_json(output / "config.json", run.config)
-    save_tensors(halves, output / RESULT)
     progress = {"step": str(run.step), "seconds": repr(run.seconds)}
-    save_tensors(tensors, output / _STATE, progress)
+    with replacing_several(output) as folder:
+        write_json(folder / "config.json", run.config)
+        save_tensors(halves, folder / RESULT)
+        save_tensors(tensors, folder / _STATE, progress)
 
 
 def restore(run: DetectorRun) -> None:

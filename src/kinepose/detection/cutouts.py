@@ -51,13 +51,13 @@ def make_cutouts(config: TrainDetectorConfig) -> Path:
     images = SingleImagesConfig(
         size=round(_ROOM * side), dressed=_DRESSED, video_like=_VIDEO_LIKE, motion=config.motion
     )
-    with replacing(path) as temporary:
-        shape = (config.people, side, side, 4)
-        held = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+    shape = (config.people, side, side, 4)
+    head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
         sequences = _sequences(images, side, config)
         for start, sequence in zip(range(0, config.people, SEQUENCE), sequences, strict=True):
-            held[start : start + SEQUENCE] = sequence[: config.people - start]
-        held.flush()
+            file.write(sequence[: config.people - start].tobytes())
     return path
 
 

@@ -245,9 +245,8 @@ def _write_overlay_images(config: PredictConfig, poses: VideoPoses, folder: Path
     names = _image_names(config.video)
     folder.mkdir()
     for frame, image in _overlays(config, poses):
-        path = folder / f"{names[frame.index]}.png"
-        if not cv2.imwrite(str(path), image[..., ::-1]):
-            raise BadInputError(f"cannot write overlay/{path.name}: is the disk full?")
+        encoded = cv2.imencode(".png", image[..., ::-1])[1]
+        (folder / f"{names[frame.index]}.png").write_bytes(encoded.tobytes())
 
 
 def _overlays(

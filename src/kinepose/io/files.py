@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Generator
@@ -137,6 +138,24 @@ def replacing(path: Path) -> Generator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def replacing_several(folder: Path) -> Generator[Path]:
+    """A folder within, whose files take their places in `folder` if the block succeeds.
+
+    If the block fails, or its process is killed, all that was there stays as it was.
+    """
+    beside = folder / ".part"
+    shutil.rmtree(beside, ignore_errors=True)
+    with making(folder):
+        try:
+            beside.mkdir()
+            yield beside
+            for path in sorted(beside.iterdir()):
+                os.replace(path, folder / path.name)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def unfinished(path: Path) -> Path:

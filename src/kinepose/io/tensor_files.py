@@ -86,7 +86,7 @@ def save_tensors(
         with replacing(path) as temporary:
             temporary.write_bytes(to_bytes(contiguous, metadata))
     except OSError as error:
-        raise BadInputError(f"cannot write {path}: {error}") from error
+        raise BadInputError(f"cannot write {path.name}: {error.strerror}") from error
 
 
 def check_tensors(path: Path, tensors: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from kinepose.artifacts.model_files import save_model
 from kinepose.artifacts.run_folder import read_log, read_run_config
 from kinepose.io.errors import BadInputError, TrainingError
-from kinepose.io.files import decoding, replacing
+from kinepose.io.files import decoding, replacing, replacing_several
 from kinepose.io.schema import as_json, differences, from_json
 from kinepose.io.settings import SHIPPED
 from kinepose.io.tensor_files import (
@@ -78,8 +78,9 @@ def save(run: Run) -> None:
         )
     progress = {"step": str(run.step), "seconds": repr(run.seconds), "turns": json.dumps(run.turns)}
     kept = run.average or run.model
-    save_model(kept, run.config.output, train=run.config, turns=dict(run.turns))
-    save_tensors(tensors, run.config.output / "state.safetensors", progress)
+    with replacing_several(run.config.output) as folder:
+        save_model(kept, folder, train=run.config, turns=dict(run.turns))
+        save_tensors(tensors, folder / "state.safetensors", progress)
 
 
 def restore(run: Run) -> None:
