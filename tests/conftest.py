@@ -87,7 +87,6 @@ def clips(videos, tmp_path_factory):
             people=PeopleConfig(detector="file", boxes=videos / "boxes.csv"),
             shortest_clip=1.0,
             crop_size=64,
-            motion_threshold=6.0,
             largest_invalid=1.0,
             workers=1,
         )

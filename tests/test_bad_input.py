@@ -530,7 +530,7 @@ def test_no_place_of_any_command_falls_on_what_it_reads(command, place):
     sources = {p for path, mark in marked for p, _ in _places(path, mark, config)
                if isinstance(mark, Reads)}  # fmt: skip
     (written,) = (mark for path, mark in marked if isinstance(mark, Writes))
-    names = [name.replace("*", "0").replace("{format}", "trc") for name in written.names]
+    names = [name.replace("{format}", "trc") for name in written.names if "*" not in name]
     several, names = sorted(sources), names or [""]
     pairs = zip(itertools.cycle(several), itertools.cycle(names), strict=False)
     for source, name in itertools.islice(pairs, max(len(several), len(names))):
@@ -549,6 +549,20 @@ def test_no_place_of_any_command_falls_on_what_it_reads(command, place):
         with pytest.raises(BadInputError, match="is read"):
             check_places(replace(config, output=Path("nowhere/..") / folder / "within"))
     check_places(config)
+
+
+def test_a_video_among_clips_is_not_replaced_by_its_clips(refused):
+    shutil.copy("poses.npz", "clips/mine.parquet")
+    said = refused("prepare", "clips/mine.parquet", "--output", "clips")
+    assert "clips/mine.parquet is read" in said
+
+
+def test_exports_lie_beside_the_poses_that_they_are_of(place, monkeypatch, capsys):
+    for name in ("results.json", "track_0.bvh"):
+        (place / name).write_text("{}")
+    words = ("export", ".", "--formats", "bvh", "--output", ".")
+    assert run_here(monkeypatch, capsys, *words) == (0, [])
+    assert (place / "track_0.bvh").stat().st_size > 1000
 
 
 def _touch(path):

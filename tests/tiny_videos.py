@@ -70,7 +70,7 @@ def write_boxes(path: Path, boxes: np.ndarray, video: str | None = None, track: 
     head = "frame,track,x0,y0,x1,y1"
     lines = [",".join([str(i), str(track), *map(str, box)]) for i, box in enumerate(boxes)]
     if video is not None:
-        head, lines = f"video,{head}", [f"{video},{line}" for line in lines]
+        head, lines = f"film,{head}", [f"{video},{line}" for line in lines]
     path.write_text("\n".join([head, *lines]) + "\n")
     return path
 

@@ -4,8 +4,8 @@ import copy
 import hashlib
 import json
 import math
+from collections import Counter
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,13 +20,11 @@ from kinepose.adaptation.adapt import _settings, _watcher, adapt
 from kinepose.adaptation.checks import Check, best_check, overall_change, read_checks, write_checks
 from kinepose.adaptation.config import AdaptConfig
 from kinepose.adaptation.held_back import is_held_back, running_time, split_clips
-from kinepose.adaptation.label_free import steadiness, view_agreement
+from kinepose.adaptation.label_free import steadiness
 from kinepose.artifacts.model_files import load_model, save_model
-from kinepose.artifacts.run_folder import read_log
+from kinepose.artifacts.run_folder import read_log, read_run_config
 from kinepose.dataset.clip_set import read_clips
-from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images
-from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.placement import joints_in_camera
 from kinepose.io.errors import BadInputError
 from kinepose.training.checkpoint import Run, trained_with
@@ -51,9 +49,7 @@ def start(lively, tmp_path):
 
 
 @pytest.fixture
-def config(videos, start, tmp_path, monkeypatch):
-    prepared = partial(PrepareConfig, motion_threshold=6.0)  # of videos as small as these
-    monkeypatch.setattr("kinepose.adaptation.adapt.PrepareConfig", prepared)
+def config(videos, start, tmp_path):
     return AdaptConfig(
         videos=tuple(sorted((videos / "films").glob("*.mp4"))),
         output=tmp_path / "run",
@@ -97,6 +93,8 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, videos, start, ca
     assert {line["loss"] for line in read_log(config.output / "training")} == {
         *("prior", "paired", "unpaired")
     }
+    turns = read_run_config(config.output).turns
+    assert sum(turns.values()) == 10 + held["kept"], "those of the start are among them"
     kept = config.output if held["kept"] else start
     assert same(config.output, kept)
     printed = capsys.readouterr().out.splitlines()[-1]
@@ -124,7 +122,7 @@ def test_the_same_seed_gives_the_same_weights_although_one_was_interrupted(
             raise KeyboardInterrupt
         return criteria_of(*arguments)
 
-    monkeypatch.setattr("kinepose.adaptation.adapt.judge", interrupted)
+    monkeypatch.setattr("kinepose.adaptation.adapt.criteria_of", interrupted)
     with pytest.raises(KeyboardInterrupt):
         adapt(replace(config, output=stopped))
     assert not json.loads((stopped / "adaptation.json").read_text())["finished"]
@@ -153,8 +151,9 @@ def test_what_got_better_is_kept_until_nothing_better_comes(config, clips, livel
     held_back, settings = read_clips([clips]), _settings(config)
     checks = [Check(0, criteria_of(turned_up(copy.deepcopy(lively), 0.0), held_back))]
     watch = _watcher(replace(config, patience=2), settings, held_back, checks)
-    run = Run(settings, lively, {}, step=2)
+    run = Run(settings, lively, {}, step=2, turns=Counter(prior=5, paired=7))
     assert watch(run) and best_check(checks).step == 2
+    assert read_run_config(config.output).turns == {"prior": 5, "paired": 7}
     assert same(config.output, config.start)
     again = load_model(config.output)
     turned_up(lively, 0.0)
@@ -216,19 +215,14 @@ def test_criteria_are_those_of_a_slow_loop(clips, lively):
     assert len(changed) == 2
     for video, criteria in changed.items():
         rows = [i for i, row in enumerate(table) if row["video"] == video]
-        ours, mirrored, seen = [], [], []
+        seen = []
         for row in rows:
             image = load_images(held, np.array([row]), 32)
             with torch.no_grad():
                 poses = lively.predict(image)
-                other = lively.predict(image.flip(-1)).joints3d[0].numpy()
-            ours.append(1700 * poses.joints3d[0].numpy())
-            mirrored.append(1700 * other[list(MIRRORED)] * np.float32([1, -1, 1]))
             seen.append(joints_in_camera(poses, 1700.0)[0].numpy())
         person = np.zeros(len(rows), int)
         time = np.array([table[row]["time"] for row in rows])
-        agreement = view_agreement(np.stack(ours), np.stack(mirrored), person, time)
-        assert criteria.agreement == pytest.approx(agreement.ratio, rel=1e-3)
         jitter = steadiness(np.stack(seen), person, time).ratio
         assert criteria.jitter == pytest.approx(jitter, rel=1e-3)
         assert math.isnan(criteria.fit) == (not table[rows[0]]["paired"])
@@ -238,55 +232,55 @@ def test_a_constant_model_is_as_bad_as_can_be(clips, lively):
     held = read_clips([clips])
     before = criteria_of(lively, held)
     for video, criteria in criteria_of(turned_up(lively, 0.0), held).items():
-        assert criteria.agreement == criteria.jitter == math.inf
+        assert criteria.jitter == math.inf
         assert change(criteria, before[video]) == math.inf
 
 
 def test_change_by_hand():
-    before = Criteria(agreement=1.0, jitter=0.5, fit=0.5)
+    before = Criteria(jitter=1.0, fit=0.5)
     assert change(before, before) == 1
-    assert change(Criteria(0.5, 0.5, 0.5), before) == pytest.approx(0.5 ** (1 / 3))
-    assert change(Criteria(1.0, 0.5, 0.0), before) == pytest.approx(2 ** (1 / 3))
-    assert change(Criteria(0.5, math.inf, 0.9), before) == math.inf
-    assert change(Criteria(0.01, 0.5, 0.5), before) == pytest.approx(0.25 ** (1 / 3))
-    assert change(before, Criteria(math.inf, 0.5, 0.5)) == pytest.approx(0.25 ** (1 / 3))
-    assert change(Criteria(math.inf, 0.1, 0.9), Criteria(math.inf, 0.5, 0.5)) < 1
-    nothing = Criteria(math.nan, math.nan, math.nan)
+    assert change(Criteria(0.5, 0.5), before) == pytest.approx(0.5**0.5)
+    assert change(Criteria(1.0, 0.0), before) == pytest.approx(2**0.5)
+    assert change(Criteria(math.inf, 0.9), before) == math.inf
+    assert change(Criteria(0.01, 0.5), before) == pytest.approx(0.25**0.5)
+    assert change(before, Criteria(math.inf, 0.5)) == pytest.approx(0.25**0.5)
+    assert change(Criteria(math.inf, 0.9), Criteria(math.inf, 0.5)) < 1
+    nothing = Criteria(math.nan, math.nan)
     assert change(nothing, nothing) == 1
-    assert change(Criteria(0.5, 0.5, math.nan), Criteria(1.0, 0.5, math.nan)) == 0.5**0.5
+    assert change(Criteria(0.5, math.nan), Criteria(1.0, math.nan)) == 0.5
 
 
 def test_the_best_check_is_better_on_the_whole_and_makes_no_video_worse():
     def check(step, a, b):
-        return Check(step, {"a": Criteria(a, 1.0, 1.0), "b": Criteria(b, 1.0, 1.0)})
+        return Check(step, {"a": Criteria(a, 1.0), "b": Criteria(b, 1.0)})
 
     before = check(0, 1.0, 1.0)
-    slightly, unfair = check(1, 0.97, 0.97), check(2, 0.1, 1.3)
-    better, best, gone = check(3, 0.8, 1.0), check(4, 0.5, 1.1), check(5, math.inf, 0.1)
+    slightly, unfair = check(1, 0.85, 0.85), check(2, 0.1, 1.3)
+    better, best, gone = check(3, 0.5, 1.0), check(4, 0.3, 1.1), check(5, math.inf, 0.1)
     assert best_check([before, slightly]) is before
     assert best_check([before, unfair, gone]) is before
     assert best_check([before, better, slightly]) is better
     assert best_check([before, better, best, unfair, gone]) is best
-    assert overall_change(best, before) == pytest.approx((0.5 * 1.1) ** (1 / 6))
+    assert overall_change(best, before) == pytest.approx((0.3 * 1.1) ** (1 / 4))
 
 
 def test_what_was_seen_is_written_as_json_and_read_again(tmp_path):
     def strict(number):
         raise ValueError(f"{number} is not JSON")
 
-    before = Check(0, {"a.mp4": Criteria(1.0, 0.5, math.nan)})
+    before = Check(0, {"a.mp4": Criteria(0.5, math.nan)})
     checks = [
-        Check(30, {"a.mp4": Criteria(math.inf, 0.25, math.nan)}),
-        Check(60, {"a.mp4": Criteria(math.nan, 0.1, 1.0)}),
+        Check(30, {"a.mp4": Criteria(math.inf, math.nan)}),
+        Check(60, {"a.mp4": Criteria(math.nan, 1.0)}),
     ]
     write_checks(tmp_path, checks)
     lines = (tmp_path / "checks.jsonl").read_text().splitlines()
     held = [json.loads(line, parse_constant=strict) for line in lines]
-    assert held[0]["videos"]["a.mp4"] == {"agreement": "constant", "jitter": 0.25, "fit": None}
+    assert held[0]["videos"]["a.mp4"] == {"jitter": "constant", "fit": None}
     assert repr(read_checks(tmp_path, before)) == repr(checks)
     for broken in (
         *(lines[1][:40], "NaN", "{}", "[]", '{"step": 90, "videos": {"b.mp4": {}}}'),
-        '{"step": 90, "videos": {"a.mp4": {"agreement": "x", "jitter": 1, "fit": 1}}}',
+        '{"step": 90, "videos": {"a.mp4": {"jitter": "x", "fit": 1}}}',
     ):
         (tmp_path / "checks.jsonl").write_text(f"{lines[0]}\n{broken}\n")
         with pytest.raises(BadInputError, match=r"checks\.jsonl"):

@@ -73,8 +73,9 @@ def test_still_and_moving_cameras_are_told_apart_with_the_reason(clips: Path) ->
     rows = pd.read_parquet(clips).groupby("video").first()
     assert rows.paired.to_dict() == {"walker.mp4": True, "panned.mp4": False, "in_place.mp4": False}
     assert "camera moves" in rows.reason["panned.mp4"]
+    threshold = PeopleConfig().motion_threshold
     assert "stays where he is" in rows.reason["in_place.mp4"]
-    assert rows.background_motion["panned.mp4"] > 12 > rows.background_motion["walker.mp4"]
+    assert rows.background_motion["panned.mp4"] > threshold > rows.background_motion["walker.mp4"]
     assert rows.background["panned.mp4"] is None and rows.valid["in_place.mp4"] is None
 
 

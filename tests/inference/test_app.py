@@ -1,5 +1,6 @@
 """app.py: the true server in a process of its own, a real video, and headless Chromium."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -20,6 +21,7 @@ from tests.visualization.test_viewer import CHROMIUM, SOFTWARE_WEBGL
 
 from kinepose.artifacts.model_files import new_model, save_model
 from kinepose.artifacts.pose_files import read_poses
+from kinepose.inference.app import Job, _listen
 from kinepose.inference.config import AppConfig
 from kinepose.io.errors import BadInputError
 from kinepose.video.writing import write_video
@@ -196,3 +198,22 @@ def test_a_server_that_cannot_be_is_one_line(run, tmp_path, address):
         with pytest.raises(BadInputError, match=reason) as caught:
             serve(AppConfig(*given, **settings))
         assert "\n" not in str(caught.value)
+
+
+def test_all_that_is_said_of_a_video_is_kept_however_much_progress_follows(tmp_path):
+    """What tqdm writes of thousands of frames is no reason to forget a line of the first."""
+
+    async def listen():
+        errors = asyncio.StreamReader()
+        progress = b"\rposes:  42%|####      | 9/20"
+        said = "kinepose: video.mp4 holds 2 videos: größe\n".encode()
+        errors.feed_data(said[:-4])
+        errors.feed_data(said[-4:] + 2000 * progress)
+        errors.feed_data(b"\r" + 40 * b" " + b"\rkinepose: video.mp4 is broken\n")
+        errors.feed_eof()
+        job = Job("video.mp4", tmp_path, [])
+        return await _listen(job, errors), job
+
+    complaints, job = asyncio.run(listen())
+    assert complaints == ["video.mp4 holds 2 videos: größe", "video.mp4 is broken"]
+    assert (job.step, job.percent) == ("poses", 42)

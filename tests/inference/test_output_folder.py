@@ -1,6 +1,7 @@
 """output_folder.py: a folder holds the results of one video and one set of settings."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +73,18 @@ def test_another_video_and_other_settings_are_refused_or_replace_all(config, tmp
     assert "other.mp4" in (config.output / "poses.npz").read_text()
 
 
+def test_what_somebody_made_of_results_is_not_replaced(config, tmp_path):
+    with_results(config)
+    mine = ("track_1_clean.bvh", "poses_old.csv", "overlay/notes.png")
+    (config.output / "overlay").mkdir()
+    for name in mine:
+        (config.output / name).write_text("mine")
+    other = replace(config, height=1800.0)
+    write(config.output, prediction_record(other), "poses.npz")
+    assert all((config.output / name).read_text() == "mine" for name in mine)
+    assert not (config.output / "track_1.bvh").exists()
+
+
 def test_what_was_there_stays_until_all_is_written(config, tmp_path):
     """Whoever fails halfway, or at the last moment, has lost nothing and left nothing."""
     with_results(config)
@@ -122,12 +135,29 @@ def test_results_that_name_nothing_are_not_mixed_with_others(config):
         check(config)
 
 
+@pytest.mark.parametrize("folder", ["out", "walk [1]"])
 @pytest.mark.parametrize("name", ["overlay.mp4", "track_7.bvh", "results.json"])
-def test_no_result_replaces_the_video(config, name):
-    config.output.mkdir()
-    (config.output / name).write_bytes(b"a video")
+def test_no_result_replaces_the_video(config, folder, name):
+    output = config.output.with_name(folder)
+    output.mkdir()
+    (output / name).write_bytes(b"a video")
     with pytest.raises(BadInputError, match="it is read"):
-        check_places(replace(config, video=config.output / name, overwrite=True))
+        check_places(replace(config, video=output / name, output=output, overwrite=True))
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "boxes.csv", "run/config.json"])
+def test_detections_replace_nothing_that_is_read(config, tmp_path, name):
+    (tmp_path / "boxes.csv").write_text("frame,track,x0,y0,x1,y1\n0,0,1,1,20,40\n")
+    people = PeopleConfig(detector="file", boxes=tmp_path / "boxes.csv")
+    with pytest.raises(BadInputError, match=r"cannot write .*: it is read"):
+        check_places(replace(config, people=people, detections=tmp_path / name))
+    check_places(replace(config, people=people, detections=tmp_path / "found.csv"))
+
+
+@pytest.mark.parametrize("name", ["poses.npz", "poses.csv", "track_0.trc", "results.json", ""])
+def test_detections_are_none_of_the_results(config, name):
+    with pytest.raises(BadInputError, match=r"cannot write .* is written too"):
+        check_places(replace(config, detections=config.output / name))
 
 
 def test_exports_of_other_poses_are_not_mixed(tmp_path):
@@ -140,3 +170,9 @@ def test_exports_of_other_poses_are_not_mixed(tmp_path):
         check_output(config.output, export_record(config, tmp_path / "b.npz", "b.mp4"), False)
     with pytest.raises(BadInputError, match=r"other settings \(poses\)"):
         check_output(config.output, export_record(config, tmp_path / "b.npz", "a.mp4"), False)
+
+
+def test_the_folder_one_is_in_has_a_name(tmp_path, monkeypatch):
+    (tmp_path / "walk").mkdir()
+    monkeypatch.chdir(tmp_path / "walk")
+    assert PredictConfig(Path("."), Path("../out")).video.name == "walk"

@@ -9,6 +9,7 @@ import torch
 
 from kinepose.artifacts.model_files import new_model
 from kinepose.geometry.image_transforms import flip_image
+from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, PoseBatch
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.losses import (
@@ -17,6 +18,7 @@ from kinepose.method.losses import (
     Weights,
     energy,
     joints2d_loss,
+    joints3d_loss,
     lifting_loss,
     painting_loss,
     paired_loss,
@@ -78,7 +80,8 @@ def all_terms(model, pairs, labelled, poses):
         "prior": lambda: prior_loss(model, labelled),
         "lifting": lambda: lifting_loss(model, poses),
         "joints2d": lambda: joints2d_loss(model, labelled),
-        "joints3d": lambda: prior_loss(model, labelled),
+        "joints3d": lambda: joints3d_loss(model, labelled),
+        "labels": lambda: prior_loss(model, labelled),
         "painting": lambda: painting_loss(model, painting(pairs, labelled)),
         "paired": lambda: paired_loss(model, pairs, Weights()),
         "unpaired": lambda: unpaired_loss(model, elsewhere(pairs), turn, Weights()),
@@ -92,6 +95,7 @@ def all_terms(model, pairs, labelled, poses):
         ("lifting", {"pose_encoder.lifter"}),
         ("joints2d", {"pose_encoder"}),
         ("joints3d", {"pose_encoder"}),
+        ("labels", {"pose_encoder"}),
         ("painting", {"appearance_encoder", "decoder"}),
         ("paired", {"pose_encoder", "appearance_encoder", "decoder"}),
         ("unpaired", {"pose_encoder", "appearance_encoder"}),
@@ -146,6 +150,88 @@ def test_painting_loss_by_hand(tiny_model, pairs, labelled):
     assert loss == pytest.approx((painted - batch.target).abs().mean().item())
     assert unchanged == pytest.approx((batch.background - batch.target).abs().mean().item())
     assert abs(loss - unchanged) > 0.01
+
+
+LEFT_WRIST, RIGHT_WRIST = JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")
+
+
+def says(joints2d, joints3d=None) -> Poses:
+    """What a model that knows its answer says of every image."""
+    joints3d = torch.zeros(len(joints2d), 17, 3) if joints3d is None else joints3d
+    return Poses(torch.zeros(len(joints2d), 40), torch.zeros(len(joints2d), 9), joints3d, joints2d)
+
+
+def knowing(model, poses, appearances, painted):
+    """The model, but its networks answer by what they are shown, and fail if it is another thing.
+
+    `poses` and `appearances` are pairs of an image and the answer.
+    """
+
+    def answer(of, pairs):
+        return next(said for shown, said in pairs if torch.allclose(shown, of, atol=1e-5))
+
+    model.predict = lambda images: answer(images, poses)
+    model.appearance = lambda images: answer(images, appearances)
+    model.paint = lambda *inputs: answer(torch.cat([part.flatten() for part in inputs]), painted)
+    return model
+
+
+def inputs_of_decoder(joints2d, appearance, background):
+    return torch.cat([part.flatten() for part in (joints2d, appearance, background)])
+
+
+def test_prior_loss_by_hand(tiny_model, labelled):
+    """One image of four is off by 0.5 in 2D, all are by 0.2 along y in 3D."""
+    labelled = replace(labelled, camera=None, mask=None)
+    off2d, off3d = labelled.joints2d.clone(), labelled.joints3d.clone()
+    off2d[:1] += 0.5
+    off3d[..., 1] -= 0.2
+    tiny_model.predict = lambda _: says(off2d, off3d)
+    terms = {name: term.item() for name, term in prior_loss(tiny_model, labelled).items()}
+    assert terms == pytest.approx({"joints2d": 0.5 / 4, "joints3d": 0.2 / 3}, rel=1e-5)
+    (name, in_3d) = next(iter(joints3d_loss(tiny_model, labelled).items()))
+    assert (name, in_3d.item()) == ("joints3d", terms["joints3d"])
+    assert joints2d_loss(tiny_model, labelled)["joints2d"].item() == terms["joints2d"]
+
+
+def test_paired_loss_by_hand_where_every_network_knows_its_answer(tiny_model, pairs):
+    """|I_t - I^_t| is 0.25, |p_2D - p^_2D| 0.5, |f_a - f^_a| 0.125; the weights are 2, 3 and 5."""
+    painted = pairs.target + 0.25
+    p_2d, f_a = torch.rand(4, 17, 2), torch.rand(4, 2, 8, 8)
+    model = knowing(
+        tiny_model,
+        poses=[(pairs.target, says(p_2d)), (painted, says(p_2d + 0.5))],
+        appearances=[(pairs.source, f_a), (painted, f_a - 0.125)],
+        painted=[(inputs_of_decoder(p_2d, f_a, pairs.background), painted)],
+    )
+    terms = paired_loss(model, pairs, Weights(pixels=2.0, pose=3.0, appearance=5.0))
+    expected = {"pixels": 2 * 0.25, "pose": 3 * 0.5, "appearance": 5 * 0.125}
+    assert {n: term.item() for n, term in terms.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_unpaired_loss_by_hand_of_an_image_that_is_mirrored_and_turned(tiny_model, pairs):
+    """T mirrors all images and turns them by 90 degrees clockwise; the weights are 2, 3 and 5.
+
+    E_P sees the right wrist of T(I~_t) at (0.5, 0.2). Turned back it is at (0.2, -0.5), mirrored
+    back the left one at (-0.2, -0.5), and p_2D has it at (-0.2, -0.1): 0.4 away, in one number of
+    34. E_A sees the image as it was painted.
+    """
+    pairs, painted = elsewhere(pairs), random_images(11)
+    quarter = ImageTransform(torch.ones(4, dtype=torch.bool), torch.full((4,), math.pi / 2))
+    turned = torch.rot90(flip_image(painted), -1, (2, 3))
+    p_2d, seen = torch.zeros(4, 17, 2), torch.zeros(4, 17, 2)
+    p_2d[:, LEFT_WRIST] = torch.tensor([-0.2, -0.1])
+    seen[:, RIGHT_WRIST] = torch.tensor([0.5, 0.2])
+    f_a = torch.rand(4, 2, 8, 8)
+    model = knowing(
+        tiny_model,
+        poses=[(pairs.target, says(p_2d)), (turned, says(seen))],
+        appearances=[(pairs.source, f_a), (painted, f_a + 0.125)],
+        painted=[(inputs_of_decoder(p_2d, f_a, pairs.background), painted)],
+    )
+    terms = unpaired_loss(model, pairs, quarter, Weights(pixels=2.0, pose=3.0, appearance=5.0))
+    expected = {"pose": 0.4 / 34, "appearance": 5 * 0.125}
+    assert {n: term.item() for n, term in terms.items()} == pytest.approx(expected, rel=1e-5)
 
 
 def test_pixels_without_a_known_background_do_not_count(tiny_model, pairs):

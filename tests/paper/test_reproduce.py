@@ -14,10 +14,11 @@ from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fe
 from kinepose.artifacts.run_folder import read_log
 from kinepose.io.errors import BadInputError
 from kinepose.paper.config import ReproduceConfig
-from kinepose.paper.reproduce import BASE_SHARE, reproduce
-from kinepose.paper.tables import ROWS, STREAM, write_tables
+from kinepose.paper.protocols import Protocol
+from kinepose.paper.reproduce import reproduce
+from kinepose.paper.tables import STREAM, SUPERVISION, write_tables
 from kinepose.training.checkpoint import trained_with
-from kinepose.training.config import PRESETS
+from kinepose.training.config import PRESETS, TrainConfig
 
 
 def table(path, heading):
@@ -48,7 +49,7 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     assert {line["loss"] for line in base} == {"prior", "paired", "unpaired"}
     assert [line["loss"] for line in unsup] == ["prior", "paired", "prior"]
     assert len(base) + len(unsup) == len(read_log(runs / "prior" / "3")) == 9
-    assert len(base) == round(9 * BASE_SHARE)
+    assert len(base) == 6
     assert trained_with(runs / "unsup" / "3").start == runs / "base" / "3"
 
     head, *rows = table(tmp_path / "tables.md", "# synthworld 2 tiny")
@@ -137,18 +138,80 @@ def test_the_tables_say_what_hand_worked_scores_say(tmp_path):
     write_tables(tmp_path, "nothing", {}, STREAM)
     streamed = {row[0]: row[1] for row in table(tmp_path / "tables.md", "# nothing")}
     assert streamed["prior"] == STREAM
-    assert streamed["full"] == f"{STREAM} to warm up; all 3D labels"
+    assert streamed["full"] == f"{STREAM} to warm up; all 2D and 3D labels"
 
 
-def test_every_row_says_its_supervision_and_fits_the_presets():
-    for row in ROWS.values():
-        assert "synthetic renders" in row.supervision
-        assert ("label" in row.supervision) == (
-            row.settings.get("variant") in ("weakly", "semi", "full")
+@pytest.fixture
+def trained(monkeypatch, tmp_path):
+    """Settings of every training of all rows, by stage; nothing is trained, nor scored."""
+
+    def run(preset: str = "cpu") -> dict[str, TrainConfig]:
+        done: dict[str, TrainConfig] = {}
+        protocol = Protocol("x", (OWN,), (LABELS,), "mm", lambda *_: {"test": 1.0}, dict)
+        monkeypatch.setattr("kinepose.paper.reproduce.open_protocol", lambda _: protocol)
+        monkeypatch.setattr("kinepose.paper.reproduce.read_clips", lambda _: None)
+        monkeypatch.setattr(
+            "kinepose.paper.reproduce.train", lambda c: done.update({c.output.parent.name: c})
         )
-        for preset in PRESETS.values():
-            assert row.settings.keys() <= vars(preset).keys()
-            assert row.model.keys() <= vars(preset.model).keys()
+        monkeypatch.setattr("kinepose.paper.reproduce.write_tables", lambda *_: None)
+        output = tmp_path / preset
+        reproduce(ReproduceConfig(output, preset=preset, iterations=300, more=(MORE,), seeds=(4,)))
+        return done
+
+    return run
+
+
+OWN, MORE, LABELS = Path("own/clips"), Path("more/clips"), Path("own/labels")
+
+
+def test_weakly_and_semi_are_trained_further_from_unsup(trained):
+    """Sec. 4a; each with its own labels, on the static clips of the benchmark."""
+    runs = trained()
+    for name, variant in (("weakly", "weakly"), ("semi", "semi")):
+        run = runs[name]
+        assert run.start == runs["unsup"].output
+        assert (run.variant, run.labels, run.clips) == (variant, (LABELS,), (OWN,))
+        assert run.warm_up == run.consistency_from == 0 and not run.unpaired
+    unsup = runs["unsup"]
+    assert unsup.start == runs["base"].output
+    assert (unsup.variant, unsup.labels, unsup.clips) == ("unsupervised", (), (OWN,))
+
+
+def test_the_rows_of_table_4_differ_in_what_the_table_says_alone(trained):
+    runs = trained()
+    base, unsup = runs["base"], runs["unsup"]
+    assert base.clips == (OWN, MORE) and base.unpaired
+    for name, model in (
+        ("d_p", {}),
+        ("no_t_fk", {"kinematics": "network"}),
+        ("no_t_m", {"maps": "network"}),
+    ):
+        first, last = runs[f"base_{name}"], runs[name]
+        other = replace(base.model, **model)
+        assert first == replace(base, output=first.output, unpaired=False, model=other)
+        assert last == replace(unsup, output=last.output, start=first.output, model=other)
+
+
+def test_rows_have_equally_many_iterations(trained):
+    runs = trained()
+
+    def all_of(name: str) -> int:
+        before = runs[name].start
+        return runs[name].iterations + (all_of(before.parent.name) if before else 0)
+
+    counts = {name: all_of(name) for name in SUPERVISION}
+    assert counts == dict.fromkeys(SUPERVISION, 300) | {"weakly": 400, "semi": 400}
+    assert runs["unseen"].clips == (MORE,) and runs["prior"].variant == "prior"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_row_says_its_supervision_and_fits_the_presets(trained, preset):
+    supervised = {name: name for name in ("prior", "weakly", "semi", "full")}
+    for name, run in trained(preset).items():
+        assert run.variant == supervised.get(name, "unsupervised")
+        if name in SUPERVISION:
+            assert "synthetic renders" in SUPERVISION[name]
+            assert ("label" in SUPERVISION[name]) == bool(run.labels)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_full_labels_follow_the_warm_up(config, videos):
     train(replace(config, variant="full", labels=(videos / "labels",)))
     log = read_log(config.output)
-    assert [line["loss"] for line in log] == ["prior"] * 2 + ["joints3d"] * 6
+    assert [line["loss"] for line in log] == ["prior"] * 2 + ["labels"] * 6
 
 
 def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
@@ -67,6 +68,11 @@ def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
     again = replace(config, output=tmp_path / "again", start=start, iterations=0, seed=1)
     train(again)
     assert same(weights(start), weights(again.output))
+    turns = Counter(line["loss"] for line in read_log(start))
+    assert read_run_config(again.output).turns == turns, "of all that made these weights"
+    train(replace(again, iterations=3))
+    turns.update(line["loss"] for line in read_log(again.output))
+    assert read_run_config(again.output).turns == turns
     other = replace(TINY_MODEL, branch_width=16)
     with pytest.raises(BadInputError, match="another model"):
         train(replace(again, output=tmp_path / "other", model=other))
@@ -107,7 +113,7 @@ def test_losses_take_turns_after_the_warm_up(config):
         ({"unpaired": False}, {"prior", "paired"}),
         ({"variant": "weakly"}, {"prior", "paired", "unpaired", "joints2d"}),
         ({"variant": "semi"}, {"prior", "paired", "unpaired", "joints3d"}),
-        ({"variant": "full"}, {"joints3d"}),
+        ({"variant": "full"}, {"labels"}),
     ],
 )
 def test_variants_train_by_their_supervision(config, videos, settings, losses):
@@ -223,6 +229,8 @@ def test_a_killed_run_ends_at_the_numbers_of_one_that_never_was(config, tmp_path
     expected = read_log(whole)
     assert [row["step"] for row in rows] == list(range(1, 41))
     assert [row["total"] for row in rows] == [row["total"] for row in expected]
+    turns = Counter(row["loss"] for row in rows)
+    assert read_run_config(whole).turns == read_run_config(config.output).turns == turns
 
 
 def test_compiled_networks_train_as_others_do(config, tmp_path):

@@ -3,14 +3,15 @@ import pytest
 from tests.tiny_videos import walker_frames
 
 from kinepose.video.background import (
-    STILL_CAMERA,
     background_motion,
     estimate_background,
     gather_backgrounds,
     plan_windows,
     unknown_share,
 )
+from kinepose.video.config import PeopleConfig
 
+STILL_CAMERA = PeopleConfig().motion_threshold
 NOBODY = np.zeros((0, 4))
 
 
@@ -20,10 +21,24 @@ def test_motion_tells_a_still_camera_from_a_moving_one() -> None:
     assert still < STILL_CAMERA / 2 < 2 * STILL_CAMERA < moving
 
 
+def test_a_slow_pan_before_a_dull_scene_is_motion() -> None:
+    frames = np.stack(walker_frames(pan=0.2)[0]).astype(float)
+    dull = (128 + 0.2 * (frames - 128)).astype(np.uint8)
+    assert background_motion(dull) > 1.5 * STILL_CAMERA
+
+
+def test_people_who_fill_a_third_of_the_image_are_no_motion() -> None:
+    frames = np.stack(walker_frames()[0])
+    height, width = frames.shape[1:3]
+    noise = np.random.default_rng(0).integers(0, 256, frames.shape, dtype=np.uint8)
+    frames[:, : height // 2, : width * 3 // 5] = noise[:, : height // 2, : width * 3 // 5]
+    assert background_motion(frames) < STILL_CAMERA
+
+
 def test_motion_by_hand() -> None:
     frames = np.zeros((2, 10, 10, 3), np.uint8)
-    frames[1, :, 5:] = 30  # the half that changes most; a fifth of the image does not count
-    assert background_motion(frames) == pytest.approx(30 * np.sqrt((50 - 20) / 80))
+    frames[1, :, 5:] = 30  # the half that changes most; two fifths do not count
+    assert background_motion(frames) == pytest.approx(30 * np.sqrt((50 - 40) / 60))
     assert background_motion(frames[:1]) == 0
 
 

@@ -46,6 +46,7 @@ HEAD = "frame,track,x0,y0,x1,y1\n"
         ("frame,track,x,y,w,h\n0,0,1,1,2,2\n", r"x1 = x \+ width"),
         (HEAD.strip() + ",score\n0,0,1,1,2,2,1.5\n", "line 2: score 1.5"),
         ("film,frame,track,x0,y0,x1,y1\nfilm.mp4,0.5,0,1,1,2,2\n", "line 2"),
+        (HEAD + "0,0,0.4,0.2,0.6,0.9\n", "line 2: .* smaller than a pixel.* Multiply x by"),
     ],
 )
 def test_wrong_boxes_are_refused_with_their_line(tmp_path: Path, text: str, reason: str) -> None:
@@ -88,3 +89,14 @@ def test_a_table_of_a_larger_video_whose_boxes_reach_over_the_edge_is_said(tmp_p
         read_boxes(path, size=(640, 360))
     with pytest.warns(VideoWarning, match="9 of 9 boxes reach far over the edge"):
         read_boxes(path, size=(320, 180))
+
+
+def test_a_table_of_a_smaller_video_is_said(tmp_path: Path) -> None:
+    """Boxes of a copy of half the size lie in the upper left quarter, all of them."""
+    path = tmp_path / "boxes.csv"
+    path.write_text(HEAD + "".join(f"{i},0,{200 + i},40,{300 + i},170\n" for i in range(9)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_boxes(path, size=(320, 180))
+    with pytest.warns(VideoWarning, match="all boxes lie in the upper left quarter"):
+        read_boxes(path, size=(640, 360))

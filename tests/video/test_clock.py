@@ -1,5 +1,6 @@
 """clock.py: when frames are shown, in videos whose own clock does not say it plainly."""
 
+import struct
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
@@ -52,6 +53,69 @@ def test_frames_of_avi_come_evenly_though_it_numbers_them_as_decoded(
     times, bright = shown(video(tmp_path / "video.avi", codec))
     np.testing.assert_allclose(times, EVEN, atol=1e-6)
     np.testing.assert_allclose(bright, BRIGHT, atol=4)
+
+
+def test_frames_of_avi_that_are_deinterlaced_keep_their_times(tmp_path: Path) -> None:
+    path = tmp_path / "video.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE, options={"flags": "+ildct+ilme"})
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for i in range(COUNT):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 48, 3), 20 * i, np.uint8))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).interlaced_frame
+    times, bright = shown(path)
+    np.testing.assert_allclose(times, EVEN, atol=1e-6)
+    np.testing.assert_allclose(bright, BRIGHT, atol=4)
+
+
+def test_a_video_that_is_delayed_and_trimmed_is_whole(tmp_path: Path) -> None:
+    """An edit list of an empty edit of 0.2 s, and of 0.3 s of the video."""
+    path = video(tmp_path / "video.mp4", "libx264")
+    data = bytearray(path.read_bytes())
+    (length,) = struct.unpack(">I", data[data.index(b"edts") - 4 :][:4])
+    edits = struct.pack(">I4sIIIiIIiI", 40, b"elst", 0, 2, 200, -1, 1 << 16, 300, 1024, 1 << 16)
+    at = data.index(b"edts") - 4
+    data[at : at + length] = struct.pack(">I4s", 8 + len(edits), b"edts") + edits
+    for box in (b"moov", b"trak"):
+        place = data.index(box) - 4
+        (size,) = struct.unpack(">I", data[place : place + 4])
+        data[place : place + 4] = struct.pack(">I", size + 8 + len(edits) - length)
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        times, _ = shown(path)
+    assert 7 <= len(times) <= 9
+    np.testing.assert_allclose(times, EVEN[: len(times)], atol=1e-3)
+
+
+def test_a_video_without_a_clock_says_so(tmp_path: Path) -> None:
+    """Whoever dumped these JPEGs gave all of them the time 0."""
+    with av.open(str(tmp_path / "video.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuvj420p"
+        for _ in range(3):
+            for packet in stream.encode(
+                av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), np.uint8))
+            ):
+                packet.pts = packet.dts = 0
+                container.mux(packet)
+    with pytest.warns(VideoWarning, match="gives all its 3 frames one time"):
+        assert [frame.time for frame in read_frames(tmp_path / "video.mkv")] == [0, 0, 0]
+
+
+def test_the_ticks_of_a_bare_stream_are_no_rate(tmp_path: Path) -> None:
+    path = tmp_path / "video.m4v"
+    with av.open(str(path), "w", format="m4v") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(24000, 1001))
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(48, 32, "yuv420p")))
+        container.mux(stream.encode())
+    with pytest.warns(VideoWarning, match="states no frame rate"):
+        assert [round(frame.time, 6) for frame in read_frames(path)] == [0, 0.04, 0.08]
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])

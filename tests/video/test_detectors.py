@@ -9,11 +9,14 @@ from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImage
 
 from kinepose.io.errors import BadInputError
 from kinepose.video.background import background_motion
+from kinepose.video.config import PeopleConfig
 from kinepose.video.detectors import moving_people, network_detector, whole_image
 
 
 def moving(frames: np.ndarray) -> list:
-    return moving_people(frames, float(FPS), background_motion(frames))
+    return moving_people(
+        frames, float(FPS), background_motion(frames) > PeopleConfig().motion_threshold
+    )
 
 
 @pytest.mark.parametrize("pan", [0.0, 1.5])

@@ -10,7 +10,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
+from PIL import Image
 from tests.tiny_videos import save_video, texture, walker_frames
 
 from kinepose.io.errors import BadInputError, VideoWarning
@@ -193,6 +195,22 @@ def test_what_is_transparent_lies_over_a_plain_colour(tmp_path: Path) -> None:
     assert np.abs(shown[:, 12:] - PLAIN).max() <= 1
 
 
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparent_webm_lies_over_a_plain_colour(tmp_path: Path, codec: str) -> None:
+    image = np.full((32, 64, 4), (200, 200, 200, 255), np.uint8)
+    image[:, 32:, 3] = 64
+    with av.open(str(tmp_path / "video.webm"), "w") as container:
+        stream = container.add_stream(codec, rate=10, options={"b": "2M", "auto-alt-ref": "0"})
+        stream.height, stream.width, stream.pix_fmt = 32, 64, "yuva420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgba")))
+        container.mux(stream.encode())
+    shown = first(tmp_path / "video.webm")
+    assert abs(shown[:, :28].mean() - 200) < 4
+    assert abs(shown[:, 36:].mean() - (64 * 200 + 191 * PLAIN) / 255) < 4
+    assert [frame.time for frame in read_frames(tmp_path / "video.webm")] == [0, 0.1, 0.2]
+
+
 def with_a_still_first(path: Path, of_still: Disposition, video: bool = True) -> Path:
     with av.open(str(path), "w") as container:
         still = container.add_stream("mjpeg", rate=10)
@@ -338,9 +356,7 @@ def test_of_two_videos_in_one_file_one_is_named(tmp_path: Path) -> None:
             for _ in range(5):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
             container.mux(stream.encode())
-    with pytest.warns(
-        VideoWarning, match=r"video\.mkv holds 2 videos: that of \d+ x \d+ px is taken"
-    ):
+    with pytest.warns(VideoWarning, match=r"video\.mkv holds 2 videos: stream \d, .* px, is taken"):
         video_info(video)
 
 
@@ -351,3 +367,47 @@ def test_a_still_beside_a_video_is_none(tmp_path: Path) -> None:
     assert (info.width, info.height, info.frames) == (48, 32, 6) and abs(
         first(video).mean() - 200
     ) < 3
+
+
+def test_side_data_that_is_not_known_does_no_harm(tmp_path: Path) -> None:
+    """FFmpeg says of JPEGs what Exif says; PyAV does not know that it may."""
+    image = np.full((32, 48, 3), 60, np.uint8)
+    image[:, :24] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(image).save(tmp_path / "video.mp4", format="JPEG", exif=exif, quality=95)
+    shown = first(tmp_path / "video.mp4")
+    assert np.abs(shown - np.rot90(image, -1)).mean() < 3
+
+
+def test_what_is_cut_off_at_the_left_is_not_shown(tmp_path: Path) -> None:
+    write_video(tmp_path / "whole.mp4", [np.full((32, 64, 3), 90, np.uint8)] * 3, 10.0)
+    cropped = str(tmp_path / "video.ts")
+    with av.open(str(tmp_path / "whole.mp4")) as whole, av.open(cropped, "w") as container:
+        source = whole.streams.video[0]
+        stream = container.add_stream_from_template(source)
+        crop = "h264_mp4toannexb,h264_metadata=crop_left=6:crop_right=4"
+        cut = BitStreamFilterContext(crop, source)
+        for packet in whole.demux(source):
+            for kept in cut.filter(packet if packet.dts is not None else None):
+                kept.stream = stream
+                container.mux(kept)
+    assert first(tmp_path / "video.ts").shape == (32, 54, 3)
+
+
+def test_pixels_that_change_their_shape_are_said(tmp_path: Path) -> None:
+    def part(aspect: Fraction) -> bytes:
+        path = tmp_path / "part.m2v"
+        with av.open(str(path), "w", format="mpeg2video") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+            stream.codec_context.sample_aspect_ratio = aspect
+            for _ in range(6):
+                container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+            container.mux(stream.encode())
+        return path.read_bytes()
+
+    video = tmp_path / "video.m2v"
+    video.write_bytes(part(Fraction(1)) + part(Fraction(4, 3)))
+    with pytest.warns(VideoWarning, match=r"changes its shape .* keeps the pixels of the first"):
+        assert {frame.image.shape for frame in read_frames(video)} == {(48, 64, 3)}

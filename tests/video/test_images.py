@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -253,3 +254,40 @@ def test_a_photo_with_a_video_behind_it_is_the_photo(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.abs(read_image(path).astype(int) - image).mean() < 3
+
+
+def test_times_of_animated_avif_do_not_drift(tmp_path: Path) -> None:
+    """Of 30000 / 1001 frames a second, each of which lasts 33.37 ms."""
+    with av.open(str(tmp_path / "moves.avif"), "w") as container:
+        stream = container.add_stream("libsvtav1", rate=Fraction(30000, 1001))
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.options = {"preset": "12", "svtav1-params": "lp=1"}
+        for i in range(30):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 8 * i, np.uint8))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    times = [frame.time for frame in read_frames(tmp_path / "moves.avif")]
+    np.testing.assert_allclose(times, np.arange(30) * 1.001 / 30, atol=6e-4)
+
+
+def test_colour_profiles_of_palettes_count(tmp_path: Path) -> None:
+    """A profile in which red and green are exchanged."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = (
+        int.from_bytes(profile[tag + 4 : tag + 8])
+        for tag in (profile.index(name, 128) for name in (b"rXYZ", b"gXYZ"))
+    )
+    held = bytes(profile)
+    profile[red : red + 20], profile[green : green + 20] = (
+        held[green : green + 20],
+        held[red : red + 20],
+    )
+    image = Image.fromarray(np.full((8, 8, 3), (200, 60, 20), np.uint8)).quantize(4)
+    image.save(tmp_path / "a.png", icc_profile=bytes(profile))
+    np.testing.assert_allclose(read_image(tmp_path / "a.png")[4, 4], (60, 200, 20), atol=4)
+
+
+def test_more_than_16_bits_are_no_colours(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 2**20, np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(BadInputError, match="measurements"):
+        read_image(tmp_path / "a.tif")

@@ -24,6 +24,7 @@ def sight(*people: tuple[float, np.ndarray] | tuple[float, np.ndarray, float]) -
 
 
 EMPTY = np.zeros((0, 192))
+STEPS = (0.2 * np.arange(40)).tolist()
 
 
 def followed(sights: list[Sight | None], gap: float = 1.0, step: float = 0.2, cuts=(0,)) -> list:
@@ -105,3 +106,36 @@ def test_frames_that_are_shown_at_one_time_link_too() -> None:
     assert followed([sight((float(i), RED)) for i in range(6)], step=0.0) == [
         {i: float(i) for i in range(6)}
     ]
+
+
+def hug(width: float, *others: float) -> Sight:
+    """A find around two people, and finds of others at some x."""
+    boxes = np.array([[30.0, 0.0, 30 + width, 20.0], *(box(x) for x in others)])
+    return Sight(boxes, np.full(len(boxes), 0.9), appearance(RED, *[BLUE] * len(others)))
+
+
+def test_two_who_hug_for_long_are_two_who_go_on_where_the_hug_is() -> None:
+    come = [sight((3.0 * i, RED), (70 - 3.0 * i, BLUE)) for i in range(10)]
+    people = link([*come, *[hug(16.0)] * 20, *come[::-1]], STEPS[:40], (0,), 2.0, sure=0.3)
+    assert [len(person.boxes) for person in people] == [40, 40]
+    hidden = next(person for person in people if len(person.scores) < 40)
+    assert sorted(set(hidden.boxes) - set(hidden.scores)) == list(range(10, 30))
+    for position in range(10, 30):
+        x0, _, x1, _ = hidden.boxes[position]
+        assert 30 <= x0 < x1 <= 46
+        assert x1 - x0 == pytest.approx(10)
+
+
+def test_who_never_comes_out_of_a_hug_ends_where_he_was_last_seen() -> None:
+    come = [sight((3.0 * i, RED), (70 - 3.0 * i, BLUE)) for i in range(10)]
+    people = link([*come, *[hug(16.0)] * 20], STEPS[:30], (0,), 2.0, sure=0.3)
+    assert sorted(max(person.boxes) for person in people) == [9, 29]
+
+
+def test_a_second_box_within_or_around_somebody_is_nobody() -> None:
+    wide = Sight(np.array([box(30.0), [28.0, 0, 60, 20]]), np.full(2, 0.9), appearance(RED, RED))
+    narrow = Sight(np.array([box(30.0), [31.0, 0, 38, 12]]), np.full(2, 0.9), appearance(RED, RED))
+    start = [sight((30.0, RED))]
+    for second in (wide, narrow):
+        people = link([*start, *[second] * 5], STEPS[:6], (0,), 2.0, sure=0.3)
+        assert len(people) == 1

@@ -122,7 +122,24 @@ def test_motion_follows_one_person_through_a_video(tmp_path: Path, pan: float) -
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
     assert np.mean(shared) > 0.6
     assert survey.fps == pytest.approx(FPS)
-    assert (survey.shots[0].background_motion > 12) == (pan > 0)
+    assert (survey.shots[0].background_motion > people_config().motion_threshold) == (pan > 0)
+
+
+@pytest.mark.parametrize("threshold", [2.0, 1000.0])
+def test_a_camera_moves_for_the_detector_motion_from_the_threshold_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threshold: float
+) -> None:
+    said = []
+
+    def nobody(thumbnails: np.ndarray, _fps: float, camera_moves: bool) -> list[np.ndarray]:
+        said.append(camera_moves)
+        return [np.zeros((0, 4))] * len(thumbnails)
+
+    monkeypatch.setattr("kinepose.video.finders.moving_people", nobody)
+    video = save_video(tmp_path / "video.mp4", walker_frames(1.0, pan=1.5)[0])
+    with pytest.raises(BadInputError, match="no person found"):
+        people_in_video(video, people_config("motion", motion_threshold=threshold))
+    assert said == [threshold < 1000]
 
 
 def test_a_person_who_stays_in_place_is_found_by_what_he_moves(tmp_path: Path) -> None:
@@ -216,7 +233,7 @@ def test_who_is_there_before_and_after_a_fade_is_one_person(tmp_path: Path) -> N
     assert len(track.frames) >= 26
     shared = [overlap(box, boxes[i]) for i, box in zip(track.frames, track.boxes, strict=True)]
     assert np.mean(shared) > 0.5
-    assert survey.shots[0].background_motion < 12
+    assert survey.shots[0].background_motion < people_config().motion_threshold
 
 
 def test_what_only_looks_like_a_fade_is_none() -> None:

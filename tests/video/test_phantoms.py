@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from kinepose.video.linking import Person
 from kinepose.video.phantoms import believed
 from kinepose.video.shots import Sight
+from kinepose.video.tracklets import Person
 
+HEIGHT = 50
 TIMES = (0.1 * np.arange(41)).tolist()
 LOOKED_AT = range(0, 41, 2)
 SIGHT = Sight(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 3)))
@@ -12,7 +13,9 @@ SIGHTS = [SIGHT if i in LOOKED_AT else None for i in range(41)]
 
 
 def person(score: float, frames: range = LOOKED_AT) -> Person:
-    return Person({i: np.array([0.0, 0.0, 1.0, 2.0]) for i in frames}, dict.fromkeys(frames, score))
+    return Person(
+        {i: np.array([40.0, 10.0, 50.0, 30.0]) for i in frames}, dict.fromkeys(frames, score)
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,16 +31,43 @@ def person(score: float, frames: range = LOOKED_AT) -> Person:
 )
 def test_phantoms_are_found_seldom_or_with_doubt(other: Person, kept: bool) -> None:
     sure = person(0.9 if other.scores[next(iter(other.scores))] == 0.45 else 0.7)
-    people = believed([sure, other], SIGHTS, TIMES, by_score=True)
+    people = believed([sure, other], SIGHTS, TIMES, HEIGHT, by_score=True)
     assert people == ([sure, other] if kept else [sure])
 
 
 def test_without_scores_only_the_time_counts() -> None:
     seldom, short = person(1.0, range(0, 41, 20)), person(1.0, range(0, 4, 2))
-    assert believed([seldom, short], SIGHTS, TIMES, by_score=False) == [seldom]
-    assert believed([], SIGHTS, TIMES, by_score=True) == []
+    assert believed([seldom, short], SIGHTS, TIMES, HEIGHT, by_score=False) == [seldom]
+    assert believed([], SIGHTS, TIMES, HEIGHT, by_score=True) == []
 
 
 def test_most_of_a_short_video_is_long_enough() -> None:
     brief = person(1.0, range(0, 4, 2))
-    assert believed([brief], SIGHTS[:3], TIMES[:3], by_score=True) == [brief]
+    assert believed([brief], SIGHTS[:3], TIMES[:3], HEIGHT, by_score=True) == [brief]
+
+
+def test_frames_in_which_somebody_is_hidden_do_not_count_against_him() -> None:
+    hidden = person(0.6)
+    for position in range(4, 36, 2):
+        del hidden.scores[position]
+    assert believed([person(0.7), hidden], SIGHTS, TIMES, HEIGHT, by_score=True)[1:] == [hidden]
+    for position in range(4, 36, 2):
+        del hidden.boxes[position]
+    assert believed([person(0.7), hidden], SIGHTS, TIMES, HEIGHT, by_score=True)[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        ((70.0, 0.0, 75.0, 10.0), False),  # legs at the upper border
+        ((95.0, 20.0, 100.0, 30.0), True),  # somebody far away at the right border
+        ((70.0, 0.0, 75.0, 13.0), True),  # as much of him as a whole person may have
+        ((70.0, 10.0, 75.0, 20.0), True),  # a child
+    ],
+)
+def test_legs_alone_are_nobody(box: tuple, kept: bool) -> None:
+    boxes = {i: np.array(box) for i in LOOKED_AT}
+    other = Person(boxes, dict.fromkeys(boxes, 0.7))
+    people = believed([person(0.7), other], SIGHTS, TIMES, HEIGHT, by_score=True)
+    assert len(people) == (2 if kept else 1)
+    assert believed([other], SIGHTS, TIMES, HEIGHT, by_score=True) == [other]

@@ -1,7 +1,8 @@
 """What videos tell about a model without a label: label_free.py, video by video, in one figure.
 
 The figure is a ratio of two models on the same frames, and lower is better. It cannot be pleased by
-poses that become one: each criterion has its worst value there.
+poses that become one: each criterion has its worst value there. Only criteria are in it that were
+seen to follow the truth from model to model (docs/data.md, tools/criteria_truth.py).
 """
 
 import math
@@ -11,10 +12,9 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from kinepose.adaptation.label_free import hits, silhouettes, steadiness, view_agreement
+from kinepose.adaptation.label_free import hits, silhouettes, steadiness
 from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.pairs import load_images, load_masks
-from kinepose.geometry.image_transforms import flip_image, flip_joints3d
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.placement import joints_in_camera
 from kinepose.method.model import Model
@@ -31,8 +31,6 @@ _LEAST_KNOWN = 0.99
 class Criteria:
     """Of a model on a video; nan where the video says nothing."""
 
-    agreement: float
-    """Of an image's pose and its mirror image's, in units of how poses change: lower is better."""
     jitter: float
     """Beside the spread of poses over time: lower is better."""
     fit: float
@@ -52,18 +50,13 @@ def criteria_of(model: Model, clips: ClipSet) -> dict[str, Criteria]:
 
 def _criteria_of_video(model: Model, clips: ClipSet, rows: Int[np.ndarray, " rows"]) -> Criteria:
     size, device = model.config.image_size, next(model.parameters()).device
-    canonical, mirrored, in_camera, joints2d = [], [], [], []
+    in_camera, joints2d = [], []
     for start in range(0, len(rows), _BATCH):
         images = load_images(clips, rows[start : start + _BATCH], size).to(device)
         poses = model.predict(images)
-        canonical.append(STATURE * poses.joints3d)
-        mirrored.append(STATURE * flip_joints3d(model.predict(flip_image(images)).joints3d))
         in_camera.append(joints_in_camera(poses, STATURE))
         joints2d.append(poses.joints2d)
-    first, second, seen, flat = (
-        torch.cat(parts).float().cpu().numpy()
-        for parts in (canonical, mirrored, in_camera, joints2d)
-    )
+    seen, flat = (torch.cat(parts).float().cpu().numpy() for parts in (in_camera, joints2d))
     time, person = clips.time[rows], clips.table["track"].to_numpy()[rows]
     paired = clips.table["paired"].to_numpy(zero_copy_only=False)[rows]
     known = rows[paired]
@@ -75,11 +68,7 @@ def _criteria_of_video(model: Model, clips: ClipSet, rows: Int[np.ndarray, " row
         valid = load_masks(clips, known, size)[:, 0].cpu().numpy() >= _LEAST_KNOWN
         on_person = silhouettes(images, backgrounds)
         fit = hits(flat[paired], on_person, valid, person[paired], time[paired]).fit
-    return Criteria(
-        view_agreement(first, second, person, time).ratio,
-        steadiness(seen, person, time).ratio,
-        fit,
-    )
+    return Criteria(steadiness(seen, person, time).ratio, fit)
 
 
 def change(after: Criteria, before: Criteria) -> float:
@@ -88,11 +77,7 @@ def change(after: Criteria, before: Criteria) -> float:
     1 if it tells nothing, inf if something became as bad as can be. No criterion counts as more
     than LARGEST_GAIN times better, not even what was as bad as can be and is no more.
     """
-    ratios = [
-        _ratio(after.agreement, before.agreement),
-        _ratio(after.jitter, before.jitter),
-        _ratio(1 - after.fit, 1 - before.fit),
-    ]
+    ratios = [_ratio(after.jitter, before.jitter), _ratio(1 - after.fit, 1 - before.fit)]
     told = [ratio for ratio in ratios if not math.isnan(ratio)]
     if math.inf in told:
         return math.inf

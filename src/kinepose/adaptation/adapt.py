@@ -7,7 +7,7 @@ ordinary run, of `train`, that can be resumed.
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def adapt(config: AdaptConfig) -> None:
     checks = [before, *read_checks(config.output, before)]
     settings = _settings(config)
     if best_check(checks) is before:
-        _keep(model, config.output, settings)
+        _keep(model, config.output, settings, read_run_config(config.start).turns)
     why = _train_and_watch(config, settings, held_back, checks)
     _write_state(config, {"finished": True, "ended": why, **summary(checks)})
     print(describe_adaptation(config.output))
@@ -137,7 +137,7 @@ def _watcher(
         if run.step > checks[-1].step:
             checks.append(Check(run.step, criteria_of(run.model, held_back)))
             if best_check(checks) is checks[-1]:
-                _keep(run.model, config.output, settings)
+                _keep(run.model, config.output, settings, run.turns)
             write_checks(config.output, checks[1:])
             gain = 1 - overall_change(checks[-1], checks[0])
             tqdm.write(f"after {run.step} iterations: criteria {gain:+.1%} better")
@@ -242,5 +242,5 @@ def _write_state(config: AdaptConfig, state: dict[str, Any]) -> None:
     write_json(config.output / "adaptation.json", state | {"settings": _described(config)})
 
 
-def _keep(model: Model, folder: Path, settings: TrainConfig) -> None:
-    save_model(model, folder, train=settings)
+def _keep(model: Model, folder: Path, settings: TrainConfig, turns: Mapping[str, int]) -> None:
+    save_model(model, folder, train=settings, turns=dict(turns))

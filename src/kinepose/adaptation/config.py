@@ -27,9 +27,9 @@ from kinepose.video.config import PeopleConfig
 class AdaptConfig(Settings):
     """Let a model learn from your own videos: no labels; L_P, L_UNP, and renders to forget nothing.
 
-    Frames held back from training tell whether it helped: whether an image and its mirror image
-    give one pose, how little poses jitter beside how much they change, and how many joints lie on
-    the person where that is known. If it did not, the model stays as it was.
+    Frames held back from training tell whether it helped: how little poses jitter beside how much
+    they change, and how many joints lie on the person where that is known. If it did not, the model
+    stays as it was.
     """
 
     videos: Videos

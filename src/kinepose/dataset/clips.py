@@ -122,7 +122,7 @@ def _cut_clip(
     scene: Frame | None,
     config: PrepareConfig,
 ) -> Iterator[pa.Table]:
-    still = shot.background_motion <= config.motion_threshold
+    still = shot.background_motion <= config.people.motion_threshold
     windows: tuple[Window, ...] = ()
     if still and scene is None:
         times = survey.times[shot.first : shot.end].tolist()
@@ -198,7 +198,7 @@ def _background_columns(
     unpaired = {"paired": [False] * count, "background": [None] * count, "valid": [None] * count}
     motion = f"background motion {shot.background_motion:.1f}"
     if not backgrounds:
-        reason = f"the camera moves: {motion} is above {config.motion_threshold:g}"
+        reason = f"the camera moves: {motion} is above {config.people.motion_threshold:g}"
         return {**unpaired, "reason": [reason] * count}
     own = [backgrounds[place] for place in person.places]
     boxes = small.boxes(person.boxes)

@@ -37,9 +37,6 @@ class PrepareConfig(Settings):
     """Frames a second to keep; 0 keeps all."""
     background_window: Seconds = 10.0
     """Length of the time window of the median, around each frame [s]."""
-    motion_threshold: Annotated[float, Interval(ge=0.0, le=1e6)] = 12.0
-    """Background motion above which a clip is unpaired (D_unp): root mean square difference of
-    pixels between frames, outside the most changed fifth of the image [0 to 255]."""
     largest_invalid: Share = 0.3
     """Share of a clip's boxes that may lack a background before it counts as unpaired."""
     workers: Workers = 0

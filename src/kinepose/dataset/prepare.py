@@ -251,8 +251,8 @@ def _cut_video(video: Path, config: PrepareConfig) -> VideoReport:
         if isinstance(error, OSError):
             reason = f"{video}: {os.strerror(error.errno) if error.errno else error}"
         return VideoReport(video.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
-    broken = [str(w.message) for w in warned if issubclass(w.category, VideoWarning)]
-    return VideoReport(video.name, "ok", broken[0] if broken else "", counts, made_from)
+    said = dict.fromkeys(str(w.message) for w in warned if issubclass(w.category, VideoWarning))
+    return VideoReport(video.name, "ok", "; ".join(said), counts, made_from)
 
 
 def _clips_of(video: Path, config: PrepareConfig) -> Path:

@@ -2,14 +2,17 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kinepose.detection.network import STRIDE
-from kinepose.geometry.boxes import ScoredBoxes, overlaps
+from kinepose.geometry.boxes import ScoredBoxes, inside, overlaps
 
 _SAME = 0.6
 """Intersection over union of two finds above which the surer one alone is kept."""
+
+_PART = 0.8
+"""Share of a find within a surer one above which it is a part of the same person."""
 
 
 def decode(
@@ -32,8 +35,22 @@ def decode(
 
 def distinct(found: ScoredBoxes) -> ScoredBoxes:
     """Without those who overlap a surer one too much."""
-    found = found[np.argsort(-found[:, 4], kind="stable")]
-    same = overlaps(found[:, :4], found[:, :4]) > _SAME
+    found = _surest_first(found)
+    return _apart(found, overlaps(found[:, :4], found[:, :4]) > _SAME)
+
+
+def without_parts(found: ScoredBoxes) -> ScoredBoxes:
+    """Without those who lie within a surer one, as the upper half of somebody does."""
+    found = _surest_first(found)
+    return _apart(found, inside(found[:, :4], found[:, :4]) > _PART)
+
+
+def _surest_first(found: ScoredBoxes) -> ScoredBoxes:
+    return found[np.argsort(-found[:, 4], kind="stable")]
+
+
+def _apart(found: ScoredBoxes, same: Bool[np.ndarray, "finds finds"]) -> ScoredBoxes:
+    """Those who are not the same as one who is kept before them."""
     kept: list[int] = []
     for number in range(len(found)):
         if not same[number, kept].any():

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.detection.decoding import decode, distinct
+from kinepose.detection.decoding import decode, distinct, without_parts
 from kinepose.detection.network import LARGEST_STRIDE, PersonDetector
 from kinepose.geometry.boxes import ScoredBoxes
+from kinepose.method.blocks import fold_batch_norms
 
 SIDE = 256
 """Longer side of images as the detector sees them [px]."""
@@ -30,6 +31,7 @@ def torch_answer(detector: PersonDetector) -> Answer:
     """By torch, on a GPU if there is one."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     detector = detector.eval().to(device)
+    fold_batch_norms(detector)
 
     @torch.inference_mode()
     def answer(images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, Tensor]:
@@ -58,7 +60,7 @@ def find_people_closely(answer: Answer, image: Image, threshold: float) -> Score
     """Those of one image, for which there is time: seen twice, in two sizes."""
     sides = (SIDE, round(1.5 * SIDE))
     found = [next(find_people(answer, [image], threshold, side)) for side in sides]
-    return distinct(np.concatenate(found))
+    return without_parts(distinct(np.concatenate(found)))
 
 
 def _shrunk(image: Image, side: int) -> tuple[Image, float]:

@@ -12,7 +12,6 @@ import re
 import secrets
 import socket
 import sys
-from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,8 @@ from kinepose.video.config import Detector
 KEPT = 20
 """Videos whose results are kept; the oldest make room."""
 _PAGE = Path(__file__).parents[1] / "visualization/templates/app.html"
+_SAYS = "kinepose: "
+"""Begins what is wrong, in one line."""
 _PROGRESS = re.compile(r"(\w+): +(\d+)%")
 _DETECTORS = tuple(name for name in get_args(Detector) if name != "file")
 _CONTENT_POLICY = (
@@ -227,16 +228,24 @@ async def _predict(job: Job, config: AppConfig) -> None:
         stderr=asyncio.subprocess.PIPE,
     )
     assert job.process.stderr is not None
-    said: deque[str] = deque(maxlen=20)
-    while chunk := await job.process.stderr.read(4096):
-        said.append(chunk.decode("utf-8", "replace"))
-        if seen := _PROGRESS.findall(said[-1]):
-            job.step, job.percent = seen[-1][0], int(seen[-1][1])
+    complaints = await _listen(job, job.process.stderr)
     status = await job.process.wait()
     if job.state == "running":
         job.state = "failed" if status else "done"
-        complaints = re.findall(r"kinepose: (.*)", "".join(said))
-        job.message = complaints[-1] if complaints else "it ended unexpectedly" if status else ""
+        what_failed = complaints[-1] if complaints else "it ended unexpectedly"
+        job.message = what_failed if status else "; ".join(complaints)
+
+
+async def _listen(job: Job, errors: asyncio.StreamReader) -> list[str]:
+    """Keep the job's progress up to date; all that `predict` says of its video, in the end."""
+    complaints, rest = [], b""
+    while chunk := await errors.read(4096):
+        *lines, rest = re.split(rb"[\r\n]", rest + chunk)
+        said = [line.decode("utf-8", "replace") for line in (*lines, rest)]
+        if seen := _PROGRESS.findall("\n".join(said)):
+            job.step, job.percent = seen[-1][0], int(seen[-1][1])
+        complaints += [line.removeprefix(_SAYS) for line in said[:-1] if line.startswith(_SAYS)]
+    return [complaint.replace(f"{job.folder}{os.sep}", "") for complaint in complaints]
 
 
 def _safe_name(name: str) -> str:

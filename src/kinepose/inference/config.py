@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval, Len
 
-from kinepose.io.places import POSES, RESULTS, RUN, Reads, Writes
+from kinepose.io.places import RESULTS, RUN, Reads, Writes
 from kinepose.io.schema import Settings
 from kinepose.io.settings import SHIPPED, Device, Positional, Seconds
 from kinepose.video.config import PeopleConfig
@@ -44,6 +44,9 @@ class PredictConfig(Settings):
     2D, by how certain they are and how well they agree; these places are then lifted to 3D anew
     [s]. Swings faster than twice a second lose height by it. 0 takes every frame by itself; models
     without heatmaps always do."""
+    pose_rate: Annotated[float, Interval(ge=0.0, le=10_000.0)] = 30.0
+    """How many frames of each second of a video, at least, E_P looks at where its poses are lifted
+    over time; those between come from their neighbours. 0 is all."""
     repair_sides: bool = True
     """Whether to exchange left and right in videos where the model did so for a moment."""
     energy: bool = True
@@ -66,6 +69,12 @@ class PredictConfig(Settings):
     """Whether to replace results of another video, or by other settings, in the output folder."""
     device: Device = "auto"
 
+    def __post_init__(self) -> None:
+        """A folder that is given as '.' has a name too, which tells whose its results are."""
+        super().__post_init__()
+        if self.video.name in ("", ".."):
+            object.__setattr__(self, "video", self.video.resolve())
+
 
 @dataclass(frozen=True)
 class AppConfig(Settings):
@@ -86,7 +95,7 @@ class AppConfig(Settings):
 class ExportConfig(Settings):
     """Write poses in further formats."""
 
-    poses: Annotated[Positional, POSES]
+    poses: Annotated[Positional, Reads(("poses.npz",))]
     """poses.npz, or the folder that `predict` wrote."""
     output: Annotated[Path, Writes(("results.json", "poses.{format}", "track_*.{format}"))]
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""

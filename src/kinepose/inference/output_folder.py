@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,12 +15,16 @@ from kinepose.artifacts.run_folder import model_sha256
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import making, read_whole, regular_file
-from kinepose.io.places import RESULTS
 from kinepose.io.schema import write_json
 from kinepose.video.images import image_paths
 
 RECORD = "results.json"
 """Names the video and the settings."""
+_OUTPUTS = re.compile(
+    r"poses\.(npz|json|csv)|overlay\.mp4|viewer\.html|track_-?\d+\.(bvh|trc|c3d)"
+    r"|overlay/[^/]+\.[^/.]+\.png"
+)
+"""Paths in the folder. What somebody made of them, track_0_clean.bvh say, is none of them."""
 _MAY_DIFFER = (
     "video",
     "output",
@@ -115,9 +120,8 @@ def _move_in(beside: Path, folder: Path, record: Record | None) -> None:
 
 
 def _held(folder: Path) -> list[Path]:
-    """Earlier results; the record goes for itself."""
-    found = [path for name in RESULTS for path in folder.glob(name) if path.is_file()]
-    return [path for path in found if path.name != RECORD]
+    inside = [path for path in (*folder.glob("*"), *folder.glob("overlay/*")) if path.is_file()]
+    return [path for path in inside if _OUTPUTS.fullmatch(path.relative_to(folder).as_posix())]
 
 
 def _read_record(folder: Path) -> Record | None:

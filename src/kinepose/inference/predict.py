@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
@@ -27,11 +27,13 @@ from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
 from kinepose.inference.output_folder import check_output, prediction_record, replacing_results
 from kinepose.inference.placement import in_video, joints_in_camera
+from kinepose.inference.sampled_frames import of_all_rows, sampled_rows
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_file, making
 from kinepose.io.threads import ahead, images_in_one_thread, in_order
+from kinepose.method.blocks import fold_batch_norms
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
@@ -104,6 +106,7 @@ def find_poses(config: PredictConfig) -> VideoPoses:
     """
     device = choose_device(config.device)
     model = load_model(config.run, device)
+    fold_batch_norms(model.pose_encoder)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
     if is_images(config.video):
         estimate = any_way_up(estimate)
@@ -134,11 +137,22 @@ def _predict_video(
         if config.detections is not None:
             write_boxes(config.detections, config.video.name, survey.tracks)
         rows = rows_of(survey)
-        crops = crops_of(config.video, survey, rows, size, kept)
-        poses = _predict_rows(model, estimate, device, config, rows, survey.fps, crops)
+        sampled = _sampled(model, config, rows)
+        some = rows.at(sampled)
+        crops = crops_of(config.video, survey, some, size, kept)
+        poses = _predict_rows(model, estimate, device, config, some, survey.fps, crops)
     if is_images(config.video):
         return poses
+    poses = of_all_rows(poses, sampled, rows)
     return _over_time(model, poses, config, (info.width, info.height))
+
+
+def _sampled(model: Model, config: PredictConfig, rows: Rows) -> Int64[np.ndarray, " sampled"]:
+    """The rows at which E_P looks: all, unless the frames about one tell where its joints are."""
+    lifts = config.lift_window > 0 and model.pose_encoder.lifter is not None
+    if is_images(config.video) or not lifts or not config.pose_rate:
+        return np.arange(len(rows.frame))
+    return sampled_rows(rows, config.pose_rate)
 
 
 def _predict_rows(

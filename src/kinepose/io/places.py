@@ -2,13 +2,14 @@
 
 `Reads` and `Writes` are annotations of paths. A mark without names means the path itself, with all
 that is in it; names are those of files in a folder, of folders if they end with a slash, and of
-whatever is there under such a name if they hold a star.
+all that are called so if they hold a star.
 """
 
 import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -84,15 +85,23 @@ def _finder(paths: list[Path]) -> Callable[[Path], Path | None]:
     within = {Path(os.path.realpath(path)): path for path in paths}
     around = {parent: path for real, path in within.items() for parent in real.parents}
     files = {_file(path): path for path in paths if path.exists()}
+    stars = {real: path for real, path in within.items() if "*" in real.name}
 
     def find(path: Path) -> Path | None:
         real = Path(os.path.realpath(path))
         for place in (real, *real.parents):
             if place in within:
                 return within[place]
+        for place, held in (within if "*" in real.name else stars).items():
+            if place.parent == real.parent and _alike(place.name, real.name):
+                return held
         return around.get(real) or (files.get(_file(path)) if path.exists() else None)
 
     return find
+
+
+def _alike(one: str, other: str) -> bool:
+    return fnmatchcase(one, other) or fnmatchcase(other, one)
 
 
 def _file(path: Path) -> tuple[int, int]:
@@ -128,11 +137,7 @@ def _places(path: Path, mark: Reads | Writes, config: Any) -> Iterator[tuple[Pat
         return
     for name in mark.names:
         for form in getattr(config, "formats", ()) if "{format}" in name else ("",):
-            named = name.replace("{format}", form)
-            found = path.glob(named) if "*" in named else ()
-            yield from ((each, each.is_dir()) for each in found)
-            if "*" not in named:
-                yield path / named, named.endswith("/")
+            yield path / name.replace("{format}", form), name.endswith("/")
 
 
 def _check_kind(path: Path, is_folder: bool) -> None:

@@ -66,7 +66,7 @@ def prior_loss(model: Model, batch: LabelledBatch) -> Terms:
 
     Where the batch knows the camera's axes also of R_c p_3D, which tells front from back, and
     where E_P has heatmaps also of these (neither is in the paper). With labels of videos in place
-    of those of renders it is the loss of the variants 'semi' and 'full 3D'.
+    of those of renders it is the loss of the variant 'full'.
     """
     poses = model.predict(batch.images)
     return _joints3d_terms(poses, batch.joints3d, batch.camera) | _joints2d_terms(
@@ -97,6 +97,11 @@ def painting_loss(model: Model, batch: PaintingBatch) -> Terms:
 def joints2d_loss(model: Model, batch: LabelledBatch) -> Terms:
     """Supervision of p_2D alone, of the variant 'weakly' (Sec. 4a)."""
     return _joints2d_terms(model.predict(batch.images), batch.joints2d, batch.mask)
+
+
+def joints3d_loss(model: Model, batch: LabelledBatch) -> Terms:
+    """Supervision of p_3D alone, of the variant 'semi' (Sec. 4a)."""
+    return _joints3d_terms(model.predict(batch.images), batch.joints3d, batch.camera)
 
 
 def _joints3d_terms(

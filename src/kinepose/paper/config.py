@@ -44,7 +44,7 @@ class ReproduceConfig(Settings):
     preset: str = "cpu"
     """Of all rows."""
     iterations: Some = 3000
-    """Of every row, all its stages together."""
+    """Of every row, all its stages together; weakly and semi have a third more, after unsup's."""
     rows: tuple[str, ...] = ()
     """Some rows only; none means all. The tables show all rows that are finished."""
     seeds: tuple[Seed, ...] = (0, 1, 2)

@@ -1,8 +1,11 @@
 """The paper's Tables 2, 3 and 4: each row trained with several seeds, scored, and put in one table.
 
-A row is a stage or two of training. The base model learns from all clips by L_prior, L_P and L_UNP;
-`unsup`, `weakly` and `semi` go on from it on the benchmark's own clips by L_prior and L_P, as
-Sec. 4a tells. All rows have equally many iterations, all stages of a row together.
+A row is the end of a chain of trainings (stages.py). The base model learns from all clips by
+L_prior, L_P and L_UNP; `unsup` goes on from it on the benchmark's own clips by L_prior and L_P, and
+`weakly` and `semi` go on from `unsup` with their labels beside these two, as Sec. 4a tells. All
+rows have equally many iterations, all stages of a row together, but for `weakly` and `semi`, whose
+last stage comes on top. Short rows have a short warm-up too: at most a fifth of a row, and pixels
+alone at most half.
 
 Everything is a file under the output folder, runs/STAGE/SEED for what was trained and
 scores/ROW_SEED.json for what it scored, so that a call goes on where the last one ended; and
@@ -10,7 +13,6 @@ reproduction.json says what all rows there have in common, so that none of other
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from kinepose.dataset.clip_set import read_clips
 from kinepose.io.errors import BadInputError
@@ -18,12 +20,10 @@ from kinepose.io.files import check_folder
 from kinepose.io.schema import as_json, differences, read_json, write_json
 from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.protocols import Protocol, open_protocol
-from kinepose.paper.tables import RENDERS, ROWS, STREAM, write_tables
+from kinepose.paper.stages import STAGES
+from kinepose.paper.tables import RENDERS, STREAM, SUPERVISION, write_tables
 from kinepose.training.config import PRESETS, TrainConfig
 from kinepose.training.train import train
-
-BASE_SHARE = 2 / 3
-"""Share of a row's iterations that its base model has, if it starts from one."""
 
 
 def reproduce(config: ReproduceConfig) -> None:
@@ -34,9 +34,9 @@ def reproduce(config: ReproduceConfig) -> None:
             or the data set cannot be used.
         TrainingError: if a run fails; what was finished stays.
     """
-    names = config.rows or tuple(ROWS)
-    if unknown := [name for name in names if name not in ROWS]:
-        raise BadInputError(f"no row {', '.join(unknown)}: {', '.join(ROWS)}")
+    names = config.rows or tuple(SUPERVISION)
+    if unknown := [name for name in names if name not in SUPERVISION]:
+        raise BadInputError(f"no row {', '.join(unknown)}: {', '.join(SUPERVISION)}")
     if config.preset not in PRESETS:
         raise BadInputError(f"no preset {config.preset!r}: {', '.join(PRESETS)}")
     if "unseen" in names and not config.more:
@@ -56,7 +56,7 @@ def reproduce(config: ReproduceConfig) -> None:
             if path.is_file():
                 continue
             print(f"{name}, seed {seed}:")
-            run = _train_row(config, protocol, name, seed)
+            run = _train(config, protocol, name, seed).output
             scores = protocol.score(run, config.output / "scores" / f"{name}_{seed}")
             write_json(path, scores)
             write_tables(config.output, _about(config, protocol), protocol.baselines(), renders)
@@ -119,60 +119,43 @@ def _shared(config: ReproduceConfig) -> Record:
     )
 
 
-def _train_row(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) -> Path:
-    """The run of a row, its base model first if it has one."""
-    row = ROWS[name]
+def _train(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) -> TrainConfig:
+    """Train a stage, those before it first, where they are not finished; returns its settings."""
+    stage = STAGES[name]
+    clips = {"all": (*protocol.clips, *config.more), "own": protocol.clips, "other": config.more}
     settings = replace(
         PRESETS[config.preset],
         preset=config.preset,
         output=config.output / "runs" / name / str(seed),
-        clips=config.more if row.unseen else protocol.clips,
+        clips=clips[stage.clips],
         seed=seed,
-        iterations=config.iterations,
+        iterations=round(stage.share * config.iterations),
         device=config.device,
         threads=config.threads,
         smallest_spread=0.0,  # every row has all its iterations, whatever becomes of it
-        **row.settings,
+        **{"variant": "unsupervised"} | stage.settings,
     )
-    settings = replace(settings, model=replace(settings.model, **row.model))
     if settings.variant in ("weakly", "semi", "full"):
         settings = replace(settings, labels=protocol.labels)
-    base_iterations = round(BASE_SHARE * config.iterations)
-    if row.base:
-        base = replace(
-            settings,
-            output=config.output / "runs" / "base" / str(seed),
-            clips=(*protocol.clips, *config.more),
-            variant="unsupervised",
-            labels=(),
-            unpaired=True,
-            iterations=base_iterations,
-        )
-        train(_in_proportion(base, config.iterations))
+    if stage.after is None:
         settings = replace(
             settings,
-            start=base.output,
-            iterations=config.iterations - base_iterations,
-            warm_up=0,
-            consistency_from=0,
+            model=replace(settings.model, **stage.model),
+            warm_up=min(settings.warm_up, config.iterations // 5),
+            consistency_from=min(settings.consistency_from, config.iterations // 2),
         )
     else:
-        settings = _in_proportion(settings, config.iterations)
+        before = _train(config, protocol, stage.after, seed)
+        settings = replace(
+            settings, model=before.model, start=before.output, warm_up=0, consistency_from=0
+        )
     train(settings)
-    return settings.output
-
-
-def _in_proportion(settings: TrainConfig, iterations: int) -> TrainConfig:
-    """Short rows have a short warm-up too: at most a fifth, and pixels alone at most half."""
-    return replace(
-        settings,
-        warm_up=min(settings.warm_up, iterations // 5),
-        consistency_from=min(settings.consistency_from, iterations // 2),
-    )
+    return settings
 
 
 def _about(config: ReproduceConfig, protocol: Protocol) -> str:
     return (
         f"{protocol.name}\n\n{protocol.metric}. Preset `{config.preset}`, {config.iterations} "
-        "iterations a row."
+        "iterations a row, its stages together; weakly and semi go on from unsup for a third as "
+        "many."
     )

@@ -5,50 +5,24 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kinepose.artifacts.run_folder import read_log
 from kinepose.io.files import replacing
 from kinepose.io.schema import read_json
 from kinepose.visualization.charts import bars_with_seeds
 
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the tables."""
-
-    supervision: str
-    """What was known of the people in the images, beside the clips themselves."""
-    settings: dict[str, Any]
-    """What training has other than the preset."""
-    model: dict[str, Any]
-    """What the model has other than the preset's."""
-    base: bool = False
-    """Whether it goes on from the base model, on the benchmark's own clips."""
-    unseen: bool = False
-    """Whether it is the base model of other clips alone: it never saw the benchmark's."""
-
-
 RENDERS = "20 synthetic renders in poses of motion capture"
 STREAM = "an endless stream of synthetic renders in poses of motion capture"
 """In place of RENDERS, of a preset that has a stream."""
-ROWS = {
-    "prior": Row(RENDERS, {"variant": "prior"}, {}),
-    "no_t_fk": Row(RENDERS, {"unpaired": False}, {"kinematics": "network"}),
-    "no_t_m": Row(RENDERS, {"unpaired": False}, {"maps": "network"}),
-    "d_p": Row(RENDERS, {"unpaired": False}, {}),
-    "unsup": Row(RENDERS, {"unpaired": False}, {}, base=True),
-    "unseen": Row(RENDERS, {}, {}, unseen=True),
-    "weakly": Row(
-        f"{RENDERS}; all 2D labels", {"variant": "weakly", "unpaired": False}, {}, base=True
-    ),
-    "semi": Row(
-        f"{RENDERS}; 5 % of 3D labels", {"variant": "semi", "unpaired": False}, {}, base=True
-    ),
-    "full": Row(f"{RENDERS} to warm up; all 3D labels", {"variant": "full"}, {}),
+SUPERVISION = {
+    **dict.fromkeys(("prior", "no_t_fk", "no_t_m", "d_p", "unsup", "unseen"), RENDERS),
+    "weakly": f"{RENDERS}; all 2D labels",
+    "semi": f"{RENDERS}; 5 % of the 3D labels",
+    "full": f"{RENDERS} to warm up; all 2D and 3D labels",
 }
-"""By name, in the order of the tables: a lower bound, the ablations of Table 4 from the worst on by
-the paper, the variants of Tables 2 and 3, an upper bound. `unsup` is that of D_p and D_unp."""
+"""What each row knew of the people in the images, beside the clips themselves; in the order of
+the tables: a lower bound, the ablations of Table 4 from the worst on by the paper, the variants of
+Tables 2 and 3, an upper bound. `unsup` is that of D_p and D_unp. How they train: stages.py."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +99,7 @@ def write_tables(
 
 def _read_results(folder: Path) -> Results:
     results: Results = {}
-    for name in ROWS:
+    for name in SUPERVISION:
         paths = folder.glob(f"{name}_*.json")
         seeds = {path.stem.removeprefix(f"{name}_"): path for path in paths}
         found = {int(seed): path for seed, path in seeds.items() if seed.isdigit()}
@@ -142,7 +116,7 @@ def _minutes(output: Path) -> str:
 
 def supervision_of(name: str, renders: str) -> str:
     """What a row knew, where L_prior had these renders."""
-    return ROWS[name].supervision.replace(RENDERS, renders)
+    return SUPERVISION[name].replace(RENDERS, renders)
 
 
 def _table_of_rows(
@@ -186,7 +160,7 @@ def _table_of_differences(results: Results, columns: Sequence[str]) -> str:
 
 def _table_of_published(results: Results, benchmark: str, columns: Sequence[str]) -> str:
     rows = [["row", "figures", "benchmark", "source"]]
-    for name in ROWS:
+    for name in SUPERVISION:
         rows += [
             [name, published.figures, published.benchmark, "Kundu et al. 2020"]
             for published in PUBLISHED

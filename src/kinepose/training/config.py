@@ -39,8 +39,8 @@ class TrainConfig(Settings):
     fine-tuning does with its base model; `shipped` is the package's own."""
     variant: Literal["unsupervised", "prior", "painting", "weakly", "semi", "full"] = "unsupervised"
     """prior: E_P from the renders alone (lower bound); painting: E_A and D_I from the stream's;
-    weakly: also full 2D labels; semi: also a share of 3D labels; full: full 3D labels alone, after
-    the warm-up (upper bound)."""
+    weakly: also all 2D labels; semi: also a share of the 3D labels; full: all 2D and 3D labels
+    alone, after the warm-up (upper bound)."""
     labels: tuple[Annotated[Path, Reads()], ...] = ()
     """Folders of label files, opened by the variants weakly, semi and full only."""
     label_share: Share = 0.05

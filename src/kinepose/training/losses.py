@@ -29,6 +29,7 @@ from kinepose.method.losses import (
     all_parameters,
     encoder_parameters,
     joints2d_loss,
+    joints3d_loss,
     lifter_parameters,
     lifting_loss,
     painting_loss,
@@ -161,6 +162,10 @@ def _joints2d(turn: Turn) -> Terms:
 
 
 def _joints3d(turn: Turn) -> Terms:
+    return joints3d_loss(turn.model, _labelled(turn, "joints3d"))
+
+
+def _labels(turn: Turn) -> Terms:
     return prior_loss(turn.model, _labelled(turn, "joints3d"))
 
 
@@ -233,8 +238,15 @@ JOINTS3D = Loss(
     "joints3d",
     _joints3d,
     trained=pose_parameters,
-    wanted=lambda config, _: not config.overfit and config.variant in ("semi", "full"),
+    wanted=lambda config, _: not config.overfit and config.variant == "semi",
     of_videos=True,
 )
-LOSSES = (PRIOR, LIFTING, PAINTING, PAIRED, UNPAIRED, JOINTS2D, JOINTS3D)
+LABELS = Loss(
+    "labels",
+    _labels,
+    trained=pose_parameters,
+    wanted=lambda config, _: not config.overfit and config.variant == "full",
+    of_videos=True,
+)
+LOSSES = (PRIOR, LIFTING, PAINTING, PAIRED, UNPAIRED, JOINTS2D, JOINTS3D, LABELS)
 """In the order of their turns."""

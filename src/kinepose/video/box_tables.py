@@ -35,8 +35,8 @@ def read_boxes(
 
     With `only`, the boxes of other videos stay unread: a benchmark has a million. With `size`, the
     width and height of that video, the middle of each box lies in its image; a VideoWarning says if
-    most of them reach far over its edge. Rows whose `score`, a column that may be there, is below
-    the least are left out, and counted in a VideoWarning.
+    most of them reach far over its edge, or all lie in its upper left quarter. Rows whose `score`,
+    a column that may be there, is below the least are left out, and counted in a VideoWarning.
 
     Raises:
         BadInputError: with the number of the first line that is wrong, and how to mend it.
@@ -77,7 +77,7 @@ def read_boxes(
     if not videos:
         raise BadInputError(f"{path} holds no boxes")
     if size is not None:
-        _warn_of_edges(path, videos, size)
+        _warn_of_size(path, videos, size)
     if unsure:
         message = f"{path.name}: {unsure} boxes with a score below {least_score:g} are left out"
         warnings.warn(message, VideoWarning, stacklevel=2)
@@ -173,6 +173,11 @@ def _parse_row(row: dict[str, str]) -> tuple[int, int, Float[np.ndarray, " 4"]]:
         raise ValueError(f"a side of the box is farther than {_FARTHEST:g} px away")
     if box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(f"the box is empty: x {box[0]} to {box[2]}, y {box[1]} to {box[3]}")
+    if (box[2:] - box[:2] < 1).all():
+        raise ValueError(
+            "the box is smaller than a pixel: are these shares of the image? Multiply x by "
+            "its width and y by its height"
+        )
     return frame, track, box
 
 
@@ -200,12 +205,18 @@ def _score(row: dict[str, str]) -> float:
     return score
 
 
-def _warn_of_edges(path: Path, videos: dict[str, FileBoxes], size: tuple[int, int]) -> None:
-    """Say if most boxes of one video lie in its image by their middles alone."""
+def _warn_of_size(path: Path, videos: dict[str, FileBoxes], size: tuple[int, int]) -> None:
+    """Say if boxes of one video look like those of another size of it."""
     held = [
         box for tracks in videos.values() for frames in tracks.values() for box in frames.values()
     ]
     boxes = np.stack(held) if held else np.zeros((0, 4))
+    if len(boxes) and (boxes[:, 2:] <= np.array(size) / 2).all():
+        message = (
+            f"{path.name}: all boxes lie in the upper left quarter of the image of {size[0]} x "
+            f"{size[1]} px: is the table of a smaller size of the video?"
+        )
+        warnings.warn(message, VideoWarning, stacklevel=3)
     inside = boxes.clip(0, [*size, *size])
     share = (inside[:, 2:] - inside[:, :2]).prod(-1) / (boxes[:, 2:] - boxes[:, :2]).prod(-1)
     far = int((share < _MOST_INSIDE).sum())

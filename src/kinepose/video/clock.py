@@ -7,12 +7,10 @@ import av
 from av.format import Flags
 
 from kinepose.io.errors import VideoWarning
-from kinepose.video.containers import has_no_times, stated_fps
+from kinepose.video.containers import bare_rate, has_no_times, stated_fps
 
 _BACK, _FORTH = 0.1, 10.0
 """Steps of a clock farther back or forth [s] are leaps: FFmpeg's dts_delta_threshold."""
-_IN_ORDER_OF_DECODING = frozenset({"avi"})
-"""Formats that number their frames as they are decoded, and do not say when they are shown."""
 
 
 def timed(
@@ -29,22 +27,23 @@ def timed(
     """
     fps = stated_fps(container, stream)
     counts, joins = has_no_times(container), bool(container.format.flags & Flags.ts_discont.value)
-    by_decoding = container.format.name in _IN_ORDER_OF_DECODING
-    start, time, lasts, leaps = None, 0.0, 0.0, 0
-    if counts and not stream.codec_context.framerate:
+    start, time, lasts, leaps, count = None, 0.0, 0.0, 0, 0
+    if counts and not bare_rate(stream):
         _warn(f"{name} states no frame rate: {fps:g} frames a second are taken for granted")
     for frame in frames:
-        ticks = None if counts else frame.dts if by_decoding else frame.pts
-        if ticks is None or frame.time_base is None:
+        count += 1
+        if counts or frame.pts is None or frame.time_base is None:
             time += lasts
         else:
-            told = float(ticks * frame.time_base)
+            told = float(frame.pts * frame.time_base)
             start = told if start is None else start
             if joins and not -_BACK <= told - start - time - lasts <= _FORTH:
                 start, leaps = told - time - lasts, leaps + 1
             time = max(time, told - start)
         lasts = max(float((frame.duration or 0) * (frame.time_base or 0)), 1 / fps)
         yield time, lasts, frame
+    if count > 1 and time == 0:
+        _warn(f"{name} gives all its {count} frames one time: when they are shown is not known")
     if leaps:
         _warn(
             f"the clock of {name} leaps ({leaps} x), as if joined: time goes on at its rate there"

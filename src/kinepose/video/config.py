@@ -43,6 +43,10 @@ class PeopleConfig(Settings):
     longest_gap: Annotated[float, Interval(ge=0.0, le=3600.0)] | None = None
     """A person not found for longer is a new one, or known again by appearance; shorter gaps are
     interpolated [s]. Unless told, 2 for 'people' and 1 for the others."""
+    motion_threshold: Annotated[float, Interval(ge=0.0, le=1e6)] = 2.6
+    """Background motion above which the camera moves for the detector 'motion', and clips are
+    unpaired (D_unp): root mean square difference of pixels between frames, outside the two fifths
+    of the image that change most [0 to 255]."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

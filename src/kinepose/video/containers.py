@@ -5,10 +5,13 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
+from av.codec.context import Flags as CodecFlags
 from av.format import Flags
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 
 from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.io.files import LONGEST_NAME, regular_file
@@ -19,6 +22,14 @@ _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were videos of a terminal."""
 _TS_PACKETS = (188, 192, 204)
 """Lengths that the packets of MPEG-TS may have [bytes]."""
+_IN_ORDER_OF_DECODING = frozenset({"avi"})
+"""Formats that number their frames as they are decoded, and do not say when they are shown."""
+_KNOW_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders for transparent videos."""
+_HAS_EDIT_LISTS = "mp4"
+"""In FFmpeg's name for a family of formats."""
+_FASTEST = 1000
+"""Frames a second of a bare stream at most: what states more means the ticks of its clock."""
 _NO_VIDEO = (
     Disposition.attached_pic
     | Disposition.timed_thumbnails
@@ -76,6 +87,7 @@ def open_container(
         if stream.codec_context.name in _TEXT_CODECS:
             raise BadInputError(f"{path} is a text, not a video")
         stream.thread_type = "AUTO"
+        stream.codec_context.flags |= CodecFlags.unaligned  # else no odd columns are cut off
         yield container, stream
 
 
@@ -88,7 +100,8 @@ def decoded(
     container: av.container.InputContainer, stream: av.VideoStream, damage: Damage
 ) -> Generator[av.VideoFrame]:
     """Every frame that decodes, in the order of their times."""
-    packets = container.demux(stream)
+    packets, decoder = container.demux(stream), _decoder(stream)
+    by_decoding = container.format.name in _IN_ORDER_OF_DECODING
     may_begin_anywhere, begins = bool(container.format.flags & Flags.ts_discont.value), True
     while True:
         try:
@@ -97,7 +110,7 @@ def decoded(
             if begins and not (packet.is_keyframe or may_begin_anywhere):
                 damage.reason = "its beginning is missing"
             begins = False
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except StopIteration:
             return
         except av.FFmpegError as error:
@@ -105,7 +118,18 @@ def decoded(
             continue
         for frame in frames:
             damage.corrupt |= frame.is_corrupt
+            if by_decoding:
+                frame.pts = frame.dts
             yield frame
+
+
+def _decoder(stream: av.VideoStream) -> VideoCodecContext:
+    """The stream's own, or one that knows of transparency where FFmpeg's does not."""
+    codec = stream.codec_context
+    other = _KNOW_ALPHA.get(codec.name) if stream.metadata.get("alpha_mode") == "1" else None
+    if other is None or other not in av.codecs_available:
+        return codec
+    return cast(VideoCodecContext, VideoCodecContext.create(other, "r"))
 
 
 def has_no_times(container: av.container.InputContainer) -> bool:
@@ -113,10 +137,16 @@ def has_no_times(container: av.container.InputContainer) -> bool:
     return bool(container.format.flags & Flags.no_timestamps.value)
 
 
+def bare_rate(stream: av.VideoStream) -> float:
+    """Frames a second of the bare stream of a codec, as it says; 0 if it says nothing of use."""
+    rate = float(stream.codec_context.framerate or 0)
+    return rate if rate <= _FASTEST else 0.0
+
+
 def stated_fps(container: av.container.InputContainer, stream: av.VideoStream) -> float:
     """Frames a second on average, as the video says; 25 if it says nothing."""
     if has_no_times(container):
-        return float(stream.codec_context.framerate or 25)
+        return bare_rate(stream) or 25.0
     average, tick = stream.average_rate, stream.time_base
     if average is None or (tick is not None and average * tick >= 1):  # that of the clock, for DV
         average = stream.guessed_rate or average
@@ -158,9 +188,15 @@ def what_lacks(
 
 
 def promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """When the last image should end, on the video's clock [s]; 0 where only sound may go on."""
+    """When the last image should end, on the video's clock [s]; 0 where only sound may go on.
+
+    FFmpeg's duration of a video with an edit list is that of its images or, if these are trimmed,
+    reaches from 0 to their end: of the two the sooner end is meant.
+    """
     if stream.duration is not None and stream.time_base is not None:
-        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+        start = stream.start_time or 0
+        from_zero = _HAS_EDIT_LISTS in container.format.name and 0 < start < stream.duration
+        return float((stream.duration + (0 if from_zero else start)) * stream.time_base)
     with suppress(ValueError):  # Matroska's
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
@@ -184,8 +220,8 @@ def _shown(container: av.container.InputContainer, path: Path) -> av.VideoStream
     best = container.streams.best("video")
     shown = next((stream for stream in videos if stream is best), videos[0])
     if len(videos) > 1:
-        size = f"{shown.codec_context.width} x {shown.codec_context.height}"
-        message = f"{path.name} holds {len(videos)} videos: that of {size} px is taken"
+        size = f"{shown.codec_context.width} x {shown.codec_context.height} px"
+        message = f"{path.name} holds {len(videos)} videos: stream {shown.index}, {size}, is taken"
         warnings.warn(message, VideoWarning, stacklevel=5)
     return shown
 

@@ -1,7 +1,7 @@
 """Every person in every frame of a video, in order: crops, in batches with those of the sources."""
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -31,6 +31,10 @@ class Rows:
     """[px]"""
     frame_size: Float64[np.ndarray, "rows 2"]
     """Width and height of the frame, as shown [px]."""
+
+    def at(self, chosen: Int64[np.ndarray, " chosen"]) -> "Rows":
+        """Some of them."""
+        return Rows(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
 def rows_of(survey: Survey) -> Rows:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from kinepose.geometry.boxes import Boxes
 from kinepose.io.errors import BadInputError
-from kinepose.video.background import STILL_CAMERA, masked_median
+from kinepose.video.background import masked_median
 from kinepose.video.display import ImageArray
 
 _LEAST_DIFFERENCE = 22
@@ -80,15 +80,13 @@ def network_detector(weights: str, threshold: float) -> Callable[[ImageArray], B
     return detect
 
 
-def moving_people(thumbnails: Thumbnails, fps: float, camera_motion: float) -> list[Boxes]:
+def moving_people(thumbnails: Thumbnails, fps: float, camera_moves: bool) -> list[Boxes]:
     """Boxes [px of the thumbnails] of what differs from the median of the frames around it.
-
-    `camera_motion` is their background.background_motion.
 
     Where the camera moves, the frames are first laid over each other by homographies. A person
     who stays where he is shows only the parts that he moves: parts near each other are one.
     """
-    differences = _differences(thumbnails, fps, camera_motion > STILL_CAMERA)
+    differences = _differences(thumbnails, fps, camera_moves)
     noise = float(np.median(differences[:: max(1, len(differences) // 50)]))
     moving = (differences > max(_LEAST_DIFFERENCE, _NOISES * noise)).astype(np.uint8)
     shares = moving.mean((1, 2))

@@ -7,10 +7,11 @@ colour where it is transparent; shrunk in the same step where that is asked for.
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
+from av.filter import Graph
 from av.sidedata.sidedata import Type
 from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Int, UInt8
@@ -186,12 +187,26 @@ def check_shown(name: str, frame: av.VideoFrame, stream: av.VideoStream) -> None
 
 
 def _side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
-    """What a frame brings beside its pixels; nothing if a part is of a kind newer than PyAV."""
     try:
-        held: Any = frame.side_data
-    except ValueError:  # as for the EXIF of images of Motion JPEG
-        return {}
-    return {data.type: bytes(data) for data in held}
+        held = frame.side_data
+    except ValueError:  # PyAV fails at kinds that it does not know: Exif, 3D displays
+        held = _without_unknown(frame).side_data
+    return {data.type: bytes(data) for data in cast(Any, held)}
+
+
+def _without_unknown(frame: av.VideoFrame) -> av.VideoFrame:
+    """A frame without the side data that PyAV does not know."""
+    last = max(int(cast(Any, kind.value)) for kind in Type)
+    graph = Graph()
+    graph.link_nodes(
+        graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+        ),
+        *(graph.add("sidedata", f"mode=delete:type={last + i}") for i in range(1, 17)),
+        graph.add("buffersink"),
+    ).configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def _whole_quarters(display_matrix: bytes) -> bool:

@@ -66,7 +66,7 @@ def make_finder(
                 "the detector 'motion' needs a video; for images: --detector people, rtdetr, "
                 "none, or file with --boxes CSV"
             )
-        return Finder(lambda frame: nobody, _moving)
+        return Finder(lambda frame: nobody, functools.partial(_moving, config.motion_threshold))
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
     size = None if is_images(video) else (info.width, info.height)
@@ -95,8 +95,10 @@ def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finde
     )
 
 
-def _moving(thumbnails: Thumbnails, fps: float, motion: float) -> list[ScoredBoxes | None]:
-    return [_scored(boxes) for boxes in moving_people(thumbnails, fps, motion)]
+def _moving(
+    threshold: float, thumbnails: Thumbnails, fps: float, motion: float
+) -> list[ScoredBoxes | None]:
+    return [_scored(boxes) for boxes in moving_people(thumbnails, fps, motion > threshold)]
 
 
 def _sure(config: PeopleConfig) -> float:

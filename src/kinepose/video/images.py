@@ -24,10 +24,12 @@ from kinepose.video.tone_mapping import Transfer, to_sdr
 
 pillow_heif.register_heif_opener()
 
-SUFFIXES = IMAGE_SUFFIXES | {".apng", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe"}
+SUFFIXES = IMAGE_SUFFIXES | {".apng", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".mpo"}
 """Of what is taken for an image."""
 _ANIMATED = frozenset({".webp", ".png", ".apng", ".avif"})
 """Suffixes of images that may move; .gif is FFmpeg's."""
+_DEEPEST = 2**16 - 1
+"""Of grey, as 16 bits are the most that is usual."""
 _QUICK, _USUAL = 0.011, 0.1
 """Images that are to be shown for no longer are shown so long, by browsers as well [s]."""
 _COMPANION = "._"
@@ -106,7 +108,7 @@ def read_image(path: Path) -> ImageArray:
             return _shown(_read_jpeg(path, image), None)
         count = getattr(image, "n_frames", 1)
         image.load()
-        if image.mode == "F":
+        if image.mode == "F" or (image.mode == "I" and np.asarray(image).max() > _DEEPEST):
             raise BadInputError(f"{path} holds measurements, not colours: save 8 or 16 bits")
         if count > 1 and image.format != "MPO":  # whose further images belong to the first
             message = f"{path.name} holds {count} images: one of them is taken"
@@ -128,6 +130,8 @@ def read_animation(path: Path) -> Generator[Moment]:
             for index in range(getattr(image, "n_frames", 1) - cover):
                 image.seek(index + cover)
                 image.load()
+                if image.format == "AVIF":  # whose durations Pillow rounds to milliseconds
+                    time = image.info["timestamp"] / 1000
                 yield Moment(_shown(image, transfer), time)
                 time += _seconds(image)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
@@ -196,7 +200,9 @@ def _shown(image: Image.Image, transfer: Transfer | None) -> ImageArray:
 def _in_srgb(image: Image.Image) -> Image.Image:
     """By the colour profile that the image brings, if it does."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+    if profile and image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return image
     try:
         held = ImageCms.ImageCmsProfile(BytesIO(profile))

@@ -20,11 +20,12 @@ from kinepose.video.config import PeopleConfig
 from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.images import is_images
-from kinepose.video.linking import Person, link
+from kinepose.video.linking import link
 from kinepose.video.phantoms import believed
 from kinepose.video.reading import Frame, VideoInfo, frame_rate, read_frames, video_info
 from kinepose.video.shots import Sight, Stretch, read_stretches
 from kinepose.video.tracking import Track, fill_and_smooth, smooth, split_at_jumps
+from kinepose.video.tracklets import Person
 
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
@@ -167,7 +168,7 @@ def _people_in_video(
     clock, gap = np.array(times), _longest_gap(config)
     if finder.from_file is None:
         linked = link(sights, times, cuts, gap, finder.sure)
-        people = believed(linked, sights, times, by_score=finder.sure > 0)
+        people = believed(linked, sights, times, info.height, by_score=finder.sure > 0)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
         check_end(finder.from_file, frames, config.boxes, info)

@@ -3,26 +3,39 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Bool
 
-from kinepose.video.linking import Person
 from kinepose.video.shots import Sight
+from kinepose.video.tracklets import Person
 
 _SHORTEST = 0.5
 """What is found for less than this is no person [s], unless for most of a video that is as
 short."""
 _MOST = 0.8
 """Share of the video, from the first find to the last."""
-_LEAST_SCORE, _LEAST_SHARE = 0.36, 0.65
-"""The mean score of a person over all frames that were looked at between his first find and his
-last is at least this, and this share of that of the surest person."""
+_LEAST_SCORE, _LEAST_SHARE = 0.36, 0.6
+"""The mean score of a person over all frames in which he should be found is at least this, and this
+share of that of the surest person."""
+_HALF = 0.6
+"""Who is cut off by the upper border and has less than this share of the longest person's length is
+a pair of legs, of which no pose can be told ..."""
+_ALWAYS = 0.9
+"""... if he is in this share of the frames ..."""
+_BORDER = 0.03
+"""... nearer than this to that border [heights of the frame]."""
 
 
 def believed(
-    people: list[Person], sights: Sequence[Sight | None], times: Sequence[float], by_score: bool
+    people: list[Person],
+    sights: Sequence[Sight | None],
+    times: Sequence[float],
+    height: int,
+    by_score: bool,
 ) -> list[Person]:
-    """Those who are long enough in a video and, if the detector tells, surely enough found.
+    """Those who are long enough in a video and, if the detector tells, surely found and whole.
 
     Phantoms are found with low scores, and in few of the frames in which they should be.
+    `height` is the frame's [px].
     """
     least = min(_SHORTEST, _MOST * (times[-1] - times[0]))
     stay = [p for p in people if times[max(p.boxes)] - times[min(p.boxes)] >= least]
@@ -31,9 +44,27 @@ def believed(
     was_searched = np.array([sight is not None for sight in sights])
     scores = np.array([_mean_score(person, was_searched) for person in stay])
     enough = scores >= max(_LEAST_SCORE, _LEAST_SHARE * scores.max())
-    return [person for person, kept in zip(stay, enough, strict=True) if kept]
+    stay = [person for person, kept in zip(stay, enough, strict=True) if kept]
+    lengths = [_length(person) for person in stay]
+    return [
+        person
+        for person, length in zip(stay, lengths, strict=True)
+        if length >= _HALF * max(lengths) or not _is_headless(person, height)
+    ]
 
 
-def _mean_score(person: Person, was_searched: np.ndarray) -> float:
+def _mean_score(person: Person, was_searched: Bool[np.ndarray, " frames"]) -> float:
+    """Over the frames that were looked at from the first find to the last, unless he is hidden."""
     searches = was_searched[min(person.boxes) : max(person.boxes) + 1].sum()
-    return sum(person.scores.values()) / float(searches)
+    hidden = len(person.boxes) - len(person.scores)
+    return sum(person.scores.values()) / float(searches - hidden)
+
+
+def _length(person: Person) -> float:
+    boxes = np.stack(list(person.boxes.values()))
+    return float(np.median((boxes[:, 2:] - boxes[:, :2]).max(-1)))
+
+
+def _is_headless(person: Person, height: int) -> bool:
+    tops = np.array([box[1] for box in person.boxes.values()])
+    return bool((tops < _BORDER * height).mean() >= _ALWAYS)

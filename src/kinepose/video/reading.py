@@ -141,7 +141,8 @@ def _decode(path: Path) -> Generator[Frame]:
     """Every frame of a video that decodes, shown as the first is."""
     index, start, end, display, same, damage = 0, 0.0, 0.0, None, True, Damage()
     with open_container(path) as (container, stream):
-        contained = stated_colours(stream.codec_context)
+        codec = stream.codec_context
+        contained, aspect = stated_colours(codec), codec.sample_aspect_ratio
         images = deinterlaced(decoded(container, stream, damage))
         for time, lasts, image in timed(images, path.name, container, stream):
             if display is None:
@@ -150,7 +151,10 @@ def _decode(path: Path) -> Generator[Frame]:
                 start = image.time or 0.0
             if same and not display.has_shape(image):
                 same = False
-                _warn_of_shapes(path.name, index)
+                _warn_of_shapes(path.name, index, "follows is fitted into the first's")
+            if same and codec.sample_aspect_ratio != aspect == stream.sample_aspect_ratio:
+                same = False
+                _warn_of_shapes(path.name, index, "follows keeps the pixels of the first")
             end = max(end, (start + time if image.time is None else image.time) + lasts)
             yield Frame(index, time, partial(display.develop, image))
             index += 1
@@ -162,6 +166,6 @@ def _decode(path: Path) -> Generator[Frame]:
         warnings.warn(message, BrokenVideoWarning, stacklevel=2)
 
 
-def _warn_of_shapes(name: str, index: int) -> None:
-    message = f"{name} changes its shape in frame {index}: what follows is fitted into the first's"
+def _warn_of_shapes(name: str, index: int, what: str) -> None:
+    message = f"{name} changes its shape in frame {index}: what {what}"
     warnings.warn(message, VideoWarning, stacklevel=3)

@@ -1,0 +1,25 @@
+import numpy as np
+
+from kinepose.detection.decoding import distinct, without_parts
+
+PERSON, SAME, HALF, OTHER = [0, 0, 10, 30], [0, 1, 10, 29], [1, 0, 9, 14], [8, 0, 18, 30]
+
+
+def found(*boxes: list[float]) -> np.ndarray:
+    """The surer, the earlier."""
+    return np.array([[*box, 0.9 - 0.1 * number] for number, box in enumerate(boxes)])
+
+
+def boxes_of(finds: np.ndarray) -> list[list[float]]:
+    return finds[:, :4].tolist()
+
+
+def test_of_two_finds_of_one_person_the_surer_one_is_kept() -> None:
+    assert boxes_of(distinct(found(PERSON, SAME, HALF, OTHER))) == [PERSON, HALF, OTHER]
+    assert boxes_of(distinct(found(SAME, PERSON)[::-1])) == [SAME]
+
+
+def test_a_part_of_somebody_surer_is_nobody() -> None:
+    assert boxes_of(without_parts(found(PERSON, HALF, OTHER))) == [PERSON, OTHER]
+    assert boxes_of(without_parts(found(HALF, PERSON))) == [HALF, PERSON]
+    assert without_parts(np.zeros((0, 5))).shape == (0, 5)
