@@ -66,7 +66,7 @@ def check_places(config: Any) -> None:
             raise BadInputError(f"{path} is an address: name a file or folder of this machine")
         if kind_of(path) not in ("nothing", "a file", "a folder"):
             raise BadInputError(f"{path} is {kind_of(path)}, not a file")
-    there = [path for path in read if kind_of(path) != "nothing"]
+    there = [path for path in read if "*" in path.name or kind_of(path) != "nothing"]
     taken = [("read", _finder(there))]
     for places in written:
         for path, is_folder in places:
