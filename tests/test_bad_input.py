@@ -473,7 +473,7 @@ OVERLAPS = {
     "labels": ("evaluate", "poses.npz", "labels.npz", "--output", "labels.npz"),
     "by a link": ("evaluate", "poses.npz", "labels.npz", "--output", "link.npz"),
     "by another folder": ("evaluate", "poses.npz", "labels.npz", "--output", "./a/../labels.npz"),
-    "the poses in another format": (
+    "poses as BVH": (
         "report",
         "run",
         "--poses",
