@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from meshoptimizer.simplifier import SIMPLIFY_LOCK_BORDER, simplify
 from safetensors.numpy import save_file
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from tools.makehuman import Binding, ObjMesh, read_mhclo, read_obj
 from tools.makehuman_textures import bleed, brightness, covered, read_image, texture_of
+from tools.mesh_reduction import part_of, reduce_mesh
 
 from kinepose.io.errors import BadInputError
 from kinepose.synthetic.body import Person, load_body, random_person
@@ -124,12 +124,8 @@ def read_base() -> Base:
     on_eye = np.isin(faces, eye).all(1)
     mesh = ObjMesh(adult, texture, faces, face_texture, ())
     bones = data.vertex_bone_indices.numpy(), data.vertex_bone_weights.numpy()
-    body, eyes = (_part(mesh, kept) for kept in (on_skin, on_eye))
+    body, eyes = (part_of(mesh, kept) for kept in (on_skin, on_eye))
     return Base(template, blendshapes, *bones, adult, body, _eyes(eyes))
-
-
-def _part(mesh: ObjMesh, kept: Bool[np.ndarray, " faces"]) -> ObjMesh:
-    return replace(mesh, faces=mesh.faces[kept], face_texture=mesh.face_texture[kept])
 
 
 def _eyes(eyes: ObjMesh) -> ObjMesh:
@@ -143,7 +139,7 @@ def _eyes(eyes: ObjMesh) -> ObjMesh:
     for side, centre in zip(_sides(eyes), middles, strict=True):
         mine = np.isin(eyes.faces, side).all(1)
         front |= mine & (eyes.vertices[eyes.faces][:, :, 1].mean(1) < centre[1])
-    half = _part(eyes, front)
+    half = part_of(eyes, front)
     return replace(half, texture=texture, face_texture=half.faces)
 
 
@@ -193,7 +189,7 @@ def split(
     kinds = _kinds(path, placed)
     garments = {}
     for kind in sorted(set(kinds)):
-        part = _part(placed, kinds == kind)
+        part = part_of(placed, kinds == kind)
         reduced = reduce_mesh(part, _FACES[kind], kind)
         hidden = binding.hidden[_beneath(base.adult[binding.hidden], part, kind)]
         garments[f"{kind}.{path.stem}"] = (replace(binding, hidden=hidden), reduced)
@@ -230,22 +226,6 @@ def _kinds(path: Path, mesh: ObjMesh) -> Int[np.ndarray, " faces"]:
     return np.array([kinds[index] for index in part[mesh.faces[:, 0]]], dtype=object)
 
 
-def reduce_mesh(mesh: ObjMesh, faces: int, name: str, lock: bool = False) -> ObjMesh:
-    """The mesh with about so many faces, on some of its vertices; texture seams are kept."""
-    pairs = np.stack([mesh.faces.ravel(), mesh.face_texture.ravel()], axis=-1)
-    wedges, indices = np.unique(pairs, axis=0, return_inverse=True)
-    indices = np.ascontiguousarray(indices.ravel(), dtype=np.uint32)
-    positions = np.ascontiguousarray(mesh.vertices[wedges[:, 0]], dtype=np.float32)
-    result = np.zeros_like(indices)
-    options = SIMPLIFY_LOCK_BORDER if lock else 0
-    kept = simplify(
-        result, indices, positions, target_index_count=3 * faces, target_error=0.1, options=options
-    )
-    corners = wedges[result[:kept].reshape(-1, 3).astype(np.int64)]
-    print(f"{name}: {len(mesh.faces)} faces, reduced to {len(corners)}")
-    return replace(mesh, faces=corners[..., 0], face_texture=corners[..., 1])
-
-
 def reduce_body(base: Base) -> ObjMesh:
     """The skin, finer at the head and the hands."""
     bones = load_body().bones
@@ -257,7 +237,7 @@ def reduce_body(base: Base) -> ObjMesh:
         region[np.isin(dominant, of_part)] = part
     of_face = region[base.body.faces[:, 0]]
     reduced = [
-        reduce_mesh(_part(base.body, of_face == part), count, part, lock=True)
+        reduce_mesh(part_of(base.body, of_face == part), count, part, lock=True)
         for part, count in _BODY_FACES.items()
     ]
     joined = (

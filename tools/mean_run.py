@@ -1,24 +1,23 @@
 """A run whose weights are the mean of another's and of those it started from.
 
-    python tools/mean_run.py RUN OUTPUT
+    python -m tools.mean_run RUN OUTPUT
 
 Such means are often better than both (Wortsman et al. 2022, arXiv:2109.01903).
 """
 
 import shutil
-import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-import tyro
+from tools.one_line import call
 from torch import Tensor
 
 from kinepose.artifacts.model_files import load_model, save_model
 from kinepose.artifacts.run_folder import read_run_config
-from kinepose.io.errors import BadInputError, KineposeError
+from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder
-from kinepose.io.places import RUN, Writes, check_places
+from kinepose.io.places import RUN, Writes
 from kinepose.io.schema import Settings
 from kinepose.io.settings import Positional
 from kinepose.training.checkpoint import trained_with
@@ -67,15 +66,5 @@ def mean(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def main() -> None:
-    """What is wrong is one line."""
-    config = tyro.cli(MeanRunConfig)
-    try:
-        check_places(config)
-        mean_run(config)
-    except KineposeError as error:
-        sys.exit(f"mean_run: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    call(mean_run, MeanRunConfig)

@@ -1,13 +1,12 @@
 """Put a run's model into the package: weights in half the bytes, settings, figures and a card.
 
-    python tools/release.py RUN --scores scores.json tiny.json --machine "one NVIDIA H100"
+    python -m tools.release RUN --scores scores.json tiny.json --machine "one NVIDIA H100"
 
 The folder is laid out as a run is, so that all that reads runs reads it. Every number of the card
 comes from files: the logs and settings of the run and of those it started from, and what `score`
 wrote. figures.json keeps them beside the card.
 """
 
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 import jinja2
 import torch
-import tyro
+from tools.one_line import call
 from torch import Tensor
 
 from kinepose.artifacts.model_files import load_model
@@ -31,9 +30,9 @@ from kinepose.artifacts.run_folder import (
 from kinepose.benchmarks.synthworld import Description, describe
 from kinepose.benchmarks.synthworld_recipes import WORLDS
 from kinepose.evaluation.score import read_scores, scores_table
-from kinepose.io.errors import BadInputError, KineposeError
+from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder, replacing
-from kinepose.io.places import RUN, Reads, Writes, check_places
+from kinepose.io.places import RUN, Reads, Writes
 from kinepose.io.schema import Settings, as_json, write_json
 from kinepose.io.settings import Positional
 from kinepose.io.tensor_files import read_tensors, save_tensors
@@ -194,15 +193,5 @@ def _no_better_than_a_constant(scores: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def main() -> None:
-    """What is wrong is one line."""
-    config = tyro.cli(ReleaseConfig)
-    try:
-        check_places(config)
-        release(config)
-    except KineposeError as error:
-        sys.exit(f"release: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    call(release, ReleaseConfig)

@@ -20,11 +20,11 @@ from kinepose.adaptation.adapt import _settings, _watcher, adapt
 from kinepose.adaptation.checks import Check, best_check, overall_change, read_checks, write_checks
 from kinepose.adaptation.config import AdaptConfig
 from kinepose.adaptation.held_back import is_held_back, running_time, split_clips
-from kinepose.adaptation.label_free import steadiness
+from kinepose.adaptation.label_free import hits, silhouettes, steadiness
 from kinepose.artifacts.model_files import load_model, save_model
 from kinepose.artifacts.run_folder import read_log, read_run_config
 from kinepose.dataset.clip_set import read_clips
-from kinepose.dataset.pairs import load_images
+from kinepose.dataset.pairs import load_images, load_masks
 from kinepose.inference.placement import joints_in_camera
 from kinepose.io.errors import BadInputError
 from kinepose.training.checkpoint import Run, trained_with
@@ -215,17 +215,26 @@ def test_criteria_are_those_of_a_slow_loop(clips, lively):
     assert len(changed) == 2
     for video, criteria in changed.items():
         rows = [i for i, row in enumerate(table) if row["video"] == video]
-        seen = []
+        seen, flat = [], []
         for row in rows:
             image = load_images(held, np.array([row]), 32)
             with torch.no_grad():
                 poses = lively.predict(image)
             seen.append(joints_in_camera(poses, 1700.0)[0].numpy())
+            flat.append(poses.joints2d[0].numpy())
         person = np.zeros(len(rows), int)
         time = np.array([table[row]["time"] for row in rows])
         jitter = steadiness(np.stack(seen), person, time).ratio
         assert criteria.jitter == pytest.approx(jitter, rel=1e-3)
-        assert math.isnan(criteria.fit) == (not table[rows[0]]["paired"])
+        if table[rows[0]]["paired"]:
+            shown = [load_images(held, np.array([r]), 32) for r in rows]
+            behind = [load_images(held, np.array([r]), 32, "background") for r in rows]
+            on_person = [silhouettes(*each)[0] for each in zip(shown, behind, strict=True)]
+            known = [load_masks(held, np.array([r]), 32)[0, 0].numpy() >= 0.99 for r in rows]
+            fit = hits(np.stack(flat), np.stack(on_person), np.stack(known), person, time).fit
+            assert criteria.fit == pytest.approx(fit, abs=1e-3)
+        else:
+            assert math.isnan(criteria.fit)
 
 
 def test_a_constant_model_is_as_bad_as_can_be(clips, lively):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.tiny_videos import FPS, save_video, texture, walker_frames, write_boxes
 
+from kinepose.dataset.clip_set import read_clips
 from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.prepare import prepare, read_reports
@@ -247,3 +249,20 @@ def test_a_list_of_another_version_is_refused(videos: Path, tmp_path: Path) -> N
     (tmp_path / "_videos.json").write_text(json.dumps({"format_version": 99, "videos": {}}))
     with pytest.raises(BadInputError, match="format_version 99"):
         prepare(config(videos, tmp_path, "walker"))
+
+
+def test_clips_that_call_the_video_as_before_are_read(clips: Path, tmp_path: Path) -> None:
+    """The column and the list; the list is replaced by the next call."""
+    shutil.copytree(clips, tmp_path / "older")
+    for path in (tmp_path / "older").glob("*.parquet"):
+        table = pq.read_table(path)
+        names = ["film" if name == "video" else name for name in table.column_names]
+        pq.write_table(table.rename_columns(names), path)
+    listed = tmp_path / "older" / "_videos.json"
+    text = listed.read_text().replace('"videos"', '"films"').replace('"video"', '"film"')
+    listed.unlink()
+    (tmp_path / "older" / "_films.json").write_text(text)
+    now, before = (read_clips([folder], margin=1.1) for folder in (clips, tmp_path / "older"))
+    assert before.table.equals(now.table, check_metadata=True)
+    assert (before.part == now.part).all() and now.table.schema.metadata
+    assert read_reports(tmp_path / "older") == read_reports(clips) != {}

@@ -57,10 +57,13 @@ def test_the_truth_is_green_behind_what_is_predicted():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
 def test_wild_joints_do_no_harm(value):
+    """A joint that is no number leaves the image as it is; one far off is a line to the border."""
     overlay = np.zeros((50, 50, 3), np.uint8)
-    joints2d = np.full((17, 2), 25.0)
+    joints2d = standing()[:, :2] / 50 + 25
     joints2d[LEFT_WRIST] = value
     draw_skeleton(overlay, joints2d)
+    assert overlay.any() == np.isfinite(value)
+    assert not np.isfinite(value) or overlay[-1].any()
 
 
 def test_views_turn_about_the_vertical():

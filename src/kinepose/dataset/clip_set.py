@@ -133,7 +133,10 @@ def _read_video(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
             raise BadInputError(f"{name} does not hold clips of this version: other columns")
         groups = range(held.metadata.num_row_groups)
         check_memory(name, sum(held.metadata.row_group(i).total_byte_size for i in groups))
-        table = held.read().rename_columns(SCHEMA.names)
+        table = held.read()
+        if held.schema_arrow != SCHEMA:
+            metadata = table.schema.metadata
+            table = table.rename_columns(SCHEMA.names).replace_schema_metadata(metadata)
         for texts in ("video", "reason"):
             table[texts].validate(full=True)  # that they are UTF-8
     _check_clips(table, name)

@@ -64,6 +64,18 @@ class _Person:
     crops: Float[np.ndarray, "rows 3"]
 
 
+@dataclass(frozen=True)
+class _Clip:
+    """A shot with people in it, to be cut."""
+
+    number: int
+    shot: Shot
+    survey: Survey
+    people: list[_Person]
+    small: Shrinking
+    """How small its frames are while it is cut."""
+
+
 def cut_video(video: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     """One table of SCHEMA for each person in each clip, in the order of clips and tracks.
 
@@ -86,11 +98,15 @@ def cut_video(video: Path, config: PrepareConfig) -> Iterator[pa.Table]:
             inside = _people_in(shot, survey, config)
             if inside and _duration(shot, survey) >= config.shortest_clip:
                 small, images = kept.of_shot(shot, (person.crops for person in inside), frames)
-                for table in _cut_clip(
-                    clips, shot, survey, inside, images, small, info, scene, config
-                ):
-                    yield table
-                    tables += 1
+                clip = _Clip(clips, shot, survey, inside, small)
+                jpegs, backgrounds = _crops_of(clip, images, scene, config)
+                for person, crops in zip(inside, jpegs, strict=True):
+                    columns = _background_columns(clip, person, backgrounds, config)
+                    table = _table(clip, person, crops, info.name, columns)
+                    whole = _kept(person, info, config)
+                    if whole.any():
+                        yield table.filter(pa.array(whole))
+                        tables += 1
                 clips += 1
     if not clips:
         longest = max(_duration(shot, survey) for shot in survey.shots)
@@ -111,23 +127,19 @@ def empty_scene_path(video: Path, folder: Path) -> Path | None:
     return next((path for path in named if path.is_file()), None)
 
 
-def _cut_clip(
-    number: int,
-    shot: Shot,
-    survey: Survey,
-    people: list[_Person],
+def _crops_of(
+    clip: _Clip,
     images: Iterator[tuple[int, ImageArray]],
-    small: Shrinking,
-    info: VideoInfo,
     scene: Frame | None,
     config: PrepareConfig,
-) -> Iterator[pa.Table]:
-    still = shot.background_motion <= config.people.motion_threshold
+) -> tuple[list[list[bytes]], list[Background]]:
+    """Each person's crops, as JPEG, and the background of each frame if the camera stands still."""
+    people, small = clip.people, clip.small
+    still = clip.shot.background_motion <= config.people.motion_threshold
     windows: tuple[Window, ...] = ()
     if still and scene is None:
-        times = survey.times[shot.first : shot.end].tolist()
+        times = clip.survey.times[clip.shot.first : clip.shot.end].tolist()
         windows = plan_windows(times, config.background_window, 3 * math.prod(small.size))
-    jpegs: list[list[bytes]] = [[] for _ in people]
     rows = [{place: row for row, place in enumerate(p.places.tolist())} for p in people]
 
     def cut(
@@ -135,68 +147,69 @@ def _cut_clip(
     ) -> tuple[list[tuple[int, bytes]], list[Background]]:
         place, image, found = gathered
         encoded = [
-            (i, _jpeg(crop_image(image, person.crops[row], config.crop_size, small.scale)))
-            for i, (person, row_at) in enumerate(zip(people, rows, strict=True))
-            if (row := row_at.get(place)) is not None
+            (
+                i,
+                _jpeg(
+                    crop_image(image, person.crops[row_of[place]], config.crop_size, small.scale)
+                ),
+            )
+            for i, (person, row_of) in enumerate(zip(people, rows, strict=True))
+            if place in row_of
         ]
         return encoded, found
 
     gathered = gather_backgrounds(
         images, windows, lambda place: small.boxes(_boxes_at(place, people))
     )
+    jpegs: list[list[bytes]] = [[] for _ in people]
     estimates: list[Background] = []
     for encoded, found in in_order(cut, gathered, _WORKERS):
         estimates += found
         for i, jpeg in encoded:
             jpegs[i].append(jpeg)
-    backgrounds = []
     if still and scene is not None:
         image = small.image(scene)
         empty = Background(image, np.ones(image.shape[:2], bool))
-        backgrounds = [empty] * (shot.end - shot.first)
-    for window, estimate in zip(windows, estimates, strict=True):
-        backgrounds += [estimate] * (window.end - window.first)
-    for person, crops in zip(people, jpegs, strict=True):
-        columns = _background_columns(shot, person, backgrounds, small, config)
-        in_video = shot.first + person.places
-        count = len(crops)
-        table = (
-            pa.table(
-                {
-                    "video": [info.name] * count,
-                    "clip": [number] * count,
-                    "track": [person.track] * count,
-                    "frame": survey.frames[in_video],
-                    "time": survey.times[in_video],
-                    "image": crops,
-                    "box": list(person.boxes.astype(np.float32)),
-                    "crop": list(person.crops.astype(np.float32)),
-                    "fps": [survey.fps] * count,
-                    "background_motion": [shot.background_motion] * count,
-                    **columns,
-                }
-            )
-            .select(SCHEMA.names)
-            .cast(SCHEMA)
-        )
-        kept = np.ones(count, dtype=bool)
-        if config.whole and config.people.detector != "none":
-            kept = _whole(person.boxes, info)
-        if kept.any():
-            yield table.filter(pa.array(kept))
+        return jpegs, [empty] * (clip.shot.end - clip.shot.first)
+    served = zip(windows, estimates, strict=True)
+    return jpegs, [found for window, found in served for _ in range(window.first, window.end)]
+
+
+def _table(
+    clip: _Clip, person: _Person, crops: list[bytes], video: str, columns: dict[str, list]
+) -> pa.Table:
+    """A person's frames as rows of SCHEMA, beside the columns of the background."""
+    count, in_video = len(crops), clip.shot.first + person.places
+    rows = {
+        "video": [video] * count,
+        "clip": [clip.number] * count,
+        "track": [person.track] * count,
+        "frame": clip.survey.frames[in_video],
+        "time": clip.survey.times[in_video],
+        "image": crops,
+        "box": list(person.boxes.astype(np.float32)),
+        "crop": list(person.crops.astype(np.float32)),
+        "fps": [clip.survey.fps] * count,
+        "background_motion": [clip.shot.background_motion] * count,
+        **columns,
+    }
+    return pa.table(rows).select(SCHEMA.names).cast(SCHEMA)
+
+
+def _kept(person: _Person, info: VideoInfo, config: PrepareConfig) -> Bool[np.ndarray, " frames"]:
+    """Which of a person's frames are written."""
+    if config.whole and config.people.detector != "none":
+        return _whole(person.boxes, info)
+    return np.ones(len(person.boxes), dtype=bool)
 
 
 def _background_columns(
-    shot: Shot,
-    person: _Person,
-    backgrounds: list[Background],
-    small: Shrinking,
-    config: PrepareConfig,
+    clip: _Clip, person: _Person, backgrounds: list[Background], config: PrepareConfig
 ) -> dict[str, list]:
     """Whether a person's clip is in D_p, why, and if so its B_t and where it is valid."""
-    count = len(person.places)
+    count, small = len(person.places), clip.small
     unpaired = {"paired": [False] * count, "background": [None] * count, "valid": [None] * count}
-    motion = f"background motion {shot.background_motion:.1f}"
+    motion = f"background motion {clip.shot.background_motion:.1f}"
     if not backgrounds:
         reason = f"the camera moves: {motion} is above {config.people.motion_threshold:g}"
         return {**unpaired, "reason": [reason] * count}
@@ -212,8 +225,8 @@ def _background_columns(
         return {**unpaired, "reason": [reason] * count}
     around = zip(own, person.crops, strict=True)
 
-    def cut(at: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
-        background, crop = at
+    def cut(shown: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
+        background, crop = shown
         image, known = (
             crop_image(pixels, crop, config.crop_size, small.scale)
             for pixels in (background.image, 255 * background.known.view(np.uint8))

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from kinepose.synthetic.body import BodyModel
 from kinepose.synthetic.clothing import Covering
-from kinepose.synthetic.kernels import SKIRT
 from kinepose.synthetic.skirt import skirt_faces, skirt_places
+from kinepose.synthetic.surface_kernels import SKIRT
 
 TRUNK = -1.0
 """What a vertex is part of that is neither on an arm nor on a skirt."""

@@ -20,12 +20,12 @@ from kinepose.synthetic.kernels import (
     NEAREST,
     SAMPLES,
     SHADOW_MAP,
-    array_of,
     dress,
     rasterise,
     shade,
 )
 from kinepose.synthetic.lighting import Light
+from kinepose.synthetic.surface_kernels import array_of
 
 
 @dataclass(frozen=True)

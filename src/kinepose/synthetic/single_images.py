@@ -27,7 +27,7 @@ from kinepose.synthetic.video_frames import dressed, dressed_painter
 
 SEQUENCE = 32
 """Images of one person in one set of clothes that the stream renders at once."""
-_MARGIN = 1.1
+MARGIN = 1.1
 """Side of a stream's image, in lengths of the bare body in it: clothes and hair stand out."""
 _SEQUENCE_FPS = 2.5
 """Moments that far apart are different poses."""
@@ -149,7 +149,7 @@ def _cameras_around(generator: np.random.Generator, actor: Actor, size: int) -> 
     rotation = look_at(position, target, torch.zeros(count))
     seen = (actor.vertices - position[:, None]) @ rotation.transpose(-1, -2)
     sight = seen[..., :2] / seen[..., 2:].clamp(min=0.3)
-    side = _MARGIN * (2 * sight.abs()).amax((1, 2))
+    side = MARGIN * (2 * sight.abs()).amax((1, 2))
     return Camera(rotation, position, size / side, size, size)
 
 

@@ -8,21 +8,15 @@ from typing import no_type_check
 import warp as wp
 
 from kinepose.synthetic.clothing import Covering
-from kinepose.synthetic.kernels import (
-    EMPTY,
-    FACE_BITS,
-    FACE_MASK,
-    NEAREST,
-    SAMPLES,
+from kinepose.synthetic.kernels import EMPTY, FACE_BITS, FACE_MASK, NEAREST, SAMPLES, edge, sunlight
+from kinepose.synthetic.surface_kernels import (
     CutStruct,
     DyeStruct,
     LightStruct,
     MaterialStruct,
     colour_at,
     covering_at,
-    edge,
     reflected,
-    sunlight,
     thickness_at,
 )
 from kinepose.synthetic.textures import LEVELS, TEXTURE

@@ -11,7 +11,7 @@ from torch import Tensor
 from kinepose.synthetic.clothing import Covering
 from kinepose.synthetic.clothing_mesh import ClothedMesh, clothed_mesh_of
 from kinepose.synthetic.garments import load_wardrobe, wear
-from kinepose.synthetic.kernels import EMPTY, SAMPLES, SHADOW_MAP, array_of
+from kinepose.synthetic.kernels import EMPTY, SAMPLES, SHADOW_MAP
 from kinepose.synthetic.lighting import Light
 from kinepose.synthetic.renderer import (
     Camera,
@@ -24,6 +24,7 @@ from kinepose.synthetic.renderer import (
     window_of,
 )
 from kinepose.synthetic.styles import Style
+from kinepose.synthetic.surface_kernels import array_of
 from kinepose.synthetic.textured_kernels import lift, rasterise_textured, shade_textured
 from kinepose.synthetic.textures import eye_texture, load_texture
 
