@@ -536,7 +536,7 @@ def test_no_place_of_any_command_falls_on_what_it_reads(command, place):
         _touch(path if path.suffix else path / "some/file")
     Path("out").exists() and shutil.rmtree("out")
     sources = {p for path, mark in marked for p, _ in _places(path, mark, config)
-               if isinstance(mark, Reads)}  # fmt: skip
+               if isinstance(mark, Reads) and "*" not in p.name}  # fmt: skip
     (written,) = (mark for path, mark in marked if isinstance(mark, Writes))
     names = [name.replace("{format}", "trc") for name in written.names if "*" not in name]
     several, names = sorted(sources), names or [""]

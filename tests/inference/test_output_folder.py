@@ -141,7 +141,7 @@ def test_no_result_replaces_the_video(config, folder, name):
     output = config.output.with_name(folder)
     output.mkdir()
     (output / name).write_bytes(b"a video")
-    with pytest.raises(BadInputError, match="it is read"):
+    with pytest.raises(BadInputError, match="is read"):
         check_places(replace(config, video=output / name, output=output, overwrite=True))
 
 
