@@ -1,11 +1,15 @@
 """A file that lies gets one line, and an output never falls on an input: a case of every kind."""
 
+import itertools
 import json
 import math
 import os
 import shutil
+import signal
 import socket
 import struct
+import time
+import warnings
 import zipfile
 from dataclasses import fields, replace
 from pathlib import Path
@@ -40,15 +44,17 @@ from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.pairs import load_images
 from kinepose.dataset.renders import load_prior
 from kinepose.evaluation.score import read_scores
-from kinepose.io.array_files import read_npz
-from kinepose.io.errors import BadInputError, SettingError, TrainingError
-from kinepose.io.places import Reads, Writes, _marks
+from kinepose.io.array_files import map_npy, read_npz
+from kinepose.io.errors import BadInputError, SettingError, TrainingError, VideoWarning
+from kinepose.io.files import replacing
+from kinepose.io.places import Reads, Writes, _marked, _marks, _places, check_places
 from kinepose.io.schema import differences, read_json
 from kinepose.paper.reproduce import Record
 from kinepose.synthetic.config import SceneConfig
 from kinepose.synthetic.mocap_files import clips_in
 from kinepose.training.checkpoint import Run, save
 from kinepose.training.config import PRESETS, TrainConfig
+from kinepose.training.losses import LOSSES
 from kinepose.video.box_tables import read_boxes
 
 ROWS = 5
@@ -211,6 +217,14 @@ def test_labels_renders_and_images_are_read_by_schemas_too(place):
     npz_with(place / "labels.npz", track=np.int64(3))
     with pytest.raises(BadInputError, match=r"labels\.npz: track is int64 \(\), not int64 \(5\)"):
         read_labels(place / "labels.npz")
+    for lie, says in (
+        (np.zeros((ROWS, 17, 3)), "a body without size"),
+        (np.full((ROWS, 17, 3), 1e30), "too high"),
+    ):
+        write_labels(place / "labels.npz", labels())
+        npz_with(place / "labels.npz", joints3d=lie)
+        with pytest.raises(BadInputError, match=rf"labels\.npz: joints3d holds .*{says}"):
+            read_labels(place / "labels.npz")
     (place / "run/images").mkdir()
     np.savez(place / "run/images/step_00000001.npz", source=np.zeros(3))
     with pytest.raises(BadInputError, match="holds no images of a run: it lacks appearance_im"):
@@ -277,9 +291,19 @@ def put(path, **changes):
     path.write_text(json.dumps(held))
 
 
+def put_train(path, **changes):
+    held = json.loads(path.read_text())
+    held["train"] |= changes
+    path.write_text(json.dumps(held))
+
+
 LYING_RUNS = {
     "nested deep": (lambda run: (run / "config.json").write_text("[" * 100_000), "not JSON"),
     "UTF-16": (lambda run: (run / "config.json").write_bytes("{}".encode("utf-16")), "not JSON"),
+    "NaN in what is kept": (
+        lambda run: put_train(run / "config.json", learning_rate=math.nan),
+        "a number in it is not finite",
+    ),
     "an unknown setting": (lambda run: put(run / "config.json", more=1), "model.more"),
     "null": (
         lambda run: put(run / "config.json", decoder_widths=None),
@@ -412,6 +436,15 @@ def test_clips_that_lie_are_one_line(place, column, value, says):
         read_clips([place / "clips"])
 
 
+def test_a_text_in_clips_that_is_none_is_one_line(place):
+    path = place / "clips/video.parquet"
+    table = pq.read_table(path)
+    latin = pa.array([b"B\xfccher"] * ROWS, pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(0, "video", latin), path)
+    with pytest.raises(BadInputError, match=r"video\.parquet is no file of clips, or is broken"):
+        read_clips([place / "clips"])
+
+
 def test_an_image_in_clips_that_claims_to_be_vast_is_named(place):
     vast = bytearray(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes())
     vast[16:24] = struct.pack(">II", 60000, 60000)
@@ -440,6 +473,14 @@ OVERLAPS = {
     "labels": ("evaluate", "poses.npz", "labels.npz", "--output", "labels.npz"),
     "by a link": ("evaluate", "poses.npz", "labels.npz", "--output", "link.npz"),
     "by another folder": ("evaluate", "poses.npz", "labels.npz", "--output", "./a/../labels.npz"),
+    "poses as BVH": (
+        "report",
+        "run",
+        "--poses",
+        "out",
+        "--output",
+        "out/track_3.bvh",
+    ),
     "the run as ONNX": ("export-onnx", "--run", "run", "--output", "run/model.safetensors"),
     "the video that was predicted": ("predict", "out/overlay.mp4", "--output", "out"),
     "the images that were predicted": ("predict", "out/overlay", "--output", "out"),
@@ -462,18 +503,97 @@ def test_an_output_never_falls_on_an_input(words, refused, place):
     refused(*OVERLAPS[words])
 
 
+LINES = {
+    "synthesize": "--motion.clips motions --backgrounds scenes",
+    "synthworld": "",
+    "convert": "data --benchmark lsp",
+    "prepare": "video.mp4 videos --detector file --boxes boxes.csv --backgrounds scenes",
+    "train": "--clips clips more --labels labels --backgrounds scenes --start run",
+    "train-detector": "--places scenes --start detector.safetensors",
+    "adapt": "video.mp4 --start run --backgrounds scenes --detector file --boxes boxes.csv",
+    "predict": "video.mp4 --run run --onnx a.onnx --detector file --boxes boxes.csv --formats csv",
+    "export": "poses.npz --formats json trc",
+    "export-onnx": "--run run",
+    "evaluate": "poses labels.npz",
+    "criteria": "poses other.npz --clips clips",
+    "score": "run --benchmark data",
+    "reproduce": "--folder data --more clips",
+    "figures": "scores.json",
+    "report": "run --poses poses",
+}
+"""Of every command that writes: all that it can read."""
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_no_place_of_any_command_falls_on_what_it_reads(command, place):
+    words = [command, *LINES[command].split(), "--output", "out"]
+    config = cli._parse(command, cli.COMMANDS[command][1], words[1:])
+    marked = list(_marked(config))
+    for path, mark in marked:
+        for name in mark.names if isinstance(mark, Reads) and not path.suffix else ():
+            inside = path / name.replace("*", "0")
+            inside.mkdir(parents=True, exist_ok=True) if name.endswith("/") else _touch(inside)
+        _touch(path if path.suffix else path / "some/file")
+    Path("out").exists() and shutil.rmtree("out")
+    sources = {p for path, mark in marked for p, _ in _places(path, mark, config)
+               if isinstance(mark, Reads) and "*" not in p.name}  # fmt: skip
+    (written,) = (mark for path, mark in marked if isinstance(mark, Writes))
+    names = [name.replace("{format}", "trc") for name in written.names if "*" not in name]
+    several, names = sorted(sources), names or [""]
+    pairs = zip(itertools.cycle(several), itertools.cycle(names), strict=False)
+    for source, name in itertools.islice(pairs, max(len(several), len(names))):
+        assert source.exists()
+        for make in (Path.symlink_to, Path.hardlink_to):
+            output = Path("out", name)
+            output.parent.mkdir(parents=True, exist_ok=True)
+            if make is Path.symlink_to or source.is_file():
+                make(output, source.absolute())
+                with pytest.raises(BadInputError, match=r"cannot write|name another"):
+                    check_places(config)
+            output.unlink(missing_ok=True)
+            shutil.rmtree("out", ignore_errors=True)
+    folders = [source for source in sources if source.is_dir()]
+    for folder in folders:
+        with pytest.raises(BadInputError, match="is read"):
+            check_places(replace(config, output=Path("nowhere/..") / folder / "within"))
+    check_places(config)
+
+
+def test_a_video_among_clips_is_not_replaced_by_its_clips(refused):
+    shutil.copy("poses.npz", "clips/mine.parquet")
+    said = refused("prepare", "clips/mine.parquet", "--output", "clips")
+    assert "clips/mine.parquet is read" in said
+
+
+def test_exports_lie_beside_the_poses_that_they_are_of(place, monkeypatch, capsys):
+    for name in ("results.json", "track_0.bvh"):
+        (place / name).write_text("{}")
+    words = ("export", ".", "--formats", "bvh", "--output", ".")
+    assert run_here(monkeypatch, capsys, *words) == (0, [])
+    assert (place / "track_0.bvh").stat().st_size > 1000
+
+
+def _touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
 def test_every_path_of_every_command_is_marked_as_read_or_written():
+    assert set(LINES) == set(cli.COMMANDS) - {"info", "app"}
+    kept = {"cutouts"}  # a cache of its own files, which it adds and never replaces
     for name, (_, kind) in cli.COMMANDS.items():
-        hints = {
-            n: h
-            for n, h in kind.__annotations__.items()
-            if "Path" in repr(h) or "Address" in repr(h)
-        }
-        kept = {"cutouts"}  # read and written, a cache of its own files
-        for setting, hint in hints.items():
-            if setting in kept:
-                continue
-            assert any(isinstance(m, Reads | Writes) for m in _marks(hint)), (name, setting)
+        for setting, hint in kind.__annotations__.items():
+            if ("Path" in repr(hint) or "Address" in repr(hint)) and setting not in kept:
+                assert any(isinstance(m, Reads | Writes) for m in _marks(hint)), (name, setting)
+
+
+@pytest.mark.parametrize("onto", ["out/poses.npz", "out/overlay", "out", "video.mp4", "boxes.csv"])
+def test_boxes_that_predict_writes_fall_on_nothing_else(onto, refused):
+    for name in ("video.mp4", "boxes.csv"):
+        Path(name).write_bytes(b"mine")
+    people = ("--detector", "file", "--boxes", "boxes.csv", "--detections", onto)
+    said = refused("predict", "video.mp4", "--run", "run", "--output", "out", *people)
+    assert "it is read" in said or "written too" in said or "is a folder" in said
 
 
 def test_scores_do_not_replace_arrays_of_something_else(place, tiny_model):
@@ -571,6 +691,52 @@ def test_ctrl_c_and_a_full_memory_are_no_bugs(place, monkeypatch, capsys):
     assert not (place / ".state").exists()
 
 
+def test_who_is_told_to_end_clears_up(place, monkeypatch, capsys):
+    def killed(_):
+        with replacing(place / "out.json") as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    before = contents(place)
+    monkeypatch.setitem(cli.COMMANDS, "info", (killed, cli.COMMANDS["info"][1]))
+    status, (line,) = run_here(monkeypatch, capsys, "info", "run")
+    assert status == 2 and "interrupted" in line
+    assert contents(place) == before and not (place / ".state").exists()
+
+
+def test_what_libraries_warn_of_is_not_said(place, monkeypatch, capsys):
+    def warned(_):
+        warnings.warn("of interest to developers", RuntimeWarning, stacklevel=1)
+        warnings.warn("video.mp4 is broken", VideoWarning, stacklevel=1)
+
+    monkeypatch.setitem(cli.COMMANDS, "info", (warned, cli.COMMANDS["info"][1]))
+    assert run_here(monkeypatch, capsys, "info", "run") == (0, ["kinepose: video.mp4 is broken"])
+
+
+def test_files_that_are_mapped_into_memory_are_checked_too(place):
+    hint = VideoPoses.__annotations__["joints3d"]
+    path = place / "kept.npy"
+    for lie in (
+        lambda: np.save(path, np.zeros((2, 17, 4), np.float32)),
+        lambda: np.save(path, np.array([{}], object)),
+        lambda: np.savez(path.open("wb"), a=np.zeros(3)),
+        lambda: (np.save(path, np.zeros((9, 17, 3), np.float32)), os.truncate(path, 500)),
+        lambda: path.write_bytes(b""),
+    ):
+        lie()
+        with pytest.raises(BadInputError, match=r"kept\.npy"):
+            map_npy(path, hint, "kept")
+    np.save(path, np.ones((2, 17, 3), np.float32))
+    assert map_npy(path, hint, "kept").sum() == 102
+
+
+@pytest.mark.parametrize("name", ["model", "average", "two.parts", ""])
+def test_a_loss_has_a_name_that_its_state_can_be_kept_under(name):
+    with pytest.raises(ValueError, match="cannot be called"):
+        replace(LOSSES[0], name=name)
+
+
 def test_weights_that_are_not_finite_are_never_saved(place, tiny_model):
     config = replace(PRESETS["cpu"], output=place / "kept")
     state = Run(config, tiny_model, {})
@@ -622,6 +788,17 @@ def test_weights_that_are_cut_off_are_not_described(refused, place):
     path = place / "run/model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     assert "model.safetensors" in refused("info", "run")
+
+
+def test_tensors_that_share_a_place_are_not_described(refused, place):
+    path = place / "run/model.safetensors"
+    data = path.read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8 : 8 + length])
+    head["more"] = next(tensor for name, tensor in head.items() if name != "__metadata__")
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+    assert "model.safetensors: one tensor does not begin" in refused("info", "run")
 
 
 def test_renders_of_other_numbers_become_those_of_the_model(prior, tmp_path):

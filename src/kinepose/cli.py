@@ -5,12 +5,14 @@ import io
 import itertools
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Generator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import tyro
@@ -40,34 +42,58 @@ def main() -> None:
         _fail(f"no command {words[0]!r}: {', '.join(COMMANDS)}")
     function, settings = COMMANDS[words[0]]
     try:
-        with _warnings_in_one_line():
+        with _warnings_in_one_line(), _ending_tidily() as told_to_end:
             config = _parse(words[0], settings, words[1:])
             check_places(config)
             function(config)
     except KineposeError as error:
         _fail(str(error))
     except OSError as error:
-        where = error.filename2 or error.filename  # of two, the one that was wanted
-        _fail(f"{error.strerror or error}{f': {os.fsdecode(where)}' if where else ''}")
+        where = error.filename2 or error.filename or words[0]  # of two, the one that was wanted
+        _fail(f"{error.strerror or error}: {os.fsdecode(where)}")
     except KeyboardInterrupt:
         _fail("interrupted")
     except MemoryError:
         _fail(f"{words[0]}: there is not enough memory for this")
     except Exception:
+        if told_to_end.is_set():  # what was interrupted may make another error of it
+            _fail("interrupted")
         from kinepose.io.bug_report import write_bug_report
 
         _fail(f"this is a bug; please send its developers {write_bug_report(words)}", BUG)
 
 
 @contextlib.contextmanager
+def _ending_tidily() -> Generator[Event]:
+    """SIGTERM, too, ends what runs as Ctrl-C does, so that nothing half-done stays."""
+    told_to_end = Event()
+
+    def end(*_: Any) -> None:
+        told_to_end.set()
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            if before[number] != signal.SIG_IGN:  # as of what runs in the background
+                signal.signal(number, end)
+        yield told_to_end
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def _warnings_in_one_line() -> Generator[None]:
-    """What is wrong with a video is said as errors are, and once, however often it is decoded."""
-    said, others = set(), warnings.showwarning
+    """What is wrong with a video is said as errors are, and once, however often it is decoded.
+
+    What libraries say of it besides is for their developers.
+    """
+    said = set()
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if not issubclass(category, VideoWarning):
-            others(message, category, *where)
-        elif str(message) not in said:
+        if issubclass(category, VideoWarning) and str(message) not in said:
             said.add(str(message))
             from tqdm import tqdm
 

@@ -140,6 +140,18 @@ def test_videos_that_are_done_are_not_cut_again(videos: Path, tmp_path: Path) ->
     assert decoded(pd.read_parquet(tmp_path / "walker.parquet").image[0]).shape == (32, 32, 3)
 
 
+def test_clips_stay_if_their_video_breaks(videos: Path, tmp_path: Path) -> None:
+    """Of an earlier call, or whoever's they are."""
+    settings = replace(config(videos, tmp_path / "clips", "walker", "in_place"))
+    prepare(settings)
+    before = {path.name: path.read_bytes() for path in settings.output.iterdir()}
+    broken = tmp_path / "walker.mp4"
+    broken.write_text("no video")
+    with pytest.raises(BadInputError, match="no video gave a clip"):
+        prepare(replace(settings, videos=(broken,)))
+    assert {path.name: path.read_bytes() for path in settings.output.iterdir()} == before
+
+
 def test_several_processes_write_the_same(videos: Path, clips: Path, tmp_path: Path) -> None:
     prepare(replace(config(videos, tmp_path, "walker", "empty", "panned"), workers=2))
     for name in ("walker", "panned"):
@@ -179,7 +191,7 @@ def test_an_image_of_the_empty_scene_replaces_the_median(videos: Path, tmp_path:
     crop = np.asarray(rows.crop[0], float)
     expected = crop_image(scene, crop, 48).astype(int)
     assert np.abs(decoded(rows.background[0]) - expected).mean() < 5
-    assert "no image of the empty scene" in read_reports(tmp_path / "clips")["walker"].reason
+    assert "no image that is named" in read_reports(tmp_path / "clips")["walker"].reason
 
 
 def test_cuts_and_the_limits_of_length_make_clips(videos: Path, tmp_path: Path) -> None:

@@ -160,7 +160,9 @@ def test_poses_are_made_once_and_by_their_numbers(tmp_path, monkeypatch):
     )
     assert len(asked) == 2, "both files were there"
     asked[0][1].write_bytes(b"no array")
-    with pytest.raises(BadInputError, match=r"poses_0000000\.npy is broken") as caught:
+    with pytest.raises(
+        BadInputError, match=r"poses_0000000\.npy is no npy file of poses"
+    ) as caught:
         poses_ahead(config, 5, tmp_path)
     assert "\n" not in str(caught.value)
 

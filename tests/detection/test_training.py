@@ -7,12 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from kinepose.detection.checkpoint import save
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.finding import find_people, torch_answer
 from kinepose.detection.network import PersonDetector
-from kinepose.detection.training import train_detector
+from kinepose.detection.training import _new_run, train_detector
 from kinepose.detection.weights import load_detector
-from kinepose.io.errors import BadInputError
+from kinepose.io.errors import BadInputError, TrainingError
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainDetectorConfig
     )
     return TrainDetectorConfig(
         output=tmp_path / "run",
+        cutouts=tmp_path / "cutouts",
         people=32,
         person_size=48,
         image_size=64,
@@ -75,6 +77,31 @@ def test_only_what_should_be_is_trained(tiny: TrainDetectorConfig) -> None:
 def test_settings_out_of_range_are_one_line(tiny: TrainDetectorConfig) -> None:
     with pytest.raises(BadInputError, match="--trained-stages"):
         train_detector(replace(tiny, trained_stages=9))
+    assert not tiny.output.exists()
+
+
+def test_what_can_be_refused_is_refused_before_people_are_rendered(
+    tiny: TrainDetectorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(config: TrainDetectorConfig) -> Path:
+        raise AssertionError("rendered")
+
+    monkeypatch.setattr("kinepose.detection.training.make_cutouts", render)
+    with pytest.raises(BadInputError, match="no such file"):
+        train_detector(replace(tiny, start=Path("missing.safetensors")))
+    tiny.output.mkdir()
+    (tiny.output / "config.json").write_text("of something else")
+    with pytest.raises(BadInputError, match=r"holds a config\.json, but no run to go on with"):
+        train_detector(tiny)
+    assert [path.name for path in tiny.output.iterdir()] == ["config.json"]
+
+
+def test_a_detector_that_is_not_finite_is_never_saved(tiny: TrainDetectorConfig) -> None:
+    run = _new_run(tiny)
+    with torch.no_grad():
+        next(run.detector.parameters()).mul_(torch.inf)
+    with pytest.raises(TrainingError, match="is not finite; the last checkpoint is in"):
+        save(run)
     assert not tiny.output.exists()
 
 

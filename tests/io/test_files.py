@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import check_file, check_folder, making, replacing
+from kinepose.io.files import check_file, check_folder, making, replacing, replacing_several
 
 
 def test_a_trial_leaves_nothing_and_takes_nothing_away(tmp_path):
@@ -52,6 +52,22 @@ def test_folders_that_were_made_stay_if_something_is_in_them(tmp_path):
         temporary.write_text("half")
         raise KeyboardInterrupt
     assert {path.name for path in tmp_path.rglob("*")} == {"a", "kept"}
+
+
+def test_several_files_come_together_or_not_at_all(tmp_path):
+    folder = tmp_path / "run"
+    for text in ("one", "two"):
+        with replacing_several(folder) as beside:
+            for name in ("a", "b"):
+                (beside / name).write_text(text)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a": "two", "b": "two"}
+    with pytest.raises(OSError, match="full"), replacing_several(folder) as beside:
+        (beside / "a").write_text("three")
+        raise OSError("full")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a": "two", "b": "two"}
+    with pytest.raises(OSError, match="full"), replacing_several(tmp_path / "new") as beside:
+        raise OSError("full")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):

@@ -1,6 +1,7 @@
 """threads.py: order, bounds and ends, with real threads."""
 
 import threading
+import time
 
 import pytest
 
@@ -40,6 +41,26 @@ def test_ahead_works_elsewhere_and_ends_when_it_is_broken_off():
     stream.close()
     assert threading.active_count() == before
     assert len(made) <= 6 and len(closed) == 1
+
+
+def test_a_thread_that_nobody_waits_for_is_not_in_the_way(monkeypatch):
+    """As where Ctrl-C comes while it begins."""
+    monkeypatch.setattr("kinepose.io.threads.ThreadPoolExecutor.shutdown", lambda *_, **__: None)
+    begun, closed = threading.Event(), []
+
+    def slow():
+        try:
+            yield 0
+            begun.set()
+            time.sleep(0.2)
+            yield 1
+        finally:
+            closed.append(True)
+
+    stream = ahead(slow(), 2)
+    assert next(stream) == 0 and begun.wait(10)
+    stream.close()
+    assert closed == [True]
 
 
 def test_in_order_keeps_the_order_though_later_work_ends_first():

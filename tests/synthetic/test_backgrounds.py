@@ -76,9 +76,24 @@ def test_crops_of_photographs_of_any_size(tmp_path, size):
 def test_a_broken_photograph_is_named(tmp_path):
     photographs(tmp_path, (8, 8))
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff not a JPEG")
-    with pytest.raises(BadInputError, match=r"broken\.jpg: not an image") as caught:
+    with pytest.raises(BadInputError, match=r"broken\.jpg is no image") as caught:
         read_photographs(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["cut.jpg", "cut.png", "cut.webp"])
+def test_a_photograph_that_is_cut_off_is_named(tmp_path, name):
+    path = tmp_path / name
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    assert cv2.imwrite(str(path), noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(BadInputError, match=r"cut.* is no image, or is broken"):
+        read_photographs(tmp_path)
+
+
+def test_a_photograph_of_a_line_of_pixels_is_shrunk_too(tmp_path):
+    cv2.imwrite(str(tmp_path / "line.png"), np.zeros((1, 20_000, 3), np.uint8))
+    assert read_photographs(tmp_path)[0].shape == (1, 1024, 3)
 
 
 def test_a_photograph_too_large_to_read_is_named(tmp_path):
@@ -86,7 +101,7 @@ def test_a_photograph_too_large_to_read_is_named(tmp_path):
     header = struct.pack(">4sIIBBBBB", b"IHDR", 200_000, 200_000, 8, 2, 0, 0, 0)
     checked = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     (tmp_path / "vast.png").write_bytes(b"\x89PNG\r\n\x1a\n" + checked)
-    with pytest.raises(BadInputError, match=r"vast\.png: not an image"):
+    with pytest.raises(BadInputError, match=r"vast\.png is no image"):
         read_photographs(tmp_path)
 
 

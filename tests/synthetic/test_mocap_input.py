@@ -135,7 +135,7 @@ def bvh_with(value: str, column: int):
         (bad_bvh("Frame Time: 0.033333", "Frame Time: 0"), "no BVH file"),
         (bad_bvh("Frame Time: 0.033333", "Frame Time: 1e-320"), "no BVH file"),
         (bad_bvh("Frame Time: 0.033333", "Frame Time: 1e9"), "1e-09 frames a second"),
-        (bad_bvh("OFFSET 10.000000 -5", "OFFSET nan -5"), "the skeleton has NaN"),
+        (bad_bvh("OFFSET 10.000000 -5", "OFFSET nan -5"), "of the skeleton is not finite"),
         *((amass_with("poses", value), "not finite") for value in (np.nan, np.inf)),
         *((amass_with("trans", value), "not finite") for value in (np.nan, -np.inf)),
         (amass_with("trans", 1e300), "farther off than 100 km"),

@@ -99,6 +99,17 @@ def test_a_broken_image_is_one_line(tmp_path: Path) -> None:
         read_image(path)
 
 
+def test_a_damaged_part_of_a_png_is_one_line(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    path = tmp_path / "a.png"
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    for start in range(100, len(whole) - 100, 997):
+        path.write_bytes(whole[:start] + bytes(50) + whole[start + 50 :])
+        with pytest.raises(BadInputError, match=r"a\.png is no image, or is broken"):
+            read_image(path)
+
+
 def test_a_damaged_part_of_a_jpeg_is_said(tmp_path: Path) -> None:
     path = save(tmp_path / "image.jpg", texture(0, 96, 72))
     good = path.read_bytes()

@@ -98,6 +98,16 @@ def test_an_overlay_is_of_a_size_that_can_be_looked_at(size, shown):
     assert max(overlay.shape) <= 3 * 720
 
 
+@pytest.mark.parametrize("shape", [(1, 20_000), (20_000, 1), (1, 300), (2, 2000), (1, 1)])
+def test_an_overlay_of_a_line_of_pixels_has_its_bounds(shape):
+    pose = standing()[None]
+    box = np.array([[0.0, 0.0, 1.0, 1.0]])
+    joints = np.zeros((1, 17, 2))
+    image = np.zeros((*shape, 3), np.uint8)
+    overlay = overlay_frame(image, [0], box, joints, pose, 1700.0)
+    assert max(overlay.shape) <= 3 * 720 and min(overlay.shape) >= 1
+
+
 def svg(figure):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg")

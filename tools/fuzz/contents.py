@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import struct
@@ -13,6 +14,7 @@ import av
 import cv2
 import ezc3d
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -60,7 +62,7 @@ def _csv(path: Path) -> str:
 
 
 def _parquet(path: Path) -> str:
-    table = pq.read_table(path, use_threads=False)
+    table = pq.read_table(pa.OSFile(os.fsencode(path)), use_threads=False)  # names are bytes
     for name in ("time", "fps", "background_motion"):
         if not pc.all(pc.is_finite(table[name])).as_py():
             return f"{name} is not finite"

@@ -10,8 +10,8 @@ from pydantic import ConfigDict
 
 from kinepose.adaptation.acceptance import Criteria, change
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import regular_file, replacing
-from kinepose.io.schema import STRICT, from_json, read_json
+from kinepose.io.files import read_whole, replacing
+from kinepose.io.schema import STRICT, Plain, from_json, read_json
 from kinepose.io.settings import Count
 
 LEAST_GAIN = 0.1
@@ -55,7 +55,7 @@ class Adaptation:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     finished: bool
-    settings: dict[str, Any]
+    settings: Plain
     ended: str = ""
     iterations: Count = 0
     kept: Count = 0
@@ -152,7 +152,7 @@ def read_checks(folder: Path, before: Check) -> list[Check]:
     """
     path = folder / "checks.jsonl"
     checks = []
-    for text in regular_file(path).read_bytes().splitlines() if path.exists() else ():
+    for text in read_whole(path).splitlines() if path.exists() else ():
         told = from_json(text, ToldCheck, str(path))
         if missing := before.videos.keys() - told.videos.keys():
             raise BadInputError(f"{path} says nothing of {min(missing)}: name another --output")

@@ -34,6 +34,8 @@ FORMAT_VERSION = 1
 MOST_FRAMES = 2**24
 """Of a video: a week at 25 a second."""
 
+FARTHEST = Interval(ge=-1e7, le=1e7)
+"""Of joints [mm], and in images [px]."""
 Frames = Annotated[Int64[np.ndarray, " rows"], Interval(ge=0, le=MOST_FRAMES)]
 Rate = Annotated[Float32[np.ndarray, ""], Interval(ge=0.0, le=1e6)]
 Tracks = Annotated[Int64[np.ndarray, " rows"], Interval(ge=-(2**31), le=2**31 - 1)]
@@ -54,9 +56,9 @@ class VideoPoses:
     track: Tracks
     box: Float32[np.ndarray, "rows 4"]
     """Of the person: x0, y0, x1, y1 [px]."""
-    joints2d: Float32[np.ndarray, "rows 17 2"]
+    joints2d: Annotated[Float32[np.ndarray, "rows 17 2"], FARTHEST]
     """[px] of the video."""
-    joints3d: Float32[np.ndarray, "rows 17 3"]
+    joints3d: Annotated[Float32[np.ndarray, "rows 17 3"], FARTHEST]
     """[mm] in the video camera's axes (x right, y down, z away), pelvis at 0."""
     confidence: Annotated[Float32[np.ndarray, "rows 17"], Interval(ge=0.0, le=1.0)]
     """How sure the model is of each joint in 2D, from 0 to 1: see kinepose.method.confidence."""
@@ -78,9 +80,9 @@ class VideoLabels:
 
     frame: Frames
     track: Tracks
-    joints2d: Float32[np.ndarray, "rows 17 2"]
+    joints2d: Annotated[Float32[np.ndarray, "rows 17 2"], FARTHEST]
     """[px] of the video."""
-    joints3d: Float32[np.ndarray, "rows 17 3"]
+    joints3d: Annotated[Float32[np.ndarray, "rows 17 3"], FARTHEST]
     """[mm] in the video camera's frame (x right, y down, z away), the camera at the origin."""
     focal: Annotated[Float32[np.ndarray, ""], Interval(gt=0.0)]
     """[px]"""
@@ -121,9 +123,13 @@ def read_labels(path: Path) -> VideoLabels:
     """Read a label file.
 
     Raises:
-        BadInputError: if there is none, or it is of another kind, version or skeleton.
+        BadInputError: if there is none, it is of another kind, version or skeleton, or the joints
+            of somebody are all in one place.
     """
-    return read_arrays(path, VideoLabels, "labels", fixed_arrays(FORMAT_VERSION))
+    labels = read_arrays(path, VideoLabels, "labels", fixed_arrays(FORMAT_VERSION))
+    if not np.ptp(labels.joints3d, axis=1).any(-1).all():
+        raise BadInputError(f"{path}: joints3d holds a body without size")
+    return labels
 
 
 def fixed_arrays(version: int) -> dict[str, np.ndarray]:

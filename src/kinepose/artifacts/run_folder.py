@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kinepose.io.array_files import read_arrays
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import regular_file
-from kinepose.io.schema import STRICT, read_json
+from kinepose.io.files import read_whole, regular_file
+from kinepose.io.schema import STRICT, Plain, read_json
 from kinepose.io.settings import SHIPPED, Count
 from kinepose.io.tensor_files import read_heads
 from kinepose.method.config import ModelConfig
@@ -61,9 +61,9 @@ class RunDescription:
 
     format_version: Annotated[int, Interval(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
     model: ModelConfig
-    backbone: dict[str, Any] | None = None
+    backbone: Plain | None = None
     """In the terms of transformers, of which other versions may say other things."""
-    train: dict[str, Any] | None = None
+    train: Plain | None = None
     """Its settings, as JSON: training reads them back (`trained_with`)."""
     turns: dict[str, Count] = field(default_factory=dict)
     """How many iterations each loss had, those of the run it started from included."""
@@ -130,7 +130,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log.jsonl; one that was cut short, or is none, is passed over."""
     path = folder / "log.jsonl"
     lines = []
-    for text in regular_file(path).read_bytes().splitlines() if path.exists() else []:
+    for text in read_whole(path).splitlines() if path.exists() else []:
         with suppress(ValidationError):
             lines.append(LogLine.model_validate_json(text).model_dump())
     return lines

@@ -13,8 +13,8 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int, Int64, Shaped
 
-from kinepose.artifacts.pose_files import MOST_FRAMES
-from kinepose.benchmarks.recording import FARTHEST, Recording, read_hdf5, select
+from kinepose.artifacts.pose_files import FARTHEST, MOST_FRAMES
+from kinepose.benchmarks.recording import Recording, read_hdf5, select
 from kinepose.io.array_files import Schema, read_npz
 from kinepose.io.errors import BadInputError
 

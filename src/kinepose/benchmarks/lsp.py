@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
-from kinepose.benchmarks.recording import FARTHEST, read_mat
+from kinepose.artifacts.pose_files import FARTHEST
+from kinepose.benchmarks.recording import read_mat
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.io.array_files import check_arrays
 from kinepose.io.errors import BadInputError

@@ -14,8 +14,8 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float, Float32
 
+from kinepose.artifacts.pose_files import FARTHEST
 from kinepose.benchmarks.recording import (
-    FARTHEST,
     Recording,
     read_hdf5,
     read_mat,
@@ -45,7 +45,7 @@ _TEST: Schema = {
     "annot2": Annotated[Float32[np.ndarray, "frames 1 17 2"], FARTHEST],
     "annot3": Annotated[Float32[np.ndarray, "frames 1 17 3"], FARTHEST],
     "univ_annot3": Annotated[Float32[np.ndarray, "frames 1 17 3"], FARTHEST],
-    "valid_frame": Float[np.ndarray, "frames 1"],
+    "valid_frame": Annotated[Float[np.ndarray, "frames 1"], Interval(ge=0, le=1)],
     "activity_annotation": Annotated[
         Float[np.ndarray, "frames 1"], Interval(ge=0, le=len(ACTIVITIES) - 1)
     ],

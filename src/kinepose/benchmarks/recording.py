@@ -5,16 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from annotated_types import Interval
 from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
 from kinepose.artifacts.pose_files import VideoLabels
 from kinepose.io.array_files import Head, Schema, check_arrays, check_heads
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import decoding, regular_file
-
-FARTHEST = Interval(ge=-1e7, le=1e7)
-"""Of joints [mm], and in images [px]."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,11 @@ class Recording:
     """The camera's whole video."""
     universal3d: Float32[np.ndarray, "frames 17 3"] | None = None
     """joints3d for a body of the data set's universal size, if it gives one [mm]."""
+
+    def __post_init__(self) -> None:
+        """Raises BadInputError if there are no frames."""
+        if not len(self.frame):
+            raise BadInputError(f"{self.name} of the benchmark has no frames that are valid")
 
 
 def select(recording: Recording, rows: Int64[np.ndarray, " rows"]) -> Recording:

@@ -12,7 +12,7 @@ from kinepose.dataset.prepare import prepare
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import save_prior
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import check_folder, regular_file
+from kinepose.io.files import check_folder, read_whole
 from kinepose.io.schema import read_json, write_json
 from kinepose.synthetic.config import SynthesizeConfig
 from kinepose.synthetic.synthesize import synthesize
@@ -157,5 +157,5 @@ def content_hash(benchmark: Path, version: int) -> str:
         paths = [*benchmark.glob(f"{split}/films/*.mp4"), *benchmark.glob(f"{split}/labels/*.npz")]
         for path in [*sorted(paths), *benchmark.glob(f"{split}/boxes.csv")]:
             digest.update(str(path.relative_to(benchmark)).encode(errors="surrogateescape"))
-            digest.update(regular_file(path).read_bytes())
+            digest.update(read_whole(path))
     return digest.hexdigest()[:16]

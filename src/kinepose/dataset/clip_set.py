@@ -137,6 +137,8 @@ def _read_video(files: AbstractFileSystem, path: str, name: str) -> pa.Table:
         if held.schema_arrow != SCHEMA:
             metadata = table.schema.metadata
             table = table.rename_columns(SCHEMA.names).replace_schema_metadata(metadata)
+        for texts in ("video", "reason"):
+            table[texts].validate(full=True)  # that they are UTF-8
     _check_clips(table, name)
     return table
 

@@ -88,7 +88,7 @@ def cut_video(video: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     info = video_info(video)
     scene = None
     if config.backgrounds is not None:
-        scene = _empty_scene(empty_scene_path(video, config.backgrounds), info)
+        scene = _empty_scene(video, config.backgrounds, info)
     clips = tables = 0
     people, size = config.people, config.crop_size
     with contextlib.closing(KeptFrames(config.output, info, size, people, guess=False)) as kept:
@@ -268,9 +268,10 @@ def _boxes_at(place: int, people: list[_Person]) -> Float[np.ndarray, "_ 4"]:
     return np.concatenate([person.boxes[person.places == place] for person in people])
 
 
-def _empty_scene(path: Path | None, info: VideoInfo) -> Frame:
+def _empty_scene(video: Path, folder: Path, info: VideoInfo) -> Frame:
+    path = empty_scene_path(video, folder)
     if path is None:
-        raise BadInputError(f"no image of the empty scene is named like the video {info.name}")
+        raise BadInputError(f"{folder} holds no image that is named like the video {info.name}")
     scene = next(read_frames(path))
     image = scene.image
     if image.shape[:2] != (info.height, info.width):

@@ -20,7 +20,7 @@ class PrepareConfig(Settings):
 
     videos: Videos
     """Videos, in any format that FFmpeg decodes."""
-    output: Annotated[Path, Writes(("_videos.json",))]
+    output: Annotated[Path, Writes(("_videos.json", "_films.json", "*.parquet"))]
     """Folder for the clips: Parquet, one row a frame."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     backgrounds: Annotated[Path | None, Reads()] = None

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +28,7 @@ from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.io.errors import BadInputError, KineposeError, VideoWarning
 from kinepose.io.files import check_folder, making, reading, replacing, unfinished
-from kinepose.io.schema import STRICT, as_json, from_json, write_json
+from kinepose.io.schema import STRICT, Plain, as_json, from_json, write_json
 from kinepose.io.settings import Address, Count
 from kinepose.io.threads import images_in_one_thread
 from kinepose.method.config import ModelConfig
@@ -60,7 +60,7 @@ class VideoReport:
     """Why it failed; or what is wrong with it although it gave clips."""
     counts: Annotated[dict[str, Count], AfterValidator(_complete)]
     """Clips (of one person each), their frames, and of both how many are paired."""
-    made_from: dict[str, Any]
+    made_from: Plain
     """Settings and state of the files; while they are the same, a video is not cut again."""
 
 
@@ -95,18 +95,21 @@ def prepare(config: PrepareConfig) -> None:
         done = earlier and earlier.status == "ok" and _clips_of(video, config).exists()
         if not done or earlier.made_from != _made_from(video, config):
             to_do.append(video)
+    of_videos = dict(reports)
     with contextlib.closing(_cut_all(to_do, config)) as cut:
         for report in tqdm(cut, "videos", len(to_do), disable=not to_do or None):
             name = Path(report.video).stem
-            reports[name] = report
+            of_videos[name] = report
             if report.status == "failed":
                 if len(videos) > 1:  # else this is all that is said in the end
                     tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
-                _clips_of(Path(report.video), config).unlink(missing_ok=True)
+                if _clips_of(Path(report.video), config).exists():
+                    continue  # of an earlier call, or somebody's: they stay as they are
             elif report.reason:
                 warnings.warn(report.reason, VideoWarning, stacklevel=2)
+            reports[name] = report
             _write_reports(config.output, reports)
-    of_call = [reports[video.stem] for video in videos]
+    of_call = [of_videos[video.stem] for video in videos]
     failed = [report.reason for report in of_call if report.status == "failed"]
     if len(failed) == len(videos):
         raise BadInputError(f"no video gave a clip: {'; '.join(failed)}")
@@ -138,11 +141,11 @@ def read_reports(folder: Address) -> dict[str, VideoReport]:
 def _write_reports(folder: Path, reports: dict[str, VideoReport]) -> None:
     """The list, unless there are no clips for it to be a list of."""
     path = folder / LIST_OF_VIDEOS
-    (folder / _OLDER_LIST).unlink(missing_ok=True)
     if all(report.status == "failed" for report in reports.values()):
         path.unlink(missing_ok=True)
-        return
-    write_json(path, VideoList(FORMAT_VERSION, {name: reports[name] for name in sorted(reports)}))
+    else:
+        write_json(path, VideoList(FORMAT_VERSION, dict(sorted(reports.items()))))
+    (folder / _OLDER_LIST).unlink(missing_ok=True)
 
 
 def _videos(paths: Sequence[Path]) -> list[Path]:
@@ -244,7 +247,9 @@ def _cut_video(video: Path, config: PrepareConfig) -> VideoReport:
                         counts[key] += more
                         counts[f"paired_{key}"] += more if paired else 0
     except (BadInputError, OSError) as error:  # OSError: a full disk, say
-        reason = f"{video}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"{video}: {os.strerror(error.errno) if error.errno else error}"
         return VideoReport(video.name, "failed", reason, dict.fromkeys(_COUNTED, 0), made_from)
     said = dict.fromkeys(str(w.message) for w in warned if issubclass(w.category, VideoWarning))
     return VideoReport(video.name, "ok", "; ".join(said), counts, made_from)

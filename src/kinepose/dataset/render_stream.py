@@ -26,6 +26,7 @@ from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
 from kinepose.dataset.render_crops import RenderPool, pool_of
 from kinepose.dataset.renders import Composed, PriorSet, load_prior, save_prior
+from kinepose.io.array_files import check_arrays, map_npy
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import replacing
 from kinepose.method.camera_projection import fit_camera
@@ -138,7 +139,10 @@ class RenderBatches(Dataset[Composed]):
                 self.renders = _room(loaded, self.slots)
             rows = slice(slot * SEQUENCE, (slot + 1) * SEQUENCE)
             for field in fields(RenderPool):
-                getattr(self.renders, field.name)[rows] = getattr(loaded, field.name)
+                held, new = getattr(self.renders, field.name)[rows], getattr(loaded, field.name)
+                if held.shape != new.shape:
+                    raise BadInputError(f"{self.paths[wanted]} holds other renders: delete it")
+                held[:] = new
             self.in_slot[slot] = wanted
 
 
@@ -205,11 +209,9 @@ def _render(config: StreamConfig, seed: int, number: int, path: Path) -> None:
 
 
 def _read_poses(path: Path) -> Float32[np.ndarray, "moments 17 3"]:
-    try:
-        poses = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BadInputError(f"{path} is broken: delete it, and it is made again") from error
-    return poses
+    schema = {"poses": Float32[np.ndarray, "moments 17 3"]}
+    held = map_npy(path, schema["poses"], "poses")
+    return check_arrays(str(path), {"poses": held}, schema)["poses"]
 
 
 def _make_poses(config: StreamConfig, seed: int, number: int, path: Path) -> None:

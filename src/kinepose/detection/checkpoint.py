@@ -9,10 +9,16 @@ from torch import Tensor, nn
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.weights import RESULT
-from kinepose.io.errors import BadInputError
-from kinepose.io.files import decoding, replacing
+from kinepose.io.errors import BadInputError, TrainingError
+from kinepose.io.files import decoding, read_whole, replacing, replacing_several
 from kinepose.io.schema import as_json, differences, read_json, write_json
-from kinepose.io.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
+from kinepose.io.tensor_files import (
+    check_tensors,
+    not_finite,
+    read_heads,
+    read_tensors,
+    save_tensors,
+)
 
 _STATE = "state.safetensors"
 _MAY_CHANGE = {"output", "places", "cutouts", "start", "checkpoint_minutes", "workers", "threads"}
@@ -34,7 +40,11 @@ class DetectorRun:
 
 
 def save(run: DetectorRun) -> None:
-    """Write the result, the settings, and the state to resume from."""
+    """Write the result, the settings, and the state to resume from.
+
+    Raises:
+        TrainingError: if a number of them is not finite; then all stays as it was.
+    """
     tensors = {f"detector.{name}": tensor for name, tensor in run.detector.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
     for index, state in run.optimiser.state_dict()["state"].items():
@@ -44,10 +54,15 @@ def save(run: DetectorRun) -> None:
         for name, tensor in run.average.state_dict().items()
     }
     output = run.config.output
-    write_json(output / "config.json", run.config)
-    save_tensors(halves, output / RESULT)
+    if name := not_finite(tensors | halves):
+        raise TrainingError(
+            f"step {run.step}: {name} is not finite; the last checkpoint is in {output}"
+        )
     progress = {"step": str(run.step), "seconds": repr(run.seconds)}
-    save_tensors(tensors, output / _STATE, progress)
+    with replacing_several(output) as folder:
+        write_json(folder / "config.json", run.config)
+        save_tensors(halves, folder / RESULT)
+        save_tensors(tensors, folder / _STATE, progress)
 
 
 def restore(run: DetectorRun) -> None:
@@ -72,19 +87,25 @@ def restore(run: DetectorRun) -> None:
         groups = run.optimiser.state_dict()["param_groups"]
         run.optimiser.load_state_dict({"state": states, "param_groups": groups})
     path = run.config.output / "log.jsonl"
-    if path.is_file():
-        lines = path.read_text().splitlines(keepends=True)
+    if path.exists():
+        lines = read_whole(path).splitlines(keepends=True)
         with replacing(path) as temporary:
-            temporary.write_text("".join(lines[: run.step]))
+            temporary.write_bytes(b"".join(lines[: run.step]))
 
 
 def holds_run(config: TrainDetectorConfig) -> bool:
     """Whether the output folder holds a run to go on with.
 
     Raises:
-        BadInputError: if it holds one with other settings.
+        BadInputError: if it holds one with other settings, or something else of its names.
     """
     if not (config.output / _STATE).is_file():
+        for name in ("config.json", RESULT, "log.jsonl"):
+            if (config.output / name).exists():
+                raise BadInputError(
+                    f"{config.output} holds a {name}, but no run to go on with: name another "
+                    "--output"
+                )
         return False
     held = read_json(config.output / "config.json", dict)
     wanted = as_json(config)

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from tqdm import tqdm
 
 from kinepose.detection.config import TrainDetectorConfig
+from kinepose.io.array_files import map_npy
 from kinepose.io.files import replacing
 from kinepose.synthetic.config import SingleImagesConfig
 from kinepose.synthetic.single_images import SEQUENCE, render_sequence
@@ -34,28 +35,39 @@ person; the person begins at the upper left corner."""
 
 
 def make_cutouts(config: TrainDetectorConfig) -> Path:
-    """The file (npy: people, side, side, 4) of the settings' people, rendered unless it is there.
+    """The file of the settings' people, rendered unless it is there, which a line says.
 
     Raises:
-        BadInputError: if a clip of the settings cannot be used.
+        BadInputError: if a clip of the settings cannot be used, or the file is broken.
     """
     recipe = {name: asdict(config)[name] for name in _RECIPE}
     digest = hashlib.sha256(json.dumps(recipe, default=str).encode()).hexdigest()
     path = (config.cutouts or config.output) / f"cutouts_{digest[:16]}.npy"
     if path.is_file():
+        open_cutouts(path)
         return path
+    print(f"{config.people} people are rendered first, and kept in {path}", flush=True)
     side = config.person_size
     images = SingleImagesConfig(
         size=round(_ROOM * side), dressed=_DRESSED, video_like=_VIDEO_LIKE, motion=config.motion
     )
-    with replacing(path) as temporary:
-        shape = (config.people, side, side, 4)
-        held = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+    shape = (config.people, side, side, 4)
+    head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
         sequences = _sequences(images, side, config)
         for start, sequence in zip(range(0, config.people, SEQUENCE), sequences, strict=True):
-            held[start : start + SEQUENCE] = sequence[: config.people - start]
-        held.flush()
+            file.write(sequence[: config.people - start].tobytes())
     return path
+
+
+def open_cutouts(path: Path) -> UInt8[np.ndarray, "people side side 4"]:
+    """Cutouts, mapped into memory.
+
+    Raises:
+        BadInputError: if the file holds none.
+    """
+    return map_npy(path, UInt8[np.ndarray, "people side side 4"], "cutouts")
 
 
 def _sequences(

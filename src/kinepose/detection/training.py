@@ -23,7 +23,7 @@ from tqdm import tqdm
 from kinepose.artifacts.pretrained import IMAGENET, load_pretrained
 from kinepose.detection.checkpoint import DetectorRun, follow, holds_run, log, restore, save
 from kinepose.detection.config import TrainDetectorConfig
-from kinepose.detection.cutouts import make_cutouts
+from kinepose.detection.cutouts import make_cutouts, open_cutouts
 from kinepose.detection.network import BACKBONE, STRIDE, PersonDetector
 from kinepose.detection.scenes import Scenes, compose_batch
 from kinepose.detection.targets import heatmap_loss, make_targets, sides_loss
@@ -52,10 +52,10 @@ def train_detector(config: TrainDetectorConfig) -> None:
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
-    cutouts = make_cutouts(config)
     run = _new_run(config)
     if resumed:
         restore(run)
+    cutouts = make_cutouts(config)  # after all that can be refused: it takes minutes
     started = saved = time.monotonic()
     before = run.seconds
     for scenes in _batches(run, cutouts):
@@ -84,7 +84,7 @@ class _SceneBatches(Dataset[Scenes]):
     @cached_property
     def cutouts(self) -> UInt8[np.ndarray, "people side side 4"]:
         """Mapped into memory, by each process for itself."""
-        return np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return open_cutouts(self.path)
 
     def __getitem__(self, index: int) -> Scenes:
         config = self.config

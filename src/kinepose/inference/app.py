@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import secrets
-import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator
@@ -101,8 +100,6 @@ def serve(config: AppConfig) -> None:
             missing.
     """
     read_run_config(config.run)
-    if not 1 <= config.largest <= 1_000_000:
-        raise BadInputError(f"--largest must be from 1 to 1000000 MB, not {config.largest}")
     try:
         import uvicorn
     except ImportError as error:
@@ -112,7 +109,6 @@ def serve(config: AppConfig) -> None:
     except (OSError, OverflowError) as error:
         raise BadInputError(f"no server at {config.host}:{config.port}: {error}") from error
     with place, TemporaryDirectory(prefix="kinepose-") as folder:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder goes too
         port = place.getsockname()[1]
         print(f"drop a video on http://{config.host}:{port}/ (Ctrl+C ends this)", flush=True)
         settings = uvicorn.Config(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval, Len
 
-from kinepose.io.places import POSES, RUN, Reads, Writes
+from kinepose.io.places import RESULTS, RUN, Reads, Writes
 from kinepose.io.schema import Settings
 from kinepose.io.settings import SHIPPED, Device, Positional, Seconds
 from kinepose.video.config import PeopleConfig
@@ -21,15 +21,7 @@ class PredictConfig(Settings):
 
     video: Annotated[Positional, Reads()]
     """A video, an image, or a folder of images, which are taken one by one in natural order."""
-    output: Annotated[
-        Path,
-        Writes(
-            (
-                *("poses.npz", "poses.{format}", "overlay.mp4", "overlay/"),
-                *("viewer.html", "results.json"),
-            )
-        ),
-    ]
+    output: Annotated[Path, Writes(RESULTS)]
     """Folder for poses.npz, overlay.mp4, viewer.html and what else --formats names."""
     run: Annotated[Path, RUN] = SHIPPED
     """Folder of a trained run; unless told, the package's own model."""
@@ -103,9 +95,9 @@ class AppConfig(Settings):
 class ExportConfig(Settings):
     """Write poses in further formats."""
 
-    poses: Annotated[Positional, POSES]
+    poses: Annotated[Positional, Reads(("poses.npz",))]
     """poses.npz, or the folder that `predict` wrote."""
-    output: Annotated[Path, Writes(("poses.{format}", "results.json"))]
+    output: Annotated[Path, Writes(("results.json", "poses.{format}", "track_*.{format}"))]
     """Folder for the files: poses.json, poses.csv, track_N.bvh, track_N.trc, track_N.c3d."""
     formats: tuple[Format, ...]
     """Which; c3d needs kinepose[formats]."""

@@ -42,7 +42,7 @@ def export(config: ExportConfig) -> None:
     record = None
     if path.resolve().parent != config.output.resolve():
         record = export_record(config, path, str(poses.video))
-        check_output(config.output, record, config.overwrite, (path,))
+        check_output(config.output, record, config.overwrite)
     with replacing_results(config.output, record) as folder:
         written = export_poses(poses, config.formats, folder, config.rate)
     for new in written:

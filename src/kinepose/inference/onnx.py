@@ -25,7 +25,7 @@ from kinepose.dataset.augmentation import Augmentation, draw_renders
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.inference.config import ExportOnnxConfig
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import check_file, decoding, regular_file, replacing
+from kinepose.io.files import check_file, decoding, read_whole, replacing
 from kinepose.method.model import Model, Poses
 from kinepose.method.pose_encoder import Keypoints
 from kinepose.synthetic.backgrounds import procedural_background
@@ -96,7 +96,7 @@ def open_session(path: Path) -> Any:
         BadInputError: if the file is no ONNX, or the package is missing.
     """
     runtime = package("onnxruntime")
-    network = regular_file(path).read_bytes()
+    network = read_whole(path)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

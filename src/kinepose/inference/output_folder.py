@@ -14,7 +14,7 @@ from typing import Any
 from kinepose.artifacts.run_folder import model_sha256
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import making, regular_file
+from kinepose.io.files import making, read_whole, regular_file
 from kinepose.io.schema import write_json
 from kinepose.video.images import image_paths
 
@@ -61,16 +61,13 @@ def export_record(config: ExportConfig, poses: Path, video: str) -> Record:
     return _plain({"video": {"name": video}, "settings": settings})
 
 
-def check_output(folder: Path, record: Record, overwrite: bool, inputs: tuple[Path, ...]) -> None:
+def check_output(folder: Path, record: Record, overwrite: bool) -> None:
     """That results can go into a folder: before long work.
 
     Raises:
-        BadInputError: if they would replace what they are made from; or if the folder holds results
-            of another video or by other settings, unless these may be replaced.
+        BadInputError: if it holds results of another video or by other settings, unless these may
+            be replaced.
     """
-    for path in inputs:
-        if _is_result(path.resolve(), folder.resolve()):
-            raise BadInputError(f"{path} would be replaced by results: name another --output")
     if overwrite or not _held(folder):
         return
     held = _read_record(folder)
@@ -127,20 +124,12 @@ def _held(folder: Path) -> list[Path]:
     return [path for path in inside if _OUTPUTS.fullmatch(path.relative_to(folder).as_posix())]
 
 
-def _is_result(path: Path, folder: Path) -> bool:
-    """Whether a path is one that results may have, or a folder of such."""
-    if not path.is_relative_to(folder):
-        return False
-    name = path.relative_to(folder).as_posix()
-    return name in (".", "overlay", RECORD) or _OUTPUTS.fullmatch(name) is not None
-
-
 def _read_record(folder: Path) -> Record | None:
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads(read_whole(folder / RECORD))
         video = record.get("video") or record["film"]  # as it was called
         return {"video": dict(video), "settings": dict(record["settings"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (BadInputError, OSError, ValueError, KeyError, TypeError):
         return None
 
 

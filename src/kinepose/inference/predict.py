@@ -71,8 +71,7 @@ def predict(config: PredictConfig) -> None:
     if config.detections is not None:
         check_file(config.detections)
     device, record = choose_device(config.device), prediction_record(config)
-    used = (config.video, config.people.boxes, config.onnx, config.detections)
-    check_output(config.output, record, config.overwrite, tuple(p for p in used if p is not None))
+    check_output(config.output, record, config.overwrite)
     with making(config.output):
         poses = find_poses(config)
         with replacing_results(config.output, record) as folder:
@@ -187,6 +186,10 @@ def _predict_rows(
         disagreement = torch.full((len(targets),), torch.nan)
         if config.energy:
             disagreement = energy(model, targets, _to_tensor(lent, device))
+            if not torch.isfinite(disagreement).all():
+                raise BadInputError(
+                    f"the model of {config.run} finds no finite energy: it is broken"
+                )
         found = [
             crop_to_frame(poses.in_image.cpu(), torch.from_numpy(rows.crop[taken]).float()),
             joints_in_camera(poses, config.height),
@@ -256,9 +259,8 @@ def _write_overlay_images(config: PredictConfig, poses: VideoPoses, folder: Path
     names = _image_names(config.video)
     folder.mkdir()
     for frame, image in _overlays(config, poses):
-        path = folder / f"{names[frame.index]}.png"
-        if not cv2.imwrite(str(path), image[..., ::-1]):
-            raise BadInputError(f"cannot write overlay/{path.name}: is the disk full?")
+        encoded = cv2.imencode(".png", image[..., ::-1])[1]
+        (folder / f"{names[frame.index]}.png").write_bytes(encoded.tobytes())
 
 
 def _overlays(

@@ -109,6 +109,18 @@ def read_npz(
     return check_arrays(str(path), arrays, schema)
 
 
+def map_npy(path: Path, hint: Any, what: str) -> Shaped[np.ndarray, "..."]:
+    """The array of an npy file of `what`, as `hint` has it, mapped into memory.
+
+    Raises:
+        BadInputError: as `read_arrays` does, but for numbers that do not fit: none is looked at.
+    """
+    with decoding(regular_file(path), f"npy file of {what}"):
+        array = np.lib.format.open_memmap(path, mode="r")
+    check_heads(str(path), {what: Head(array.shape, array.dtype)}, {what: hint})
+    return array
+
+
 def npz_names(path: Path, what: str) -> set[str]:
     """The names of the arrays in an npz file.
 
@@ -177,13 +189,16 @@ def _wrong(array: Shaped[np.ndarray, "..."], hint: Any) -> str:
         except ValueError:
             return "holds what is no text"
         return ""
-    if array.dtype.kind == "f":
-        fits = ~np.isinf(array) if UNKNOWN in rules else np.isfinite(array)
-        if not fits.all():
-            return "holds numbers that are not finite"
-    for rule in rules if array.size else ():
+    if not array.size or array.dtype.kind not in "iuf":
+        return ""
+    may_lack = UNKNOWN in rules
+    ends = (np.fmin, np.fmax) if may_lack else (np.minimum, np.maximum)  # these pass nan on
+    with np.errstate(invalid="ignore"):
+        low, high = (end.reduce(array, axis=None) for end in ends)
+    if np.isinf([low, high]).any() or (np.isnan(low) and not may_lack):
+        return "holds numbers that are not finite"
+    for rule in rules:
         if isinstance(rule, Interval):
-            low, high = array.min(), array.max()
             if (rule.ge is not None and low < rule.ge) or (rule.gt is not None and low <= rule.gt):
                 return f"holds {low:g}, which is too low"
             if rule.le is not None and high > rule.le:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Generator
@@ -38,6 +39,16 @@ def regular_file(path: Path) -> Path:
     if kind != "a file":
         raise BadInputError(f"{path} is {kind}, not a file")
     return path
+
+
+def read_whole(path: Path) -> bytes:
+    """All bytes of a file, which have to have room in memory, and so has what is made of them.
+
+    Raises:
+        BadInputError: if there is no file to read, or they do not.
+    """
+    check_memory(str(path), 2 * regular_file(path).stat().st_size)
+    return path.read_bytes()
 
 
 @contextmanager
@@ -127,6 +138,24 @@ def replacing(path: Path) -> Generator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def replacing_several(folder: Path) -> Generator[Path]:
+    """A folder within, whose files take their places in `folder` if the block succeeds.
+
+    If the block fails, or its process is killed, all that was there stays as it was.
+    """
+    beside = folder / ".part"
+    shutil.rmtree(beside, ignore_errors=True)
+    with making(folder):
+        try:
+            beside.mkdir()
+            yield beside
+            for path in sorted(beside.iterdir()):
+                os.replace(path, folder / path.name)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def unfinished(path: Path) -> Path:

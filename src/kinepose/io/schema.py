@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -52,6 +52,18 @@ class Settings:
             _fields_of(type(self)).model_validate(vars(self))
         except ValidationError as error:
             raise SettingError(_name(error), _reason(error)) from None
+
+
+def _finite(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ValueError("a number in it is not finite") from None
+    return value
+
+
+Plain = Annotated[dict[str, Any], AfterValidator(_finite)]
+"""An object of JSON that is kept as it is."""
 
 
 def ends(least: float, largest: float) -> AfterValidator:
@@ -160,7 +172,7 @@ def _reason(error: ValidationError) -> str:
     if first["type"] == "missing":
         return "is missing"
     if first["type"] == "json_invalid":
-        return f"it is not JSON: {first['ctx']['error']}"
+        return f"it is not JSON: {first['ctx']['error'].replace(' at line', ', line')}"
     return f"{_short(first['input'])}: {reason}"
 
 

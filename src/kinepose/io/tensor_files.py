@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Interval
 
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import check_memory, decoding, regular_file, replacing
+from kinepose.io.files import decoding, read_whole, regular_file, replacing
 from kinepose.io.schema import from_json
 
 _LONGEST_HEAD = 100_000_000
@@ -38,7 +38,11 @@ def read_heads(path: Path) -> tuple[dict[str, TensorHead], dict[str, str]]:
         said = json.loads(text)
         metadata = said.pop("__metadata__", {})
     heads = from_json(json.dumps(said), dict[str, TensorHead], str(path))
-    end = max((head.data_offsets[1] for head in heads.values()), default=0)
+    end = 0
+    for start, stop in sorted(head.data_offsets for head in heads.values()):
+        if start != end:
+            raise BadInputError(f"{path}: one tensor does not begin where another ends")
+        end = stop
     if 8 + length + end != path.stat().st_size:
         raise BadInputError(f"{path} is not as long as it says: it is cut off, or broken")
     return heads, from_json(json.dumps(metadata), dict[str, str], str(path))
@@ -50,16 +54,19 @@ def read_tensors(path: Path) -> dict[str, Any]:
     Raises:
         BadInputError: if there is no such file, it is another, or a number is not finite.
     """
-    import torch  # only here: what looks into a run needs none
-    from safetensors.torch import load
+    from safetensors.torch import load  # only here: what looks into a run needs no torch
 
-    check_memory(str(path), 2 * regular_file(path).stat().st_size)
+    data = read_whole(path)
     with decoding(path, "file of safetensors"):
-        tensors = load(path.read_bytes())
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise BadInputError(f"{path}: {name} holds numbers that are not finite")
+        tensors = load(data)
+    if name := not_finite(tensors):
+        raise BadInputError(f"{path}: {name} holds numbers that are not finite")
     return tensors
+
+
+def not_finite(tensors: dict[str, Any]) -> str | None:
+    """The first tensor with a number that is nan or infinite, if there is one."""
+    return next((n for n, t in tensors.items() if not t.isfinite().all()), None)
 
 
 def save_tensors(
@@ -79,7 +86,7 @@ def save_tensors(
         with replacing(path) as temporary:
             temporary.write_bytes(to_bytes(contiguous, metadata))
     except OSError as error:
-        raise BadInputError(f"cannot write {path}: {error}") from error
+        raise BadInputError(f"cannot write {path.name}: {error.strerror}") from error
 
 
 def check_tensors(path: Path, tensors: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, TypeVar
 
 import cv2
@@ -33,9 +34,11 @@ def ahead(items: Generator[Item], depth: int) -> Iterator[Item]:
     The thread ends with the iteration, and the generator is closed, when that is broken off too.
     """
     end: Any = object()
+    turn = Lock()
 
     def make() -> Item:
-        return next(items, end)
+        with turn:
+            return next(items, end)
 
     with ThreadPoolExecutor(1) as thread:
         try:
@@ -45,7 +48,8 @@ def ahead(items: Generator[Item], depth: int) -> Iterator[Item]:
                 yield item
         finally:
             thread.shutdown(cancel_futures=True)
-            items.close()
+            with turn:  # Ctrl-C may have come while the thread began, which is not waited for then
+                items.close()
 
 
 def in_order(

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from kinepose.evaluation.metrics import rank_correlation
 from kinepose.evaluation.scored import FAILURES_FROM, ScoredRun, read_scored
-from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder, replacing
 from kinepose.paper.config import FiguresConfig
 from kinepose.visualization import charts, image_grids
@@ -121,5 +120,5 @@ def energy_chart(scored: ScoredRun) -> Figure:
 def _save(drawn: image_grids.ImageArray | Figure, path: Path) -> None:
     if isinstance(drawn, Figure):
         drawn.savefig(path, dpi=DOTS_PER_INCH)
-    elif not cv2.imwrite(str(path), drawn[..., ::-1]):
-        raise BadInputError(f"cannot write {path}: is the disk full?")
+    else:
+        path.write_bytes(cv2.imencode(".png", drawn[..., ::-1])[1].tobytes())

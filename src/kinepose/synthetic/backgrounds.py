@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image, ImageOps
 
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import IMAGE_SUFFIXES, regular_file
+from kinepose.io.files import IMAGE_SUFFIXES, decoding, regular_file
 
 _ATLAS_SIZE, _ATLAS_CELLS = 1024, 64
 _LARGEST_SIDE = 1024
@@ -91,16 +92,12 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
         )
     photographs = []
     for path in paths:
-        try:
-            encoded = np.frombuffer(regular_file(path).read_bytes(), np.uint8)
-            image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
-        except cv2.error:  # a header that speaks of more than 2^30 pixels
-            image = None
-        if image is None:
-            raise BadInputError(f"{path}: not an image that can be read; remove or replace it.")
+        with decoding(path, "image"), Image.open(regular_file(path)) as held:
+            image = np.asarray(ImageOps.exif_transpose(held).convert("RGB"))
         shrink = _LARGEST_SIDE / max(image.shape[:2])
         if shrink < 1:
-            image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            size = [max(1, round(shrink * side)) for side in image.shape[1::-1]]
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         photographs.append(image)
     return tuple(photographs)
 

@@ -75,7 +75,7 @@ def retarget(capture: Capture) -> Motion:
         raise BadInputError("no frames.")
     numbers = (capture.rotations, capture.root, capture.offsets)
     if not all(each.isfinite().all() for each in numbers):
-        raise BadInputError("a pose or the skeleton has NaN or infinity.")
+        raise BadInputError("a number of a pose or of the skeleton is not finite.")
     if not 1 <= capture.fps < 1e5:
         raise BadInputError(f"{capture.fps:g} frames a second.")
     joints = _find_joints(capture.joints, capture.parents)

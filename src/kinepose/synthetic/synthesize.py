@@ -158,7 +158,7 @@ def _writing(path: Path) -> Generator[Path]:
         with replacing(path) as temporary:
             yield temporary
     except (OSError, av.FFmpegError) as error:
-        raise BadInputError(f"cannot write {path}: {error}") from error
+        raise BadInputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _check(config: SynthesizeConfig) -> None:

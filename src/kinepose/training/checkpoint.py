@@ -12,10 +12,16 @@ from torch import Tensor
 from kinepose.artifacts.model_files import save_model
 from kinepose.artifacts.run_folder import read_log, read_run_config
 from kinepose.io.errors import BadInputError, TrainingError
-from kinepose.io.files import decoding, replacing
+from kinepose.io.files import decoding, replacing, replacing_several
 from kinepose.io.schema import as_json, differences, from_json
 from kinepose.io.settings import SHIPPED
-from kinepose.io.tensor_files import check_tensors, read_heads, read_tensors, save_tensors
+from kinepose.io.tensor_files import (
+    check_tensors,
+    not_finite,
+    read_heads,
+    read_tensors,
+    save_tensors,
+)
 from kinepose.method.model import Model
 from kinepose.training.config import TrainConfig
 
@@ -66,16 +72,15 @@ def save(run: Run) -> None:
     for loss, optimiser in run.optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{loss}.{index}.{name}": value for name, value in state.items()}
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise TrainingError(
-                f"step {run.step}: {name} is not finite; the last checkpoint is in "
-                f"{run.config.output}"
-            )
+    if name := not_finite(tensors):
+        raise TrainingError(
+            f"step {run.step}: {name} is not finite; the last checkpoint is in {run.config.output}"
+        )
     progress = {"step": str(run.step), "seconds": repr(run.seconds), "turns": json.dumps(run.turns)}
     kept = run.average or run.model
-    save_model(kept, run.config.output, train=run.config, turns=dict(run.turns))
-    save_tensors(tensors, run.config.output / "state.safetensors", progress)
+    with replacing_several(run.config.output) as folder:
+        save_model(kept, folder, train=run.config, turns=dict(run.turns))
+        save_tensors(tensors, folder / "state.safetensors", progress)
 
 
 def restore(run: Run) -> None:

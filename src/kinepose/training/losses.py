@@ -82,6 +82,11 @@ class Loss:
     of_videos: bool = False
     """Whether E_P's batch norm keeps the statistics of the renders."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if the state of a run could not tell it from another part of it."""
+        if self.name in ("model", "average") or not self.name.isidentifier():
+            raise ValueError(f"a loss cannot be called {self.name!r}")
+
 
 def on_device(model: Model, batch: Batch) -> Batch:
     """A dataclass of tensors, on the model's device; images lie there as its weights do."""

@@ -21,7 +21,10 @@ def plan(config: TrainConfig, materials: Materials, losses: Sequence[Loss]) -> l
 
     Raises:
         BadInputError: if they cannot learn from what there is.
+        ValueError: if two have one name.
     """
+    if len({loss.name for loss in losses}) < len(losses):
+        raise ValueError(f"two losses have one name: {', '.join(loss.name for loss in losses)}")
     chosen = [loss for loss in losses if loss.wanted(config, materials)]
     if not chosen:
         raise BadInputError("the variant 'painting' needs --stream.renders")

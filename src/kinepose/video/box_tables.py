@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinepose.io.errors import BadInputError, VideoWarning
-from kinepose.io.files import regular_file, replacing
+from kinepose.io.files import check_memory, regular_file, replacing
 from kinepose.video.reading import Frame, VideoInfo
 from kinepose.video.tracking import Track
 
@@ -43,8 +43,9 @@ def read_boxes(
     """
     videos: dict[str, FileBoxes] = {}
     unsure = 0
+    check_memory(str(path), regular_file(path).stat().st_size)
     try:
-        with regular_file(path).open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             _check_columns(path, reader.fieldnames)

@@ -15,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.io.files import LONGEST_NAME, regular_file
+from kinepose.video.ends import is_cut_off
 from kinepose.video.gif import what_gif_lacks
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
@@ -78,7 +79,7 @@ def open_container(
     regular_file(path)
     check_name(path)
     try:
-        container = av.open(address(path))
+        container = av.open(address(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise BadInputError(f"{path} is not a video that can be read: {_said(error)}") from error
     with container:
@@ -101,10 +102,14 @@ def decoded(
     """Every frame that decodes, in the order of their times."""
     packets, decoder = container.demux(stream), _decoder(stream)
     by_decoding = container.format.name in _IN_ORDER_OF_DECODING
+    may_begin_anywhere, begins = bool(container.format.flags & Flags.ts_discont.value), True
     while True:
         try:
             packet = next(packets)
             damage.corrupt |= packet.is_corrupt
+            if begins and not (packet.is_keyframe or may_begin_anywhere):
+                damage.reason = "its beginning is missing"
+            begins = False
             frames = decoder.decode(packet)
         except StopIteration:
             return
@@ -179,7 +184,7 @@ def what_lacks(
         return f"it ends after {end - start:.1f} of {seconds:.1f} s"
     if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
         return "its end is missing"
-    return ""
+    return "its end is missing" if is_cut_off(path) else ""
 
 
 def promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
@@ -207,6 +212,9 @@ def _shown(container: av.container.InputContainer, path: Path) -> av.VideoStream
     videos = [stream for stream in container.streams.video if not stream.disposition & _NO_VIDEO]
     if not videos:
         raise BadInputError(f"{path} holds a cover, a preview or tiles, but no video")
+    videos = [stream for stream in videos if stream.codec_context is not None]
+    if not videos:
+        raise BadInputError(f"{path} holds video of a codec that FFmpeg does not know")
     videos = [stream for stream in videos if stream.frames != 1] or videos
     videos = [stream for stream in videos if stream.disposition & Disposition.default] or videos
     best = container.streams.best("video")

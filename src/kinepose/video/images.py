@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageOps
 from simplejpeg import decode_jpeg
 
 from kinepose.io.errors import BadInputError, BrokenVideoWarning, VideoWarning
-from kinepose.io.files import IMAGE_SUFFIXES, decoding, regular_file
+from kinepose.io.files import IMAGE_SUFFIXES, decoding, read_whole, regular_file
 from kinepose.video.containers import address
 from kinepose.video.display import HDR_TRANSFERS, ImageArray, over_plain
 from kinepose.video.tone_mapping import Transfer, to_sdr
@@ -101,6 +101,9 @@ def read_image(path: Path) -> ImageArray:
             several images, a VideoWarning.
     """
     with decoding(regular_file(path), "image"), Image.open(path) as image:
+        if image.format == "PNG":
+            with Image.open(path) as again:
+                again.verify()  # the sums of its parts, which loading passes over
         if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
             return _shown(_read_jpeg(path, image), None)
         count = getattr(image, "n_frames", 1)
@@ -154,7 +157,7 @@ def _covers(image: Image.Image) -> int:
 
 def _read_jpeg(path: Path, head: Image.Image) -> Image.Image:
     """Decoded by what says of damage that Pillow passes over, to the same pixels."""
-    data = path.read_bytes()
+    data = read_whole(path)
     try:
         pixels = decode_jpeg(data, strict=True)
     except ValueError as error:

@@ -61,7 +61,7 @@ def write_timed_video(
             container.mux(stream.encode())
             container.close()
     except (OSError, av.FFmpegError) as error:
-        raise BadInputError(f"cannot write {path}: {error}") from error
+        raise BadInputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _with_durations(

@@ -178,9 +178,9 @@ def overlay_frame(
     boxes and joints2d in px of the image, joints3d in camera axes in the unit of `height`, the
     stature. Small images are enlarged, large ones shrunk (see SHOWN_HEIGHT).
     """
-    scale = min(1.0, SHOWN_HEIGHT[1] / image.shape[0], 2 * SHOWN_HEIGHT[1] / image.shape[1])
-    scale = max(scale, SHOWN_HEIGHT[0] / image.shape[0] if scale == 1 else 0)
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    (lowest, highest), (rows, columns, _) = SHOWN_HEIGHT, image.shape
+    scale = min(max(1.0, lowest / rows), highest / rows, 2 * highest / columns)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     shown = cv2.resize(image, size, interpolation=how)
     for person, box, joints in zip(people, boxes, joints2d, strict=True):
