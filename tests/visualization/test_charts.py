@@ -61,6 +61,7 @@ def test_wild_joints_do_no_harm(value):
     joints2d = np.full((17, 2), 25.0)
     joints2d[LEFT_WRIST] = value
     draw_skeleton(overlay, joints2d)
+    assert overlay[25, 25].any() == np.isfinite(value), "whose place is unknown is not drawn"
 
 
 def test_views_turn_about_the_vertical():

@@ -212,8 +212,8 @@ def _background_columns(
         return {**unpaired, "reason": [reason] * count}
     around = zip(own, person.crops, strict=True)
 
-    def cut(at: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
-        background, crop = at
+    def cut(place: tuple[Background, Float[np.ndarray, " 3"]]) -> tuple[bytes, bytes]:
+        background, crop = place
         image, known = (
             crop_image(pixels, crop, config.crop_size, small.scale)
             for pixels in (background.image, 255 * background.known.view(np.uint8))

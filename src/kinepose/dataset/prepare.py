@@ -138,11 +138,12 @@ def read_reports(folder: Address) -> dict[str, VideoReport]:
 def _write_reports(folder: Path, reports: dict[str, VideoReport]) -> None:
     """The list, unless there are no clips for it to be a list of."""
     path = folder / LIST_OF_VIDEOS
-    (folder / _OLDER_LIST).unlink(missing_ok=True)
     if all(report.status == "failed" for report in reports.values()):
         path.unlink(missing_ok=True)
-        return
-    write_json(path, VideoList(FORMAT_VERSION, {name: reports[name] for name in sorted(reports)}))
+    else:
+        listed = {name: reports[name] for name in sorted(reports)}
+        write_json(path, VideoList(FORMAT_VERSION, listed))
+    (folder / _OLDER_LIST).unlink(missing_ok=True)
 
 
 def _videos(paths: Sequence[Path]) -> list[Path]:
@@ -221,7 +222,7 @@ def _use_one_core() -> None:
 
 
 def _cut_video(video: Path, config: PrepareConfig) -> VideoReport:
-    """One video, from the first look to its Parquet file."""
+    """One video, from its first frame to its Parquet file."""
     made_from = _made_from(video, config)
     counts = dict.fromkeys(_COUNTED, 0)
     path = _clips_of(video, config)
