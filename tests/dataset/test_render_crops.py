@@ -203,7 +203,7 @@ def test_a_pool_is_the_renders_of_a_file():
 
 
 def two_people(pool: RenderPool) -> RenderPool:
-    """Two takes: a red person without a shadow, and a green one."""
+    """Two sequences: a red person without a shadow, and a green one."""
     double = {name: np.concatenate([array, array]) for name, array in vars(pool).items()}
     for channel, rows in enumerate((np.s_[:SEQUENCE], np.s_[SEQUENCE:])):
         double["layers"][rows, ..., :3] = 0

@@ -27,7 +27,7 @@ from kinepose.synthetic.single_images import SEQUENCE, render_sequence
 SMALL = StreamConfig(
     renders=2 * SEQUENCE + 1, held=2 * SEQUENCE, renewed=SEQUENCE / 2, size=32, workers=1
 )
-"""Three takes, two of them in memory: a new one every second step."""
+"""Three sequences, two of them in memory: a new one every second step."""
 SIZE, COUNT = 48, 6
 
 

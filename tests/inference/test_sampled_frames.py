@@ -51,7 +51,7 @@ def poses_of(rows: Rows) -> VideoPoses:
 @pytest.mark.parametrize("rate", [1000.0, 30.0, 12.0, 0.5])
 def test_who_moves_evenly_is_where_he_was(rate: float) -> None:
     whole, chosen = poses_of(ROWS), sampled_rows(ROWS, rate)
-    some = poses_of(ROWS.at(chosen))
+    some = poses_of(ROWS.some(chosen))
     filled = of_all_rows(some, chosen, ROWS)
     for name in ("frame", "track", "time", "box", "joints2d", "joints3d", "confidence", "root"):
         np.testing.assert_allclose(getattr(filled, name), getattr(whole, name), atol=1e-4)
@@ -60,7 +60,7 @@ def test_who_moves_evenly_is_where_he_was(rate: float) -> None:
 
 def test_rows_are_as_many_a_second_as_asked_for_and_hold_the_ends() -> None:
     assert sampled_rows(ROWS, 60.0).tolist() == list(range(20))
-    chosen = ROWS.at(sampled_rows(ROWS, 20.0))
+    chosen = ROWS.some(sampled_rows(ROWS, 20.0))
     assert chosen.frame[chosen.track == 0].tolist() == [0, 3, 6, 9, 11]
     assert chosen.frame[chosen.track == 1].tolist() == [4, 7, 8, 20, 22]
     assert len(sampled_rows(rows_of([0] * 9, [*range(9)], fps=25.0), 30.0)) == 9

@@ -153,7 +153,7 @@ def steps(tiny_model, config):
         optimiser = new_optimiser(now, tiny_model, loss)
         given: dict = {}
 
-        def look(optimiser, *_):
+        def note(optimiser, *_):
             (group,) = optimiser.param_groups
             gradients = [p.grad.clone() for p in group["params"] if p.grad is not None]
             given.update(
@@ -162,7 +162,7 @@ def steps(tiny_model, config):
                 norm=torch.stack([g.norm() for g in gradients]).norm().item(),
             )
 
-        optimiser.register_step_pre_hook(look)
+        optimiser.register_step_pre_hook(note)
         run = Run(now, tiny_model, {name: optimiser}, step=step)
         _, norm = train_step(run, held, loss, iter(()))
         return given | {"unclipped": norm.item(), "turns": dict(run.turns)}

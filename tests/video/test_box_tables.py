@@ -15,6 +15,8 @@ def test_boxes_are_read_by_video_track_and_frame(tmp_path: Path) -> None:
     boxes = read_boxes(path)
     assert boxes["a.mp4"][1][3].tolist() == [0, 1, 2.5, 3]
     assert set(boxes) == {"a.mp4", "b.mp4"}
+    path.write_text(path.read_text().replace("film", "video"))
+    assert set(read_boxes(path)) == {"a.mp4", "b.mp4"}
     path.write_bytes(b"\xef\xbb\xbfframe,track,x0,y0,x1,y1\r\n7,0,1,1,2,2\r\n")
     assert list(read_boxes(path)[""][0]) == [7]
 

@@ -1,4 +1,5 @@
-"""What one stage leaves on disk for the next: poses and labels, runs, models.
+"""What commands leave on disk for one another: poses and labels, runs, models.
 
-Each kind of file has its only writer and reader here.
+Each kind of file has its only writer and reader here, but for the labels of `synthesize`.
+Backbones that others trained are read here as well.
 """

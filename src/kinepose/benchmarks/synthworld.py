@@ -39,7 +39,7 @@ def make_synthworld(config: SynthworldConfig) -> None:
             written.
     """
     check_folder(config.output)
-    _claim(config)
+    _begin(config)
     for name, split in WORLDS[config.version].splits.items():
         recipe = _recipe(split, config, config.output / name)
         if not (recipe.output / "boxes.csv").is_file():
@@ -104,7 +104,7 @@ def holds_synthworld(folder: Path, version: int, size: str) -> bool:
     return (held.version, held.size) == (version, size) and held.content is not None
 
 
-def _claim(config: SynthworldConfig) -> None:
+def _begin(config: SynthworldConfig) -> None:
     """Say at once which benchmark a folder is for, so that what is unfinished is not mixed."""
     if not (config.output / "synthworld.json").exists():
         _write_description(config, None)

@@ -138,7 +138,7 @@ def _predict_video(
             write_boxes(config.detections, config.video.name, survey.tracks)
         rows = rows_of(survey)
         sampled = _sampled(model, config, rows)
-        some = rows.at(sampled)
+        some = rows.some(sampled)
         crops = crops_of(config.video, survey, some, size, kept)
         poses = _predict_rows(model, estimate, device, config, some, survey.fps, crops)
     if is_images(config.video):

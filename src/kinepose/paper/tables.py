@@ -12,7 +12,7 @@ from kinepose.io.schema import read_json
 from kinepose.visualization.charts import bars_with_seeds
 
 RENDERS = "20 synthetic renders in poses of motion capture"
-STREAM = "an endless stream of synthetic renders in poses of motion capture"
+STREAM = "a stream of synthetic renders in poses of motion capture"
 """In place of RENDERS, of a preset that has a stream."""
 SUPERVISION = {
     **dict.fromkeys(("prior", "no_t_fk", "no_t_m", "d_p", "unsup", "unseen"), RENDERS),

@@ -69,7 +69,7 @@ def render_prior(count: int, seed: int, size: int) -> Renders:
 
 
 def render_sequence(config: SingleImagesConfig, seed: int, number: int) -> Renders:
-    """SEQUENCE images of one person: a part of the endless stream.
+    """SEQUENCE images of one person: a part of the stream.
 
     Every moment has a camera of its own, aimed at the middle of the person. The seed and the number
     alone decide what is to be seen.
@@ -79,7 +79,7 @@ def render_sequence(config: SingleImagesConfig, seed: int, number: int) -> Rende
     actor = place(moves, random_person(generator), _SEQUENCE_FPS)
     camera = _cameras_around(generator, actor, config.size)
     if generator.random() < config.dressed:
-        return _portray_dressed(generator, actor, camera, config.scene)
+        return _render_dressed_person(generator, actor, camera, config.scene)
     appearance = "video" if generator.random() < config.video_like else "render"
     return _render_person(generator, actor, camera, appearance, config.scene)
 
@@ -100,7 +100,7 @@ def _render_person(
     return _renders(rendered, actor, light, camera)
 
 
-def _portray_dressed(
+def _render_dressed_person(
     generator: np.random.Generator, actor: Actor, camera: Camera, scene: SceneConfig
 ) -> Renders:
     """Someone with textured skin, hair and clothes."""

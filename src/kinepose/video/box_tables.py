@@ -33,6 +33,7 @@ def read_boxes(
 ) -> dict[str, FileBoxes]:
     """Boxes of a CSV (film, frame, track, x0, y0, x1, y1 [px]) by video; '' where it names none.
 
+    The first column may be called video as well.
     With `only`, the boxes of other videos stay unread: a benchmark has a million. With `size`, the
     width and height of that video, the middle of each box lies in its image; a VideoWarning says if
     most of them reach far over its edge, or all lie in its upper left quarter. Rows whose `score`,
@@ -52,7 +53,7 @@ def read_boxes(
             for row in reader:
                 if not any((value or "").strip() for name, value in row.items() if name):
                     continue
-                video = (row.get("film") or "").strip()
+                video = (row.get("film") or row.get("video") or "").strip()
                 tracks = videos.setdefault(video, {})
                 if only is not None and video not in ("", only):
                     continue

@@ -24,7 +24,7 @@ class PeopleConfig(Settings):
     is the person."""
     boxes: Annotated[Path | None, Reads()] = None
     """CSV for the detector 'file': film, frame, track, x0, y0, x1, y1 [px of the video as it is
-    shown]; video may be left out for a single video; a column score is heeded if it is there."""
+    shown]; film, or video, may be left out for a single one; a column score is heeded."""
     detector_weights: str = "PekingU/rtdetr_r50vd"
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: Share | None = None

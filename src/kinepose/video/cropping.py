@@ -32,7 +32,7 @@ class Rows:
     frame_size: Float64[np.ndarray, "rows 2"]
     """Width and height of the frame, as shown [px]."""
 
-    def at(self, chosen: Int64[np.ndarray, " chosen"]) -> "Rows":
+    def some(self, chosen: Int64[np.ndarray, " chosen"]) -> "Rows":
         """Some of them."""
         return Rows(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 

@@ -74,7 +74,7 @@ def make_finder(
     boxes = videos.get(video.name, videos.get(""))
     if boxes is None:
         raise BadInputError(
-            f"{config.boxes} has no boxes for the video {video.name}: its column video names "
+            f"{config.boxes} has no boxes for the video {video.name}: its column film names "
             f"{', '.join(sorted(videos)[:3])}; it has to be the file's name, with its suffix"
         )
     return Finder(lambda frame: nobody, from_file=boxes)

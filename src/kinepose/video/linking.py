@@ -58,7 +58,7 @@ def link(
     (position of a shot's first frame). Who is not found where another's box covers his is hidden:
     he goes on if he is found again, at the place that the other's box leaves him. Who is away for
     longer than longest_gap [s], and in at least one frame that was looked at, is known again by
-    looks, if these are clear; else he is a new one.
+    appearance, if that is clear; else he is a new one.
     """
     starts = np.array(sorted(cuts))
     tracklets: list[Tracklet] = []

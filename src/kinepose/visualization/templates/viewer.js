@@ -49,16 +49,16 @@ function append(name, parent) {
   return parent.appendChild(document.createElementNS("http://www.w3.org/2000/svg", name));
 }
 
-function drawOnFilm(person, row) {
+function drawOnVideo(person, row) {
   const { style, children: lines } = drawings[person];
   style.display = row === undefined ? "none" : "";
   style.opacity = isChosen(person) ? 1 : 0.3;
   if (row === undefined) return;
   data.limbs.forEach((ends, limb) => {
     ends.forEach((joint, end) => {
-      const at = 2 * (17 * row + joint);
-      lines[limb].setAttribute(`x${end + 1}`, joints2d[at] / 4);
-      lines[limb].setAttribute(`y${end + 1}`, joints2d[at + 1] / 4);
+      const x = 2 * (17 * row + joint);
+      lines[limb].setAttribute(`x${end + 1}`, joints2d[x] / 4);
+      lines[limb].setAttribute(`y${end + 1}`, joints2d[x + 1] / 4);
     });
   });
 }
@@ -154,10 +154,10 @@ const across = (frame) => (1000 * middle(frame)) / end;
 const curves = rows.map((ofFrame) => {
   let before = -2;
   let path = "";
-  for (const [at, row] of ofFrame) {
+  for (const [index, row] of ofFrame) {
     if (Number.isNaN(energy[row])) continue;
-    path += `${at === before + 1 ? "L" : "M"}${across(at)} ${97 - (94 * energy[row]) / peak}`;
-    before = at;
+    path += `${index === before + 1 ? "L" : "M"}${across(index)} ${97 - (94 * energy[row]) / peak}`;
+    before = index;
   }
   const curve = append("path", $("#chart"));
   curve.setAttribute("d", path);
@@ -171,7 +171,7 @@ $("#energy").hidden = energy.every(Number.isNaN);
 function show(wanted) {
   frame = Math.max(0, Math.min(last, wanted));
   present(frame).forEach((row, person) => {
-    drawOnFilm(person, row);
+    drawOnVideo(person, row);
     poseFigure(person, row);
     curves[person].classList.toggle("chosen", isChosen(person));
   });
