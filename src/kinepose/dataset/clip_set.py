@@ -70,8 +70,8 @@ def read_clips(
                 name = PurePath(path).name
                 if name in tables:
                     raise BadInputError(
-                        f"two folders of clips have a video {PurePath(name).stem}: labels, clips "
-                        "go by its name"
+                        f"two folders of clips have a video {PurePath(name).stem}: labels and "
+                        "clips go by its name"
                     )
                 tables[name] = _read_video(files, path, f"{folder}/{name}")
     if not tables:

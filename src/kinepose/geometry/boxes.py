@@ -24,11 +24,6 @@ def inside(
     return _shared(first, second) / np.maximum(_areas(first)[:, None], 1e-9)
 
 
-def hull(boxes: Boxes) -> Float[np.ndarray, " 4"]:
-    """The smallest box around all."""
-    return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
-
-
 def _shared(
     first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]
 ) -> Float[np.ndarray, "n m"]:
