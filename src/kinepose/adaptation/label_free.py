@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from kinepose.geometry.procrustes import aligned
 from kinepose.method.forward_kinematics import local_kinematics
+from kinepose.video.background import LEAST_DIFFERENCE
 
 GAP = 0.5
 """Between moments that are compared [s]."""
@@ -31,8 +32,6 @@ _OTHERS = 16
 """Other moments with which a pose's own is compared."""
 _UNEVEN = 1.5
 """Neighbours in time are no farther apart than this many usual steps."""
-_LEAST_DIFFERENCE = 22 / 255
-"""From the background, in the channel that differs most, of what counts as a person."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def silhouettes(
     images: Float32[Tensor, "rows 3 size size"], backgrounds: Float32[Tensor, "rows 3 size size"]
 ) -> Bool[np.ndarray, "rows size size"]:
     """Where images differ from their backgrounds, holes of a pixel closed."""
-    changed = (images - backgrounds).abs().amax(1, keepdim=True) > _LEAST_DIFFERENCE
+    changed = (images - backgrounds).abs().amax(1, keepdim=True) > LEAST_DIFFERENCE / 255
     wider = functional.max_pool2d(changed.float(), 3, stride=1, padding=1)
     closed = -functional.max_pool2d(-wider, 3, stride=1, padding=1)
     return closed[:, 0].numpy() > 0

@@ -257,7 +257,7 @@ def _safe_name(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     stem = re.sub(r"[^\w-]+", "_", stem).strip("_")[:60]
     if not dot or not stem or not re.fullmatch(r"[A-Za-z0-9]{1,5}", suffix):
-        raise BadInputError("a video needs a name like video.mp4")
+        raise BadInputError("a file needs a name like video.mp4 or photo.jpg")
     return f"{stem}.{suffix}"
 
 

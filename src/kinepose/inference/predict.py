@@ -143,7 +143,8 @@ def _predict_video(
         poses = _predict_rows(model, estimate, device, config, some, survey.fps, crops)
     if is_images(config.video):
         return poses
-    poses = of_all_rows(poses, sampled, rows)
+    if len(sampled) < len(rows.frame):
+        poses = of_all_rows(poses, sampled, rows)
     return _over_time(model, poses, config, (info.width, info.height))
 
 

@@ -14,6 +14,8 @@ from kinepose.video.display import ImageArray
 PERSON_SHARE = 0.4
 """Largest share of the image that human action changes; the paper: 10 to 20 %, but people fill
 more of videos that were cut closely around them (docs/method.md)."""
+LEAST_DIFFERENCE = 22
+"""From the background, in the channel that differs most, of what counts as a person [0 to 255]."""
 _MOTION_SAMPLES = 16
 _SAMPLES = 40
 """Most frames that a median is taken from."""

@@ -11,13 +11,11 @@ from jaxtyping import Bool, Float, UInt8
 
 from kinepose.geometry.boxes import Boxes
 from kinepose.io.errors import BadInputError
-from kinepose.video.background import masked_median
+from kinepose.video.background import LEAST_DIFFERENCE, masked_median
 from kinepose.video.display import ImageArray
 
-_LEAST_DIFFERENCE = 22
-"""From the median, in the channel that differs most, of what counts as moving [0 to 255]."""
 _NOISES = 5
-"""The same in median differences of the video, for grainy ones."""
+"""LEAST_DIFFERENCE in median differences of the video, for grainy ones."""
 _BRIDGE = 0.035
 """Moving parts nearer than twice this are one blob [longer sides of the image]."""
 _BEFORE_AND_AFTER = 0.05
@@ -88,7 +86,7 @@ def moving_people(thumbnails: Thumbnails, fps: float, camera_moves: bool) -> lis
     """
     differences = _differences(thumbnails, fps, camera_moves)
     noise = float(np.median(differences[:: max(1, len(differences) // 50)]))
-    moving = (differences > max(_LEAST_DIFFERENCE, _NOISES * noise)).astype(np.uint8)
+    moving = (differences > max(LEAST_DIFFERENCE, _NOISES * noise)).astype(np.uint8)
     shares = moving.mean((1, 2))
     moving[shares > max(_LIGHT_CHANGE, _LIGHT_CHANGE_RATIO * np.median(shares))] = 0
     reach = int(_BEFORE_AND_AFTER * fps + 0.01)

@@ -108,7 +108,8 @@ def people_in_video(
         stretches = read_stretches(video, fps, longest, detect_and_keep)
         survey = _people_in_video(stretches, finder, config, info)
     if not survey.tracks:
-        others = ", ".join(name for name in _OTHERS if name != config.detector)
+        never = {config.detector, "motion"} if is_images(video) else {config.detector}
+        others = ", ".join(name for name in _OTHERS if name not in never)
         raise BadInputError(
             f"no person found in {video} by the detector {config.detector!r}; "
             f"other ways: --detector {others}, or file with --boxes CSV"
