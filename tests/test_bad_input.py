@@ -436,6 +436,11 @@ def test_clips_that_lie_are_one_line(place, column, value, says):
         read_clips([place / "clips"])
 
 
+def test_a_pipe_in_place_of_the_list_of_videos_is_one_line(refused, place):
+    os.mkfifo(place / "clips/_videos.json")
+    assert "_videos.json is a pipe" in refused("info", "clips")
+
+
 def test_a_text_in_clips_that_is_none_is_one_line(place):
     path = place / "clips/video.parquet"
     table = pq.read_table(path)

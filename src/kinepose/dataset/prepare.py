@@ -27,7 +27,7 @@ from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_video, empty_scene_p
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.io.errors import BadInputError, KineposeError, VideoWarning
-from kinepose.io.files import check_folder, making, reading, replacing, unfinished
+from kinepose.io.files import check_folder, making, read_whole, reading, replacing, unfinished
 from kinepose.io.schema import STRICT, Plain, as_json, from_json, write_json
 from kinepose.io.settings import Address, Count
 from kinepose.io.threads import images_in_one_thread
@@ -134,7 +134,8 @@ def read_reports(folder: Address) -> dict[str, VideoReport]:
         name = next((n for n in (LIST_OF_VIDEOS, _OLDER_LIST) if files.exists(f"{root}/{n}")), None)
         if name is None:
             return {}
-        written = files.cat_file(f"{root}/{name}")
+        local = isinstance(folder, Path)  # where there may be a pipe in its place
+        written = read_whole(folder / name) if local else files.cat_file(f"{root}/{name}")
     return from_json(written, VideoList, f"{folder}/{name}").videos
 
 
