@@ -1,11 +1,14 @@
 """Tiny videos whose truth is known: a textured person over a textured scene."""
 
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+
+from kinepose.video.reading import read_frames
 
 WIDTH, HEIGHT, FPS = 128, 96, 12
 PERSON_WIDTH, PERSON_HEIGHT = 16, 44
@@ -81,3 +84,10 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
     return width * height / union
+
+
+def first(path: Path) -> np.ndarray:
+    """The first frame of a video that is read without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return next(read_frames(path)).image.astype(int)

@@ -7,20 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.tiny_benchmarks import (
-    BLUE,
-    RED,
-    camera,
-    disc,
-    person,
-    stacked,
-    times_of,
-    write_3dhp_sequence,
-    write_3dhp_test,
-    write_fetch,
-    write_lsp,
-    write_mmpose,
-)
+from tests.tiny_h36m import times_of, write_fetch, write_mmpose
+from tests.tiny_lsp import write_lsp
+from tests.tiny_mpi_inf_3dhp import write_3dhp_sequence, write_3dhp_test
+from tests.tiny_person import BLUE, RED, camera, disc, person, stacked
 
 from kinepose.artifacts.model_files import save_model
 from kinepose.artifacts.pose_files import read_labels

@@ -7,19 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tests.tiny_benchmarks import (
-    BLUE,
-    RED,
-    camera,
-    check_person,
-    disc,
-    person,
-    read_image,
-    stacked,
-    times_of,
-    write_fetch,
-    write_mmpose,
-)
+from tests.tiny_h36m import times_of, write_fetch, write_mmpose
+from tests.tiny_person import BLUE, RED, camera, check_person, disc, person, read_image, stacked
 
 from kinepose.benchmarks.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, frames_of_protocol, read_h36m
 from kinepose.benchmarks.recording import Recording, fit_intrinsics, video_labels

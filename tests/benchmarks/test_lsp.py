@@ -3,17 +3,8 @@
 import numpy as np
 import pytest
 import scipy.io
-from tests.tiny_benchmarks import (
-    BLUE,
-    LSP_14,
-    RED,
-    camera,
-    disc,
-    person,
-    read_image,
-    stacked,
-    write_lsp,
-)
+from tests.tiny_lsp import LSP_14, write_lsp
+from tests.tiny_person import BLUE, RED, camera, disc, person, read_image, stacked
 
 from kinepose.benchmarks.lsp import read_lsp
 from kinepose.geometry.skeleton import JOINT_NAMES

@@ -6,19 +6,8 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
-from tests.tiny_benchmarks import (
-    BLUE,
-    RED,
-    camera,
-    check_person,
-    disc,
-    person,
-    read_image,
-    stacked,
-    universal,
-    write_3dhp_sequence,
-    write_3dhp_test,
-)
+from tests.tiny_mpi_inf_3dhp import universal, write_3dhp_sequence, write_3dhp_test
+from tests.tiny_person import BLUE, RED, camera, check_person, disc, person, read_image, stacked
 
 from kinepose.benchmarks.mpi_inf_3dhp import TRAIN_CAMERAS, read_test, read_train
 from kinepose.benchmarks.recording import fit_intrinsics

@@ -291,7 +291,7 @@ def test_an_unseen_look_lies_outside_of_all_that_training_sees(version, name):
 
 
 def test_the_documents_name_the_published_bytes():
-    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
     named = set(re.findall(r"[0-9a-f]{16}", text))
     for world in WORLDS.values():
         assert {content for held in world.content.values() for content in held} <= named

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import TINY_MODEL
-from tests.visualization.test_viewer import CHROMIUM, SOFTWARE_WEBGL
+from tests.visualization.viewer_pages import CHROMIUM, SOFTWARE_WEBGL
 
 from kinepose.artifacts.model_files import new_model, save_model
 from kinepose.artifacts.pose_files import read_poses

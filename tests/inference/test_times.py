@@ -8,9 +8,9 @@ import re
 import ezc3d
 import numpy as np
 import pytest
-from tests.inference.test_export import read_trc
-from tests.inference.test_predict import FRAMES, boxes, frame_image, predicted, run, video
+from tests.inference.motion_readers import read_trc
 from tests.inference.test_trajectories import read_bvhio
+from tests.inference.two_figures import FRAMES, frame_image, predicted
 
 from kinepose.artifacts.pose_files import read_poses
 from kinepose.video.config import PeopleConfig
@@ -18,7 +18,6 @@ from kinepose.video.reading import read_frames
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.viewer import write_viewer
 
-__all__ = ["boxes", "run", "video"]
 TIMES = np.cumsum([0, *([1 / 30] * 9), *([0.1] * 8), *([1 / 30] * 7)])
 """30, 10 and 30 frames a second [s]."""
 RIGHT = 1e-3

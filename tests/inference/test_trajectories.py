@@ -6,7 +6,8 @@ import bvhio
 import ezc3d
 import numpy as np
 import pytest
-from tests.inference.test_export import people, read_trc
+from tests.inference.motion_readers import read_trc
+from tests.inference.two_people import people
 
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.skeleton import JOINT_NAMES, LIMBS

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.benchmarks.test_convert import CAMERAS, RIG
-from tests.tiny_benchmarks import write_3dhp_sequence, write_3dhp_test, write_fetch
+from tests.tiny_h36m import write_fetch
+from tests.tiny_mpi_inf_3dhp import write_3dhp_sequence, write_3dhp_test
 
 from kinepose.artifacts.run_folder import read_log
 from kinepose.io.errors import BadInputError

@@ -1,4 +1,4 @@
-"""The smallest data sets in the layouts of docs/data.md; the person is a cloud of points."""
+"""The smallest data sets in the layouts of docs/benchmarks.md; the person is a cloud of points."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tools.fuzz.images import blob_frames, write_clip, write_image
 
 
 def make_benchmarks(folder: Path) -> None:
-    """The smallest folders in the layouts of docs/data.md; the person is a cloud of points."""
+    """The smallest folders in these layouts."""
     numbers = np.random.default_rng(5)
     count, image = 6, blob_frames(1, (96, 96))[0]
 

@@ -40,7 +40,7 @@ class ConvertConfig(Settings):
     """Lay a licensed benchmark out as videos, labels and boxes, as `synthesize` does its videos."""
 
     folder: Annotated[Positional, Reads()]
-    """Of the data set as it was unpacked: see docs/data.md."""
+    """Of the data set as it was unpacked: see docs/benchmarks.md."""
     benchmark: Benchmark
     """What of it: a training set, or what a protocol scores."""
     output: Annotated[Path, Writes(("films/", "labels/", "boxes.csv"))]
