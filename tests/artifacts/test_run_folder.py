@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from kinepose.artifacts.model_files import save_model
 from kinepose.artifacts.run_folder import (
@@ -35,6 +36,12 @@ def test_what_a_run_says_of_its_model(run, tiny_model):
     assert model_sha256(run) == hashlib.sha256(data).hexdigest()
     with pytest.raises(BadInputError, match="is not a run: it has no model"):
         model_sha256(run.parent)
+
+
+def test_a_model_without_weights_is_one_line(run):
+    save_file({}, run / "model.safetensors")
+    with pytest.raises(BadInputError, match=r"model.safetensors holds no weights"):
+        count_parameters(run)
 
 
 def test_the_packages_model_is_a_run():

@@ -153,7 +153,10 @@ def count_parameters(folder: Path) -> int:
     """How many numbers a run's model.safetensors holds.
 
     Raises:
-        BadInputError: if it is missing or broken.
+        BadInputError: if it is missing, broken, or holds none.
     """
-    heads, _ = read_heads(run_folder(folder) / "model.safetensors")
+    path = run_folder(folder) / "model.safetensors"
+    heads, _ = read_heads(path)
+    if not heads:
+        raise BadInputError(f"{path} holds no weights")
     return sum(math.prod(head.shape) for head in heads.values())
