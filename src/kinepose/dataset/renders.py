@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from kinepose.geometry.devices import send
@@ -14,21 +14,16 @@ from kinepose.geometry.image_transforms import zoom_image
 from kinepose.io.array_files import read_arrays, schema_of, write_npz
 from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch, PaintingBatch
+from kinepose.synthetic.single_images import Layers
 
 FORMAT_VERSION = 2
 Composed = TypeVar("Composed", LabelledBatch, PaintingBatch)
 
 
 @dataclass(frozen=True)
-class PriorSet:
-    """Renders of people without a background, with exact labels in the model's conventions."""
+class PriorSet(Layers):
+    """Renders with exact labels in the model's conventions."""
 
-    image: UInt8[np.ndarray, "renders size size 3"]
-    """The person on black, RGB: a pixel that is covered by half is half as bright."""
-    mask: UInt8[np.ndarray, "renders size size"]
-    """How much of each pixel the person covers, of 255."""
-    shadow: UInt8[np.ndarray, "renders size size"]
-    """How much of its light the person's shadow takes from the background, of 255."""
     joints2d: Float32[np.ndarray, "renders 17 2"]
     """From -1 to 1 across the crop."""
     joints3d: Float32[np.ndarray, "renders 17 3"]

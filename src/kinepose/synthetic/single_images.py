@@ -34,15 +34,21 @@ _SEQUENCE_FPS = 2.5
 
 
 @dataclass(frozen=True)
-class Renders:
-    """Single images of people, each with a camera of its own."""
+class Layers:
+    """Images of people without a background, and what is needed to put them before one."""
 
     image: UInt8[np.ndarray, "renders size size 3"]
-    """On black, already multiplied by the mask."""
+    """The person on black, RGB: a pixel that is covered by half is half as bright."""
     mask: UInt8[np.ndarray, "renders size size"]
-    """Share of the pixel that the person covers, 255 for all of it."""
+    """How much of each pixel the person covers, of 255."""
     shadow: UInt8[np.ndarray, "renders size size"]
-    """Share of its light that the person's shadow takes from the background."""
+    """How much of its light the person's shadow takes from the background, of 255."""
+
+
+@dataclass(frozen=True)
+class Renders(Layers):
+    """Single images of people, each with a camera of its own, and the renderer's truth."""
+
     joints2d: Float[np.ndarray, "renders 17 2"]
     """[crop coordinates]"""
     joints3d: Float[np.ndarray, "renders 17 3"]
