@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.conftest import TINY_MODEL
@@ -10,10 +11,16 @@ from kinepose.training.config import PRESETS, TrainConfig
 
 
 @pytest.fixture
-def config(tmp_path, clips, prior) -> TrainConfig:
-    output = tmp_path / "run"
-    output.mkdir()
-    shutil.copy(prior, output / "prior.npz")
+def output(tmp_path, prior) -> Path:
+    """Folder of a run that finds its few renders made."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(prior, folder / "prior.npz")
+    return folder
+
+
+@pytest.fixture
+def config(output, clips) -> TrainConfig:
     return replace(
         PRESETS["cpu"],
         output=output,

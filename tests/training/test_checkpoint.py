@@ -41,10 +41,7 @@ def stream(tmp_path_factory) -> StreamConfig:
 
 
 @pytest.fixture
-def config(tmp_path, prior, stream) -> TrainConfig:
-    output = tmp_path / "run"
-    output.mkdir()
-    shutil.copy(prior, output / "prior.npz")
+def config(output, stream) -> TrainConfig:
     return replace(
         PRESETS["kinepose"],
         output=output,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
+from torch import Tensor
 
 from kinepose.dataset.config import CompositionConfig
 from kinepose.dataset.renders import PriorSet
@@ -78,19 +79,14 @@ def compose_batch(
         if generator.random() < 0.5:
             flipped[place], image, mask = True, cv2.flip(image, 1), cv2.flip(mask, 1)
         images[place], masks[place, ..., 0] = image, mask
-    angle, log_scale = (
-        torch.tensor([placement[part] for placement in placements]) for part in (0, 1)
+    joints3d, camera = (
+        torch.from_numpy(labels[rows]) for labels in (renders.joints3d, renders.camera)
     )
-    shift = torch.from_numpy(np.stack([placement[2] for placement in placements]))
-    joints2d, joints3d, camera = (
-        torch.from_numpy(labels[rows])
-        for labels in (renders.joints2d, renders.joints3d, renders.camera)
-    )
-    joints2d = zoom_joints2d(rotate_joints2d(joints2d, angle), log_scale, shift)
+    angle, log_scale, shift = _stacked(placements)
     camera = zoom_camera(rotate_camera(camera, angle), log_scale, shift)
     return LabelledBatch(
         torch.from_numpy(images).permute(0, 3, 1, 2),
-        torch.where(flipped[:, None, None], flip_joints2d(joints2d), joints2d),
+        _placed(renders.joints2d[rows], placements, flipped),
         torch.where(flipped[:, None, None], flip_joints3d(joints3d), joints3d),
         torch.where(flipped[:, None], flip_camera(camera), camera),
         torch.from_numpy(masks).permute(0, 3, 1, 2),
@@ -112,7 +108,7 @@ def compose_pairs(
     """
     shape = (len(numbers), size, size, 3)
     sources, targets, scenes = (np.empty(shape, np.uint8) for _ in range(3))
-    joints2d = torch.empty(len(numbers), 17, 2)
+    rows, placements, flipped = [], [], torch.zeros(len(numbers), dtype=torch.bool)
     for place, number in enumerate(numbers):
         generator = np.random.default_rng([seed, number])
         row = int(generator.integers(len(renders.layers)))
@@ -122,15 +118,13 @@ def compose_pairs(
             _alone(renders, it, backgrounds, size, composition, colours, generator)
             for it in (other, row)
         )
-        angle, log_scale = (torch.tensor([part]) for part in placement[:2])
-        turned = rotate_joints2d(torch.from_numpy(renders.joints2d[[row]]), angle)
-        seen = zoom_joints2d(turned, log_scale, torch.from_numpy(placement[2][None]))
+        rows.append(row)
+        placements.append(placement)
         if generator.random() < 0.5:
-            target, scene, seen = cv2.flip(target, 1), cv2.flip(scene, 1), flip_joints2d(seen)
+            flipped[place], target, scene = True, cv2.flip(target, 1), cv2.flip(scene, 1)
         sources[place], targets[place], scenes[place] = source, target, scene
-        joints2d[place] = seen[0]
     layers = (torch.from_numpy(layer).permute(0, 3, 1, 2) for layer in (sources, targets, scenes))
-    return PaintingBatch(*layers, joints2d)
+    return PaintingBatch(*layers, _placed(renders.joints2d[rows], placements, flipped))
 
 
 def _alone(
@@ -147,6 +141,25 @@ def _alone(
     scene = _part_of(backgrounds, size, generator)
     crop, _ = _put(scene, renders, row, placement, np.random.default_rng(colours))
     return crop, scene, placement
+
+
+def _placed(
+    joints2d: Float32[np.ndarray, "batch 17 2"],
+    placements: list[Placement],
+    flipped: Bool[Tensor, " batch"],
+) -> Float32[Tensor, "batch 17 2"]:
+    """Where crops show the joints of renders that lie in them so."""
+    angle, log_scale, shift = _stacked(placements)
+    placed = zoom_joints2d(rotate_joints2d(torch.from_numpy(joints2d), angle), log_scale, shift)
+    return torch.where(flipped[:, None, None], flip_joints2d(placed), placed)
+
+
+def _stacked(
+    placements: list[Placement],
+) -> tuple[Float32[Tensor, " batch"], Float32[Tensor, " batch"], Float32[Tensor, "batch 2"]]:
+    """Angles, log scales and shifts."""
+    angle, log_scale, shift = zip(*placements, strict=True)
+    return torch.tensor(angle), torch.tensor(log_scale), torch.from_numpy(np.stack(shift))
 
 
 def _placement(
