@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import roma
 import torch
 
 from kinepose.geometry.skeleton import FREE_JOINTS, STANDARD_SKELETON
@@ -13,6 +14,7 @@ from kinepose.synthetic.joint_limits import (
     LIMITS,
     clamp_to_limits,
     from_swing_twist,
+    mirror_rotations,
     swing_reach,
     to_swing_twist,
 )
@@ -100,3 +102,37 @@ def test_bones_stay_far_from_the_antipodes_of_their_rest_directions():
         directions = parameters[:, 1:].unflatten(-1, (len(FREE_JOINTS), 3))
         away = (directions * -rest).sum(-1).clamp(-1, 1).acos().rad2deg()
         assert away.min() > 30
+
+
+def test_acrobats_bend_their_joints_both_sides_alike_and_stand_on_their_heads():
+    """Half of them with both sides alike, upside down in a third; others never."""
+    acrobatic, usual = (
+        [
+            procedural_motion(np.random.default_rng(seed), 0.1, kind).rotations[0]
+            for seed in range(60)
+        ]
+        for kind in (True, False)
+    )
+    acrobatic, usual = torch.stack(acrobatic), torch.stack(usual)
+    alike = rotation_angles(acrobatic, mirror_rotations(acrobatic))[:, 3:].amax(1) < 1e-3
+    assert 0.3 < alike.float().mean() < 0.7
+    assert not (rotation_angles(usual, mirror_rotations(usual))[:, 3:].amax(1) < 1e-3).any()
+    assert 0.15 < (uprightness(acrobatic) < -0.5).float().mean() < 0.55
+    reach = [swing_reach(to_swing_twist(poses))[:, 1:].mean() for poses in (acrobatic, usual)]
+    assert swing_reach(to_swing_twist(acrobatic)).max() < 1.001 and reach[0] > 1.5 * reach[1]
+
+
+@pytest.mark.parametrize("acrobatics", [0.0, 1.0])
+def test_captured_motion_is_acrobatic_as_often_as_asked(acrobatics):
+    """Who walks stays upright, and a cartwheel goes over the hands; of all else there is none."""
+    habits = MotionConfig(mixed=0.0, procedural=0.0, walks_between=0.0, perturbation=0.0)
+    only = ("cartwheel", *(f"cmu_07_{trial:02d}" for trial in range(1, 13)))
+    config = replace(habits, only=only, locomotion=0.0, acrobatics=acrobatics)
+    motions = [random_motion(np.random.default_rng(seed), 60, 25.0, config) for seed in range(6)]
+    over = [uprightness(motion.rotations).min() < -0.5 for motion in motions]
+    assert sum(over) == 6 if acrobatics else sum(over) <= 2
+
+
+def uprightness(rotations: torch.Tensor) -> torch.Tensor:
+    up = torch.tensor([0.0, 0.0, 1.0]).expand(len(rotations), 3)
+    return roma.quat_action(rotations[:, 0], up)[:, 2]

@@ -27,6 +27,9 @@ class MotionConfig(Settings):
     """Smooth paths through random poses within anatomical limits."""
     locomotion: Share = 0.35
     """Share of captured motion that is walking or running, in addition to its natural share."""
+    acrobatics: Share = 0.0
+    """Share of captured motion that is acrobatic, in addition to its natural share, and of
+    procedural motion with the trunk any way up and joints near their limits."""
     walks_between: Share = 0.5
     """How often people walk or run on between one thing and the next, if the camera moves."""
     longest_stay: Annotated[float, Interval(ge=0.5, le=3600.0)] = 4.0

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from kinepose.synthetic.body import RIG
+from kinepose.synthetic.body import RIG, RIG_MIRRORED
 from kinepose.synthetic.config import MotionConfig
 from kinepose.synthetic.joint_limits import (
     LIMITS,
@@ -34,6 +34,10 @@ _LOCOMOTION = (
     *("cmu_content_female_walk", "cmu_content_walk"),
 )
 """What the names of clips begin with in which people walk or run straight on."""
+_ACROBATIC = ("backflip", "cartwheel", "crawl", "getup_faceup", "roll", "spin", "spinkick")
+_BOTH_SIDES = 0.5
+"""Share of acrobats' poses in which both sides do the same: a tuck, a pike, a straddle."""
+_LEFT = [bone for bone, name in enumerate(RIG) if name.startswith("left_")]
 
 
 def random_motion(
@@ -82,7 +86,9 @@ def _random_part(
         )
         part = mix(legs, arms, bones)
     else:
-        part = procedural_motion(generator, generator.uniform(0.5, 1.0) * config.longest_stay)
+        acrobatic = _is_acrobatic(generator, config)
+        seconds = generator.uniform(0.5, 1.0) * config.longest_stay
+        part = procedural_motion(generator, seconds, acrobatic)
     return mirror(part) if generator.random() < 0.5 else part
 
 
@@ -94,8 +100,14 @@ def _random_clip(
 ) -> Motion:
     """A clip or a part of it, faster or slower; who walks or runs goes on for over 1 s."""
     walkers = [name for name in sorted(clips) if name.startswith(_LOCOMOTION)]
-    walks = bool(walkers) and (walks or generator.random() < config.locomotion)
-    name = str(generator.choice(walkers if walks else sorted(clips)))
+    acrobats = [name for name in _ACROBATIC if name in clips]
+    if walkers and (walks or generator.random() < config.locomotion):
+        names = walkers
+    elif acrobats and _is_acrobatic(generator, config):
+        names = acrobats
+    else:
+        names = sorted(clips)
+    name = str(generator.choice(names))
     clip = clips[name]
     longest = max(round(config.longest_stay * CLIP_FPS), 2)
     if len(clip.root) > longest:
@@ -108,12 +120,22 @@ def _random_clip(
     return resample(clip, max(round(len(clip.root) / speed), 2), 1 / speed)
 
 
-def procedural_motion(generator: np.random.Generator, seconds: float) -> Motion:
+def _is_acrobatic(generator: np.random.Generator, config: MotionConfig) -> bool:
+    """Draws nothing where nobody is: what was made before there was this setting stays the same."""
+    return config.acrobatics > 0 and generator.random() < config.acrobatics
+
+
+def procedural_motion(
+    generator: np.random.Generator, seconds: float, acrobatic: bool = False
+) -> Motion:
     """A smooth path through random poses within the joints' limits, at CLIP_FPS, on the spot."""
     frames = max(round(seconds * CLIP_FPS), 2)
     keys = max(math.ceil(seconds / 0.5), 2) + 1
-    bearing = str(generator.choice(["stand", "free", "lie"], p=[0.65, 0.25, 0.1]))
-    poses = torch.stack([_random_pose(generator, bearing) for _ in range(keys)])
+    if acrobatic:
+        poses = torch.stack([_acrobatic_pose(generator) for _ in range(keys)])
+    else:
+        bearing = str(generator.choice(["stand", "free", "lie"], p=[0.65, 0.25, 0.1]))
+        poses = torch.stack([_random_pose(generator, bearing) for _ in range(keys)])
     gaps = generator.uniform(0.5, 1.5, keys - 1)
     key_times = np.concatenate([[0.0], np.cumsum(gaps) / gaps.sum()]) * (frames - 1)
     times = np.arange(frames)
@@ -130,13 +152,7 @@ def _random_pose(generator: np.random.Generator, bearing: str) -> Float[Tensor, 
 
     Who stands has legs near straight, and both arms and the trunk closer to rest.
     """
-    angle = torch.from_numpy(generator.uniform(0, 2 * math.pi, len(RIG))).float()
-    radius = torch.from_numpy(np.sqrt(generator.uniform(0, 1, len(RIG)))).float()
-    swing = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
-    reach = torch.where(swing < 0, -LIMITS[:, :2, 0], LIMITS[:, :2, 1])
-    share = torch.from_numpy(generator.beta(2.0, 2.0, len(RIG))).float()
-    twist = torch.lerp(LIMITS[:, 2, 0], LIMITS[:, 2, 1], share)
-    angles = torch.cat([swing * reach, twist[:, None]], dim=-1)
+    angles = _within_limits(generator, 0.5)
     if bearing == "stand":
         calm = angles.new_ones(len(RIG))
         for bone, name in enumerate(RIG):
@@ -151,6 +167,31 @@ def _random_pose(generator: np.random.Generator, bearing: str) -> Float[Tensor, 
         tilt[0] = math.radians(float(generator.choice([-90.0, 90.0]))) + 0.3 * tilt[0]
     angles[0] = tilt
     return angles
+
+
+def _acrobatic_pose(generator: np.random.Generator) -> Float[Tensor, "13 3"]:
+    """As _random_pose, but joints are near their limits, and the trunk is any way up."""
+    angles = _within_limits(generator, 0.25)
+    if generator.random() < _BOTH_SIDES:
+        mirrored = angles[list(RIG_MIRRORED)] * angles.new_tensor([1.0, -1.0, -1.0])
+        angles[_LEFT] = mirrored[_LEFT]
+    way, size = generator.uniform(0, 2 * math.pi), generator.uniform(0, math.pi)
+    angles[0] = angles.new_tensor([size * math.cos(way), size * math.sin(way), 0.0])
+    return angles
+
+
+def _within_limits(generator: np.random.Generator, power: float) -> Float[Tensor, "13 3"]:
+    """(swing x, swing y, twist) of every bone; the smaller the power, the nearer to the limits.
+
+    1/2 is uniform in each joint's ellipse of swings.
+    """
+    angle = torch.from_numpy(generator.uniform(0, 2 * math.pi, len(RIG))).float()
+    radius = torch.from_numpy(generator.uniform(0, 1, len(RIG)) ** power).float()
+    swing = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
+    reach = torch.where(swing < 0, -LIMITS[:, :2, 0], LIMITS[:, :2, 1])
+    share = torch.from_numpy(generator.beta(2.0, 2.0, len(RIG))).float()
+    twist = torch.lerp(LIMITS[:, 2, 0], LIMITS[:, 2, 1], share)
+    return torch.cat([swing * reach, twist[:, None]], dim=-1)
 
 
 def _perturb(generator: np.random.Generator, motion: Motion, size: float) -> Motion:
