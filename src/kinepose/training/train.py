@@ -19,7 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from kinepose.artifacts.model_files import choose_device, load_model, new_model
+from kinepose.artifacts.model_files import (
+    choose_device,
+    choose_precision,
+    load_model,
+    new_model,
+)
 from kinepose.artifacts.run_folder import read_run_config
 from kinepose.dataset.render_stream import batches_from
 from kinepose.dataset.renders import save_prior
@@ -85,7 +90,7 @@ def _train(
 ) -> None:
     torch.manual_seed(config.seed)
     model = _first_model(config).to(device)
-    model.half_precision = _half_precision(config, device)
+    model.half_precision = choose_precision(config.bfloat16, device)
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     if config.compile:
         for network in model.children():
@@ -106,12 +111,6 @@ def _train(
             save_prior(materials.prior, run.config.output / "prior.npz")
             save(run)
         _loop(run, materials, losses, watch)
-
-
-def _half_precision(config: TrainConfig, device: torch.device) -> bool:
-    if config.bfloat16 is not None:
-        return config.bfloat16
-    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
 
 
 def _first_model(config: TrainConfig) -> Model:
