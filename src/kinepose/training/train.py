@@ -25,11 +25,12 @@ from kinepose.artifacts.model_files import (
     load_model,
     new_model,
 )
-from kinepose.artifacts.run_folder import read_run_config
+from kinepose.artifacts.run_folder import PAINTING_LOSSES, read_run_config
 from kinepose.dataset.render_stream import batches_from
 from kinepose.dataset.renders import save_prior
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder
+from kinepose.method.config import PAINTER_SETTINGS, ModelConfig
 from kinepose.method.losses import Terms
 from kinepose.method.model import Model
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
@@ -99,7 +100,7 @@ def _train(
     optimisers = {loss.name: new_optimiser(config, model, loss) for loss in having_turns}
     run = Run(config, model, optimisers)
     if config.start is not None:
-        run.turns = Counter(read_run_config(config.start).turns)
+        run.turns = _first_turns(config.start, config.model)
     if resumed:
         restore(run)
     wait()  # all have read what is there
@@ -113,14 +114,35 @@ def _train(
         _loop(run, materials, losses, watch)
 
 
+def _first_turns(start: Path, model: ModelConfig) -> Counter[str]:
+    """Those of the run that a run starts from; but E_A and D_I may begin anew."""
+    described = read_run_config(start)
+    if all(getattr(described.model, n) == getattr(model, n) for n in PAINTER_SETTINGS):
+        return Counter(described.turns)
+    return Counter({n: t for n, t in described.turns.items() if n not in PAINTING_LOSSES})
+
+
 def _first_model(config: TrainConfig) -> Model:
-    """From noise, from pretrained weights, or where another run has come to."""
+    """From noise, from pretrained weights, or where another run has come to.
+
+    Where only E_A and D_I differ from that run's, these begin from noise.
+    """
     if config.start is None:
         return new_model(config.model)
     model = load_model(config.start)
-    if model.config != config.model:
+    if model.config == config.model:
+        return model
+    painters = {name: getattr(config.model, name) for name in PAINTER_SETTINGS}
+    if replace(model.config, **painters) != config.model:
         raise BadInputError(f"--start {config.start}: the run has another model than --model says")
-    return model
+    other = Model(config.model, model.backbone_config)
+    kept = {
+        n: t
+        for n, t in model.state_dict().items()
+        if not n.startswith(("appearance_encoder.", "decoder."))
+    }
+    other.load_state_dict(other.state_dict() | kept)
+    return other
 
 
 def _loop(run: Run, materials: Materials, losses: list[Loss], watch: Watch | None) -> None:
