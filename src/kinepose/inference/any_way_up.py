@@ -16,8 +16,8 @@ from kinepose.method.model import Poses
 from kinepose.method.pose_encoder import Keypoints
 
 Estimate = Callable[[Float[Tensor, "batch 3 size size"]], Poses]
-UPRIGHT = 0.02
-"""What mean certainty the image as it is has in advance of the others."""
+UPRIGHT = 0.05
+"""What mean certainty the image as it is has in advance of the others (docs/results.md)."""
 
 
 def any_way_up(estimate: Estimate) -> Estimate:
