@@ -1,19 +1,19 @@
 """What finds people, by the detector's name: in each frame in passing, or in a whole shot."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
 
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
 from kinepose.io.errors import BadInputError
 from kinepose.video.box_tables import FileBoxes, read_boxes
 from kinepose.video.config import PeopleConfig
 from kinepose.video.detectors import moving_people, network_detector, whole_image
+from kinepose.video.display import ImageArray
 from kinepose.video.images import is_images
 from kinepose.video.reading import Frame, VideoInfo
 from kinepose.video.searching import Search, search_video
@@ -26,8 +26,6 @@ _SURE = {"people": 0.4, "rtdetr": 0.5, "file": 0.0}
 _GOES_ON = 0.4
 """Share of that score with which somebody whom one knows of is found again."""
 
-Thumbnails = UInt8[np.ndarray, "frames height width 3"]
-
 
 @dataclass(frozen=True)
 class Finder:
@@ -35,7 +33,7 @@ class Finder:
 
     detect: Callable[[Frame], ScoredBoxes]
     """In each frame in passing, or in each image [px of it]."""
-    search: Callable[[Thumbnails, float, float], list[ScoredBoxes | None]] | None = None
+    search: Callable[[Sequence[ImageArray], float, float], list[ScoredBoxes | None]] | None = None
     """If not in passing: in the thumbnails of a shot, given its frames a second and its background
     motion [px of the thumbnails]; None for a frame that was not looked at."""
     from_file: FileBoxes | None = None
@@ -96,7 +94,7 @@ def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finde
 
 
 def _moving(
-    threshold: float, thumbnails: Thumbnails, fps: float, motion: float
+    threshold: float, thumbnails: Sequence[ImageArray], fps: float, motion: float
 ) -> list[ScoredBoxes | None]:
     return [_scored(boxes) for boxes in moving_people(thumbnails, fps, motion > threshold)]
 

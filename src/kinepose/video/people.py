@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from kinepose.geometry.boxes import ScoredBoxes
 from kinepose.io.errors import BadInputError
+from kinepose.io.memory import give_back_free_memory
 from kinepose.io.threads import in_order
 from kinepose.method.config import ModelConfig
 from kinepose.video.appearance import appearance_of
@@ -30,6 +31,8 @@ from kinepose.video.tracklets import Person
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
 
+LONGEST_STRETCH = 10.0
+"""Of a shot, what is looked at, and held in memory, at once, unless told [s]."""
 _LONGEST_GAP = {"people": 2.0}
 """Of --longest-gap unless told, where it is not the usual one: who is held is hidden for long."""
 _USUAL_GAP = 1.0
@@ -78,7 +81,7 @@ def people_in_video(
     video: Path,
     config: PeopleConfig,
     fps: float = 0.0,
-    longest: float = 60.0,
+    longest: float = LONGEST_STRETCH,
     keep: Callable[[Frame, FileBoxes | None], None] | None = None,
     answer: "Answer | None" = None,
 ) -> Survey:
@@ -149,15 +152,16 @@ def _people_in_video(
     cuts: list[int] = []
 
     def seen(stretch: Stretch) -> tuple[Stretch, float, list[Sight | None]]:
-        thumbnails = stretch.stack()
-        part = unfaded(thumbnails)
-        motion = background_motion(thumbnails[part])
+        part = unfaded(stretch.thumbnails)
+        motion = background_motion(stretch.thumbnails[part])
         found: list[ScoredBoxes | None] = [*stretch.found]
         scale = np.ones(4)
         if finder.search is not None:
-            found[part] = finder.search(thumbnails[part], stretch.pace, motion)
+            found[part] = finder.search(stretch.thumbnails[part], stretch.pace, motion)
             scale = stretch.scale
-        return stretch, motion, [_sight(stretch, *pair, scale) for pair in enumerate(found)]
+        sights = [_sight(stretch, *pair, scale) for pair in enumerate(found)]
+        give_back_free_memory()
+        return replace(stretch, thumbnails=[]), motion, sights
 
     for stretch, motion, seen_in_it in in_order(seen, stretches, 1):
         if stretch.new_shot:
