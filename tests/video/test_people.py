@@ -27,12 +27,8 @@ from kinepose.video import people
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image
 from kinepose.video.fades import unfaded
-from kinepose.video.people import (
-    LONGEST_STRETCH,
-    cropped_as,
-    crops_around,
-    people_in_video,
-)
+from kinepose.video.finders import IN_PASSING
+from kinepose.video.people import cropped_as, crops_around, people_in_video
 from kinepose.video.shots import Stretch, read_stretches
 
 
@@ -298,5 +294,5 @@ def test_a_long_video_holds_no_more_images_than_a_short_one(
     images = [np.full((16, 16, 3), 90, np.uint8)] * 120
     video = save_video(tmp_path / "video.mp4", images, np.arange(0, 60, 0.5).tolist())
     people_in_video(video, people_config("none", margin=1.0))
-    assert len(most) >= 60 / LONGEST_STRETCH
-    assert max(most) <= 3 * 2 * (LONGEST_STRETCH + 1)  # read, waiting, looked at
+    assert len(most) >= 60 / IN_PASSING
+    assert max(most) <= 3 * 2 * (IN_PASSING + 1)  # read, waiting, looked at

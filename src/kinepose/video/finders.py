@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 _SURE = {"people": 0.4, "rtdetr": 0.5, "file": 0.0}
 """Score of a find that makes a person, unless the settings say another."""
+IN_PASSING = 8.0
+"""Length of the parts of a shot that are looked at, and held in memory, while later ones are read
+[s] ..."""
+_FOR_BACKGROUNDS = 60.0
+"""... and where people are told from a background."""
 _GOES_ON = 0.4
 """Share of that score with which somebody whom one knows of is found again."""
 
@@ -40,6 +45,8 @@ class Finder:
     """Everybody, known before the video is read."""
     sure: float = 0.0
     """Score of a find that makes a person; with less it may only be one who is known of."""
+    longest: float = IN_PASSING
+    """Length of what of a shot it best sees at once [s]."""
 
 
 def make_finder(
@@ -64,7 +71,8 @@ def make_finder(
                 "the detector 'motion' needs a video; for images: --detector people, rtdetr, "
                 "none, or file with --boxes CSV"
             )
-        return Finder(lambda frame: nobody, functools.partial(_moving, config.motion_threshold))
+        search = functools.partial(_moving, config.motion_threshold)
+        return Finder(lambda frame: nobody, search, longest=_FOR_BACKGROUNDS)
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
     size = None if is_images(video) else (info.width, info.height)

@@ -15,7 +15,7 @@ from kinepose.video.shots import Sight
 
 _SAME_PLACE = 0.7
 """Intersection over union of finds of one thing, at least."""
-_LONG = 4.0
+_LONG = 5.0
 """For how long a thing has been found where it is [s]."""
 _PAUSE = 0.8
 """Between images that are compared, at least [s]."""
