@@ -3,27 +3,28 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinepose.geometry.boxes import Boxes, ScoredBoxes
+from kinepose.geometry.boxes import ScoredBoxes
 from kinepose.io.errors import BadInputError
+from kinepose.io.memory import give_back_free_memory
 from kinepose.io.threads import in_order
 from kinepose.method.config import ModelConfig
+from kinepose.video.appearance import appearance_of
+from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
 from kinepose.video.config import PeopleConfig
+from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.images import is_images
 from kinepose.video.linking import link
-from kinepose.video.looking import look_at
 from kinepose.video.phantoms import believed
 from kinepose.video.reading import Frame, VideoInfo, frame_rate, read_frames, video_info
 from kinepose.video.shots import Sight, Stretch, read_stretches
-from kinepose.video.still_things import without_things
 from kinepose.video.tracking import Track, fill_and_smooth, smooth, split_at_jumps
 from kinepose.video.tracklets import Person
 
@@ -146,22 +147,32 @@ def _people_in_video(
     frames: list[int] = []
     times: list[float] = []
     sights: list[Sight | None] = []
-    things: list[Boxes] = []
     shots: list[Shot] = []
     cuts: list[int] = []
-    for seen in in_order(partial(look_at, finder=finder), stretches, 1):
-        stretch = seen.stretch
+
+    def seen(stretch: Stretch) -> tuple[Stretch, float, list[Sight | None]]:
+        part = unfaded(stretch.thumbnails)
+        motion = background_motion(stretch.thumbnails[part])
+        found: list[ScoredBoxes | None] = [*stretch.found]
+        scale = np.ones(4)
+        if finder.search is not None:
+            found[part] = finder.search(stretch.thumbnails[part], stretch.pace, motion)
+            scale = stretch.scale
+        seen_in_it = [_sight(stretch, *pair, scale) for pair in enumerate(found)]
+        give_back_free_memory()
+        return replace(stretch, thumbnails=[]), motion, seen_in_it
+
+    for stretch, motion, seen_in_it in in_order(seen, stretches, 1):
         if stretch.new_shot:
             cuts.append(len(frames))
-        shots.append(Shot(len(frames), len(frames) + len(stretch.frames), seen.motion))
-        sights += seen.sights
-        things += [seen.things] * len(stretch.frames)
+        shots.append(Shot(len(frames), len(frames) + len(stretch.frames), motion))
+        sights += seen_in_it
         frames += stretch.frames
         times += stretch.times
     clock, gap = np.array(times), _longest_gap(config)
     if finder.from_file is None:
-        people = _followed(without_things(sights, things, cuts), times, cuts, gap, finder, info)
-        people = people or _followed(sights, times, cuts, gap, finder, info)  # all in a still image
+        linked = link(sights, times, cuts, gap, finder.sure)
+        people = believed(linked, sights, times, info.height, by_score=finder.sure > 0)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
         check_end(finder.from_file, frames, config.boxes, info)
@@ -178,22 +189,21 @@ def _people_in_video(
     return Survey(np.array(frames), clock, tuple(shots), chosen, pace, sizes)
 
 
-def _followed(
-    sights: list[Sight | None],
-    times: list[float],
-    cuts: list[int],
-    gap: float,
-    finder: Finder,
-    info: VideoInfo,
-) -> list[Person]:
-    linked = link(sights, times, cuts, gap, finder.sure)
-    return believed(linked, sights, times, info.height, by_score=finder.sure > 0)
-
-
 def _longest_gap(config: PeopleConfig) -> float:
     if config.longest_gap is not None:
         return config.longest_gap
     return _LONGEST_GAP.get(config.detector, _USUAL_GAP)
+
+
+def _sight(
+    stretch: Stretch, position: int, found: ScoredBoxes | None, scale: Float[np.ndarray, " 4"]
+) -> Sight | None:
+    """What was found in a frame, in px of the video, with the appearance in its thumbnail."""
+    if found is None:
+        return None
+    boxes = found[:, :4] * scale
+    appearance = appearance_of(stretch.thumbnails[position], boxes / stretch.scale)
+    return Sight(boxes, found[:, 4], appearance)
 
 
 def _foremost(tracks: list[Track], most: int | None) -> tuple[Track, ...]:
