@@ -3,6 +3,7 @@ import numpy as np
 from kinepose.detection.decoding import distinct, without_parts
 
 PERSON, SAME, HALF, OTHER = [0, 0, 10, 30], [0, 1, 10, 29], [1, 0, 9, 14], [8, 0, 18, 30]
+CHILD = [1, 14, 9, 30]
 
 
 def found(*boxes: list[float]) -> np.ndarray:
@@ -21,5 +22,12 @@ def test_of_two_finds_of_one_person_the_surer_one_is_kept() -> None:
 
 def test_a_part_of_somebody_surer_is_nobody() -> None:
     assert boxes_of(without_parts(found(PERSON, HALF, OTHER))) == [PERSON, OTHER]
-    assert boxes_of(without_parts(found(HALF, PERSON))) == [HALF, PERSON]
+    assert boxes_of(without_parts(found(CHILD, PERSON))) == [CHILD, PERSON]
     assert without_parts(np.zeros((0, 5))).shape == (0, 5)
+
+
+def test_somebody_with_legs_and_without_is_one() -> None:
+    assert boxes_of(without_parts(found(HALF, OTHER, PERSON))) == [OTHER, PERSON]
+    for score, kept in ((0.5, PERSON), (0.3, HALF)):
+        finds = np.array([[*HALF, 0.9], [*PERSON, score]])
+        assert boxes_of(without_parts(finds)) == [kept]

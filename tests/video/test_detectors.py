@@ -13,7 +13,7 @@ from kinepose.video.config import PeopleConfig
 from kinepose.video.detectors import moving_people, network_detector, whole_image
 
 
-def moving(frames: np.ndarray) -> list:
+def moving(frames: list[np.ndarray]) -> list:
     return moving_people(
         frames, float(FPS), background_motion(frames) > PeopleConfig().motion_threshold
     )
@@ -22,7 +22,7 @@ def moving(frames: np.ndarray) -> list:
 @pytest.mark.parametrize("pan", [0.0, 1.5])
 def test_who_moves_is_found_by_a_still_and_by_a_moving_camera(pan: float) -> None:
     frames, boxes, _ = walker_frames(3.0, pan=pan)
-    found = moving(np.stack(frames))
+    found = moving(frames)
     best = [
         max((overlap(one, box) for one in some), default=0.0)
         for some, box in zip(found, boxes, strict=True)
@@ -32,16 +32,14 @@ def test_who_moves_is_found_by_a_still_and_by_a_moving_camera(pan: float) -> Non
 
 
 def test_nobody_is_found_where_nothing_moves() -> None:
-    still = np.stack([texture(0)] * 10)
+    still = [texture(0)] * 10
     assert all(len(boxes) == 0 for boxes in moving(still))
 
 
 def test_other_light_for_a_moment_is_nobody() -> None:
     frames, _, _ = walker_frames(3.0)
     frames[20] = np.clip(frames[20].astype(int) + 90, 0, 255).astype(np.uint8)
-    areas = [
-        (boxes[0, 2:] - boxes[0, :2]).prod() for boxes in moving(np.stack(frames)) if len(boxes)
-    ]
+    areas = [(boxes[0, 2:] - boxes[0, :2]).prod() for boxes in moving(frames) if len(boxes)]
     assert max(areas) < 0.4 * frames[0].shape[0] * frames[0].shape[1]
 
 

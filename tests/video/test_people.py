@@ -1,3 +1,5 @@
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +23,13 @@ from tests.tiny_videos import (
 from kinepose.geometry.crops import frame_to_crop
 from kinepose.io.errors import BadInputError
 from kinepose.method.config import ModelConfig
+from kinepose.video import people
 from kinepose.video.config import PeopleConfig
 from kinepose.video.cropping import crop_image
 from kinepose.video.fades import unfaded
+from kinepose.video.finders import IN_PASSING
 from kinepose.video.people import cropped_as, crops_around, people_in_video
+from kinepose.video.shots import Stretch, read_stretches
 
 
 @settings(max_examples=25, deadline=None)
@@ -239,10 +244,10 @@ def test_who_is_there_before_and_after_a_fade_is_one_person(tmp_path: Path) -> N
 def test_what_only_looks_like_a_fade_is_none() -> None:
     plain = np.full((5, 30, 40, 3), 90, np.uint8)
     scene = np.stack([texture(1, 30, 40)] * 20)
-    assert unfaded(np.concatenate([plain, scene])) == slice(5, 25)
+    assert unfaded([*plain, *scene]) == slice(5, 25)
     noise = np.stack([texture(i, 30, 40) // (12 - i) for i in range(10)])
-    assert unfaded(np.concatenate([noise, scene])) == slice(0, 30)
-    assert unfaded(scene) == slice(0, 20)
+    assert unfaded([*noise, *scene]) == slice(0, 30)
+    assert unfaded([*scene]) == slice(0, 20)
 
 
 def test_boxes_that_cannot_be_of_this_video_are_refused(tmp_path: Path) -> None:
@@ -269,3 +274,25 @@ def test_less_than_a_frame_a_second_is_a_video_too(tmp_path: Path) -> None:
     (track,) = survey.tracks
     assert track.frames.tolist() == list(range(6)) and survey.fps == pytest.approx(5 / 11)
     np.testing.assert_allclose(survey.times, [0, 2, 4, 6, 9, 11])
+
+
+def test_a_long_video_holds_no_more_images_than_a_short_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: set[int] = set()
+    most = []
+
+    def watched(*settings: object) -> Iterator[Stretch]:
+        for stretch in read_stretches(*settings):
+            for image in stretch.thumbnails:
+                alive.add(id(image))
+                weakref.finalize(image, alive.discard, id(image))
+            most.append(len(alive))
+            yield stretch
+
+    monkeypatch.setattr(people, "read_stretches", watched)
+    images = [np.full((16, 16, 3), 90, np.uint8)] * 120
+    video = save_video(tmp_path / "video.mp4", images, np.arange(0, 60, 0.5).tolist())
+    people_in_video(video, people_config("none", margin=1.0))
+    assert len(most) >= 60 / IN_PASSING
+    assert max(most) <= 3 * 2 * (IN_PASSING + 1)  # read, waiting, looked at

@@ -6,9 +6,9 @@ from kinepose.video.searching import search_video
 FPS = 25.0
 
 
-def thumbnails(count: int) -> np.ndarray:
+def thumbnails(count: int) -> list[np.ndarray]:
     """Frames that say their number."""
-    return np.arange(count, dtype=np.uint8)[:, None, None, None].repeat(3, -1)
+    return [np.full((1, 1, 3), number, np.uint8) for number in range(count)]
 
 
 def find(people):

@@ -14,6 +14,10 @@ _SAME = 0.6
 _PART = 0.8
 """Share of a find within a surer one above which it is a part of the same person."""
 
+_IN_COMMON = 0.1
+"""How near their tops and their sides are of two finds of somebody, with legs and without [lengths
+of the longer]."""
+
 
 def decode(
     logits: Float[Tensor, "batch rows columns"],
@@ -40,9 +44,14 @@ def distinct(found: ScoredBoxes) -> ScoredBoxes:
 
 
 def without_parts(found: ScoredBoxes) -> ScoredBoxes:
-    """Without those who lie within a surer one, as the upper half of somebody does."""
+    """Without those who lie within a surer one, as the upper half of somebody does.
+
+    Of somebody with legs and without, the longer one is kept unless the other is much surer.
+    """
     found = _surest_first(found)
-    return _apart(found, inside(found[:, :4], found[:, :4]) > _PART)
+    found = _apart(found, inside(found[:, :4], found[:, :4]) > _PART)
+    found = found[np.argsort(-_lengths(found) * found[:, 4], kind="stable")]
+    return _surest_first(_apart(found, _differ_at_the_bottom(found)))
 
 
 def _surest_first(found: ScoredBoxes) -> ScoredBoxes:
@@ -56,3 +65,14 @@ def _apart(found: ScoredBoxes, same: Bool[np.ndarray, "finds finds"]) -> ScoredB
         if not same[number, kept].any():
             kept.append(number)
     return found[kept]
+
+
+def _differ_at_the_bottom(found: ScoredBoxes) -> Bool[np.ndarray, "finds finds"]:
+    """Whether two have their tops and sides in common, which a child before a grown-up has not."""
+    lengths = _lengths(found)
+    apart = np.abs(found[:, None, :3] - found[None, :, :3]).max(-1)
+    return apart < _IN_COMMON * np.maximum(lengths[:, None], lengths[None])
+
+
+def _lengths(found: ScoredBoxes) -> Float[np.ndarray, " finds"]:
+    return found[:, 3] - found[:, 1]

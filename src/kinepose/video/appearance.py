@@ -18,7 +18,7 @@ _SIDEWAYS = 0.2
 def appearance_of(image: ImageArray, boxes: Boxes) -> Float[np.ndarray, "people n"]:
     """Square roots of the shares of colours, band by band; the boxes are in px of the image."""
     height, width = image.shape[:2]
-    appearance = np.zeros((len(boxes), _BANDS, _COLOURS**3))
+    appearance = np.zeros((len(boxes), _BANDS, _COLOURS**3), np.float32)
     for person, (x0, y0, x1, y1) in enumerate(boxes):
         inset = _SIDEWAYS * (x1 - x0)
         left, right = np.clip([x0 + inset, x1 - inset], 0, width).astype(int).tolist()

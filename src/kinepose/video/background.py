@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
 from kinepose.video.display import ImageArray
 
@@ -32,7 +32,7 @@ _BOX_MARGIN = 0.05
 """Boxes are widened by this on each side, in their longer sides, before they count as people."""
 
 
-def background_motion(thumbnails: UInt8[np.ndarray, "frames height width 3"]) -> float:
+def background_motion(thumbnails: Sequence[ImageArray]) -> float:
     """The paper's pixel-wise L2 between frames of a clip [0 to 255].
 
     Root mean square difference of two frames over the pixels that change least (all but
@@ -44,7 +44,7 @@ def background_motion(thumbnails: UInt8[np.ndarray, "frames height width 3"]) ->
     if count < 2:
         return 0.0
     chosen = np.linspace(0, len(thumbnails) - 1, count).round().astype(int)
-    sampled = thumbnails[chosen].astype(np.float32)
+    sampled = np.stack([thumbnails[place] for place in chosen]).astype(np.float32)
     distances = np.zeros((count, count))
     for i in range(count):
         for j in range(i):

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -34,7 +34,6 @@ _FEWEST_SEEN = 3
 """A moving camera's median is believed where this many other frames saw the place."""
 _MEDIAN_SAMPLES = {False: 40, True: 9}
 
-Thumbnails = UInt8[np.ndarray, "frames height width 3"]
 Homography = Float[np.ndarray, "3 3"]
 
 
@@ -78,7 +77,7 @@ def network_detector(weights: str, threshold: float) -> Callable[[ImageArray], B
     return detect
 
 
-def moving_people(thumbnails: Thumbnails, fps: float, camera_moves: bool) -> list[Boxes]:
+def moving_people(thumbnails: Sequence[ImageArray], fps: float, camera_moves: bool) -> list[Boxes]:
     """Boxes [px of the thumbnails] of what differs from the median of the frames around it.
 
     Where the camera moves, the frames are first laid over each other by homographies. A person
@@ -94,14 +93,14 @@ def moving_people(thumbnails: Thumbnails, fps: float, camera_moves: bool) -> lis
 
 
 def _differences(
-    thumbnails: Thumbnails, fps: float, moving: bool
+    thumbnails: Sequence[ImageArray], fps: float, moving: bool
 ) -> UInt8[np.ndarray, "frames height width"]:
     """How far each frame is from the median around it, in the channel that differs most."""
     smooth = np.stack([cv2.GaussianBlur(image, (0, 0), 1.0) for image in thumbnails])
     to_next = _registrations(thumbnails) if moving else None
     reach = max(1, round(_MEDIAN_REACH[moving] * fps))
     step = 1 if moving else reach  # a still camera's median serves the frames around it
-    differences = np.empty(thumbnails.shape[:3], np.uint8)
+    differences = np.empty(smooth.shape[:3], np.uint8)
     for start in range(0, len(smooth), step):
         middle = min(start + step // 2, len(smooth) - 1)
         first = max(0, min(middle - reach, len(smooth) - 1 - 2 * reach))
@@ -121,7 +120,7 @@ def _differences(
     return differences
 
 
-def _registrations(thumbnails: Thumbnails) -> list[Homography]:
+def _registrations(thumbnails: Sequence[ImageArray]) -> list[Homography]:
     """From each frame to the next, by what most of its corners agree on: people are outvoted.
 
     The least median of squares, as errors add up from frame to frame: in a test video panned by

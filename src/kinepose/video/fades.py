@@ -1,7 +1,11 @@
 """Where a shot comes up from one colour at its beginning, or goes down to one at its end."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, UInt8
+
+from kinepose.video.display import ImageArray
 
 _WHOLE = 0.9
 """Share of a shot's usual contrast from which on an image counts as whole ..."""
@@ -15,9 +19,9 @@ _EVERY = 4
 """Pixels along each side of which one is looked at."""
 
 
-def unfaded(thumbnails: UInt8[np.ndarray, "frames height width 3"]) -> slice:
+def unfaded(thumbnails: Sequence[ImageArray]) -> slice:
     """The frames between a fade in and a fade out; all of them, where there is none."""
-    few = thumbnails[:, ::_EVERY, ::_EVERY]
+    few = np.stack([image[::_EVERY, ::_EVERY] for image in thumbnails])
     contrast = few.std((1, 2, 3))
     first = _faded(few, contrast)
     last = _faded(few[::-1], contrast[::-1])

@@ -1,19 +1,19 @@
 """What finds people, by the detector's name: in each frame in passing, or in a whole shot."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
 
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
 from kinepose.io.errors import BadInputError
 from kinepose.video.box_tables import FileBoxes, read_boxes
 from kinepose.video.config import PeopleConfig
 from kinepose.video.detectors import moving_people, network_detector, whole_image
+from kinepose.video.display import ImageArray
 from kinepose.video.images import is_images
 from kinepose.video.reading import Frame, VideoInfo
 from kinepose.video.searching import Search, search_video
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 _SURE = {"people": 0.4, "rtdetr": 0.5, "file": 0.0}
 """Score of a find that makes a person, unless the settings say another."""
-_IN_PASSING = 8.0
-"""Length of the parts of a shot in which the network looks for people while later ones are read:
-it needs no background, and so no long ones [s]."""
+IN_PASSING = 8.0
+"""Length of the parts of a shot that are looked at, and held in memory, while later ones are read
+[s] ..."""
+_FOR_BACKGROUNDS = 60.0
+"""... and where people are told from a background."""
 _GOES_ON = 0.4
 """Share of that score with which somebody whom one knows of is found again."""
-
-Thumbnails = UInt8[np.ndarray, "frames height width 3"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Finder:
 
     detect: Callable[[Frame], ScoredBoxes]
     """In each frame in passing, or in each image [px of it]."""
-    search: Callable[[Thumbnails, float, float], list[ScoredBoxes | None]] | None = None
+    search: Callable[[Sequence[ImageArray], float, float], list[ScoredBoxes | None]] | None = None
     """If not in passing: in the thumbnails of a shot, given its frames a second and its background
     motion [px of the thumbnails]; None for a frame that was not looked at."""
     from_file: FileBoxes | None = None
     """Everybody, known before the video is read."""
     sure: float = 0.0
     """Score of a find that makes a person; with less it may only be one who is known of."""
-    longest: float = 60.0
+    longest: float = IN_PASSING
     """Length of what of a shot it best sees at once [s]."""
 
 
@@ -71,7 +71,8 @@ def make_finder(
                 "the detector 'motion' needs a video; for images: --detector people, rtdetr, "
                 "none, or file with --boxes CSV"
             )
-        return Finder(lambda frame: nobody, functools.partial(_moving, config.motion_threshold))
+        search = functools.partial(_moving, config.motion_threshold)
+        return Finder(lambda frame: nobody, search, longest=_FOR_BACKGROUNDS)
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
     size = None if is_images(video) else (info.width, info.height)
@@ -97,12 +98,11 @@ def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finde
         lambda frame: nobody,
         lambda thumbnails, fps, _: search_video(thumbnails, fps, sure, search),
         sure=sure,
-        longest=_IN_PASSING,
     )
 
 
 def _moving(
-    threshold: float, thumbnails: Thumbnails, fps: float, motion: float
+    threshold: float, thumbnails: Sequence[ImageArray], fps: float, motion: float
 ) -> list[ScoredBoxes | None]:
     return [_scored(boxes) for boxes in moving_people(thumbnails, fps, motion > threshold)]
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from kinepose.geometry.boxes import ScoredBoxes
 from kinepose.io.errors import BadInputError
+from kinepose.io.memory import give_back_free_memory
 from kinepose.io.threads import in_order
 from kinepose.method.config import ModelConfig
 from kinepose.video.appearance import appearance_of
@@ -150,15 +151,16 @@ def _people_in_video(
     cuts: list[int] = []
 
     def seen(stretch: Stretch) -> tuple[Stretch, float, list[Sight | None]]:
-        thumbnails = stretch.stack()
-        part = unfaded(thumbnails)
-        motion = background_motion(thumbnails[part])
+        part = unfaded(stretch.thumbnails)
+        motion = background_motion(stretch.thumbnails[part])
         found: list[ScoredBoxes | None] = [*stretch.found]
         scale = np.ones(4)
         if finder.search is not None:
-            found[part] = finder.search(thumbnails[part], stretch.pace, motion)
+            found[part] = finder.search(stretch.thumbnails[part], stretch.pace, motion)
             scale = stretch.scale
-        return stretch, motion, [_sight(stretch, *pair, scale) for pair in enumerate(found)]
+        seen_in_it = [_sight(stretch, *pair, scale) for pair in enumerate(found)]
+        give_back_free_memory()
+        return replace(stretch, thumbnails=[]), motion, seen_in_it
 
     for stretch, motion, seen_in_it in in_order(seen, stretches, 1):
         if stretch.new_shot:

@@ -3,22 +3,20 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-from jaxtyping import UInt8
-
 from kinepose.geometry.boxes import ScoredBoxes, overlaps
+from kinepose.video.display import ImageArray
 
 INTERVAL = 0.2
 """Time between frames that are looked at [s]: boxes between them are interpolated."""
 _SAME = 0.4
 """Intersection over union of two finds of one person, at least."""
 
-Search = Callable[[Sequence[UInt8[np.ndarray, "height width 3"]]], Iterator[ScoredBoxes]]
+Search = Callable[[Sequence[ImageArray]], Iterator[ScoredBoxes]]
 """The finds in images of one size."""
 
 
 def search_video(
-    thumbnails: UInt8[np.ndarray, "frames height width 3"], fps: float, sure: float, search: Search
+    thumbnails: Sequence[ImageArray], fps: float, sure: float, search: Search
 ) -> list[ScoredBoxes | None]:
     """What is found in the frames of a shot; None for those that were not looked at.
 
@@ -41,7 +39,7 @@ def search_video(
 
 def _search_some(
     chosen: list[int],
-    thumbnails: UInt8[np.ndarray, "frames height width 3"],
+    thumbnails: Sequence[ImageArray],
     found: list[ScoredBoxes | None],
     search: Search,
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
@@ -73,10 +73,6 @@ class Stretch:
             found=self.found[count:],
         )
         return head, tail
-
-    def stack(self) -> UInt8[np.ndarray, "frames height width 3"]:
-        """The thumbnails as one array."""
-        return np.stack(self.thumbnails)
 
 
 def read_stretches(
