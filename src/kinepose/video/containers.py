@@ -15,8 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.io.files import LONGEST_NAME, regular_file
-from kinepose.video.ends import is_cut_off
-from kinepose.video.gif import what_gif_lacks
+from kinepose.video.ends import what_file_lacks
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were videos of a terminal."""
@@ -177,14 +176,12 @@ def what_lacks(
     Small differences are no news. Formats say when their images end, or all that is in them;
     those that say nothing at all may at least end within one of their packets.
     """
-    if container.format.name == "gif":
-        return what_gif_lacks(path)
     seconds = promised_end(container, stream) - start
     if end - start < 0.98 * seconds - 2 / stated_fps(container, stream):
         return f"it ends after {end - start:.1f} of {seconds:.1f} s"
     if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
         return "its end is missing"
-    return "its end is missing" if is_cut_off(path) else ""
+    return what_file_lacks(path)
 
 
 def promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
