@@ -2,9 +2,12 @@
 
 from typing import BinaryIO
 
+from PIL import Image, ImageSequence
+
 _MAGIC = b"GIF8"
 _EXTENSION, _IMAGE, _END = b"!", b",", b";"
 _HAS_COLOURS = 0x80
+_DAMAGED = "a part of it is damaged"
 
 
 def what_gif_lacks(file: BinaryIO) -> str:
@@ -13,7 +16,9 @@ def what_gif_lacks(file: BinaryIO) -> str:
     _skip_colours(file, head[10] if len(head) > 10 else 0)
     while kind := file.read(1):
         if kind == _END:
-            return "another video follows its end" if file.read(4) == _MAGIC else ""
+            if file.read(4) == _MAGIC:
+                return "another video follows its end"
+            return "" if _unpacks(file) else _DAMAGED
         if kind == _EXTENSION:
             file.seek(1, 1)
         elif kind == _IMAGE:
@@ -21,10 +26,22 @@ def what_gif_lacks(file: BinaryIO) -> str:
             _skip_colours(file, place[8] if len(place) > 8 else 0)
             file.seek(1, 1)
         else:
-            return "a part of it is damaged"
+            return _DAMAGED
         while (length := file.read(1)) and length[0]:
             file.seek(length[0], 1)
     return "its end is missing"
+
+
+def _unpacks(file: BinaryIO) -> bool:
+    """Whether the pixels of all images are there: FFmpeg paints on where Pillow stops."""
+    file.seek(0)
+    try:
+        with Image.open(file) as images:
+            for image in ImageSequence.Iterator(images):
+                image.load()
+    except OSError:
+        return False
+    return True
 
 
 def _skip_colours(file: BinaryIO, flags: int) -> None:
