@@ -94,6 +94,15 @@ def test_poses_do_not_depend_on_the_size_of_a_batch(both, video, run, boxes, tmp
     np.testing.assert_allclose(again.energy, poses.energy, rtol=1e-3)
 
 
+def test_half_precision_says_nearly_the_same(both, video, run, boxes, tmp_path):
+    """The same 8 bits of mantissa on every machine: some of a hundred mm, but not nothing."""
+    _, poses = both
+    people = PeopleConfig(detector="file", boxes=boxes)
+    half = predicted(video, run, tmp_path, bfloat16=True, people=people, overlay=False)
+    off = np.linalg.norm(half.joints3d - poses.joints3d, axis=-1)
+    assert 0.01 < off.mean() < 10
+
+
 def test_a_video_is_steadied_unless_told_otherwise(both, video, run, boxes, tmp_path):
     _, poses = both
     settings = {

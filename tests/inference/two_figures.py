@@ -21,6 +21,8 @@ def frame_image(index):
     return image
 
 
-def predicted(video, run, output, **settings):
-    predict(PredictConfig(video, output, run, device="cpu", viewer=False, **settings))
+def predicted(video, run, output, bfloat16=False, **settings):
+    predict(
+        PredictConfig(video, output, run, device="cpu", viewer=False, bfloat16=bfloat16, **settings)
+    )
     return read_poses(output)

@@ -87,6 +87,13 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
 
 
+def choose_precision(bfloat16: bool | None, device: torch.device) -> bool:
+    """Whether networks compute in half precision: as told or, if not, where that is faster."""
+    if bfloat16 is not None:
+        return bfloat16
+    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
+
+
 def fetch(address: str) -> Path:
     """The folder of hf://user/repository on this machine; fetched unless it is there.
 

@@ -20,6 +20,8 @@ from kinepose.io.settings import SHIPPED, Count
 from kinepose.io.tensor_files import read_heads
 from kinepose.method.config import ModelConfig
 
+PAINTING_LOSSES = ("paired", "painting")
+"""Those that train D_I."""
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Of the package: laid out as a run is, with figures.json and a model card beside it."""
@@ -123,7 +125,7 @@ def without_places(value: Any) -> Any:
 
 def paints_people(described: RunDescription) -> bool:
     """Whether a run's config.json says that a loss had turns that trains D_I."""
-    return any(described.turns.get(loss, 0) for loss in ("paired", "painting"))
+    return any(described.turns.get(loss, 0) for loss in PAINTING_LOSSES)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -108,23 +108,34 @@ def compose_pairs(
     """
     shape = (len(numbers), size, size, 3)
     sources, targets, scenes = (np.empty(shape, np.uint8) for _ in range(3))
-    rows, placements, flipped = [], [], torch.zeros(len(numbers), dtype=torch.bool)
+    masks = np.empty((*shape[:3], 1), np.uint8)
+    others, rows, flipped = [], [], torch.zeros(len(numbers), dtype=torch.bool)
+    source_placements, placements = [], []
     for place, number in enumerate(numbers):
         generator = np.random.default_rng([seed, number])
         row = int(generator.integers(len(renders.layers)))
         other = row // SEQUENCE * SEQUENCE + int(generator.integers(SEQUENCE))
         colours = int(generator.integers(2**32))  # of both, as the light is the same
-        (source, _, _), (target, scene, placement) = (
+        (source, *_, source_placement), (target, scene, mask, placement) = (
             _alone(renders, it, backgrounds, size, composition, colours, generator)
             for it in (other, row)
         )
+        others.append(other)
+        source_placements.append(source_placement)
         rows.append(row)
         placements.append(placement)
         if generator.random() < 0.5:
-            flipped[place], target, scene = True, cv2.flip(target, 1), cv2.flip(scene, 1)
+            flipped[place] = True
+            target, scene, mask = (cv2.flip(layer, 1) for layer in (target, scene, mask))
         sources[place], targets[place], scenes[place] = source, target, scene
-    layers = (torch.from_numpy(layer).permute(0, 3, 1, 2) for layer in (sources, targets, scenes))
-    return PaintingBatch(*layers, _placed(renders.joints2d[rows], placements, flipped))
+        masks[place, ..., 0] = mask
+    layers = (sources, targets, scenes, masks)
+    source, target, scene, mask = (torch.from_numpy(each).permute(0, 3, 1, 2) for each in layers)
+    source_joints2d = _placed(
+        renders.joints2d[others], source_placements, torch.zeros_like(flipped)
+    )
+    joints2d = _placed(renders.joints2d[rows], placements, flipped)
+    return PaintingBatch(source, target, scene, source_joints2d, joints2d, mask)
 
 
 def _alone(
@@ -135,12 +146,17 @@ def _alone(
     composition: CompositionConfig,
     colours: int,
     generator: np.random.Generator,
-) -> tuple[UInt8[np.ndarray, "{size} {size} 3"], UInt8[np.ndarray, "{size} {size} 3"], Placement]:
-    """A render before a place; the place; and how the render lies in the crop."""
+) -> tuple[
+    UInt8[np.ndarray, "{size} {size} 3"],
+    UInt8[np.ndarray, "{size} {size} 3"],
+    UInt8[np.ndarray, "{size} {size}"],
+    Placement,
+]:
+    """A render before a place; the place; what it covers; and how the render lies in the crop."""
     placement = _placement(renders.joints2d[row], composition, generator)
     scene = _part_of(backgrounds, size, generator)
-    crop, _ = _put(scene, renders, row, placement, np.random.default_rng(colours))
-    return crop, scene, placement
+    crop, mask = _put(scene, renders, row, placement, np.random.default_rng(colours))
+    return crop, scene, mask, placement
 
 
 def _placed(

@@ -63,6 +63,9 @@ class PredictConfig(Settings):
     onnx: Annotated[Path | None, Reads()] = None
     """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses, and
     the people if there is a file for that beside it, in place of torch, on the processor."""
+    bfloat16: bool | None = None
+    """Whether the networks compute in half precision. None: where the processor, or the GPU, is
+    faster so; poses then differ by about a millimetre."""
     batch_size: Annotated[int, Interval(ge=1, le=100_000)] = 16
     """Crops that a thread, or the GPU, works on at once."""
     overwrite: bool = False

@@ -34,6 +34,7 @@ _MAY_DIFFER = (
     "detections",
     "overwrite",
     "device",
+    "bfloat16",
     "batch_size",
 )
 """Settings that change which files there are, or how they come about, but not what they say."""

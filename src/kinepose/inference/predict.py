@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
-from kinepose.artifacts.model_files import choose_device, load_model
+from kinepose.artifacts.model_files import choose_device, choose_precision, load_model
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.artifacts.run_folder import model_sha256
 from kinepose.geometry.crops import crop_to_frame
@@ -106,6 +106,7 @@ def find_poses(config: PredictConfig) -> VideoPoses:
     """
     device = choose_device(config.device)
     model = load_model(config.run, device)
+    model.half_precision = choose_precision(config.bfloat16, device)
     fold_batch_norms(model.pose_encoder)
     estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
     if is_images(config.video):

@@ -129,15 +129,19 @@ def _fit(
 ) -> tuple[Float64[np.ndarray, "rows joints 2"], Float64[np.ndarray, "rows joints"]]:
     """Weighted least squares, again and again with the weights that the last parabola gives."""
     after = (times[near] - times[rows, None]) / window
-    powers = np.stack([np.ones_like(after), after, after**2], axis=-1)
+    powers = np.stack([np.ones_like(after), after, after**2], axis=1)
+    squares = (powers[:, :, None] * powers[:, None]).reshape(len(rows), 9, -1)
     seen, sure = places[near], certainty[near]
     prior = (inside * np.exp(-0.5 * after**2))[..., None] * (sure + _LEAST_CERTAINTY) ** 2
     weight = prior
     for _ in range(_ROUNDS):
         share = weight / weight.sum(1, keepdims=True)
-        moments = np.einsum("rnj,rnp,rnq->rjpq", share, powers, powers)
-        towards = np.einsum("rnj,rnp,rnjk->rjpk", share, powers, seen)
+        moments = (squares @ share).transpose(0, 2, 1).reshape(*share.shape[::2], 3, 3)
+        towards = powers @ (share[..., None] * seen).reshape(*near.shape, -1)
+        towards = towards.reshape(len(rows), 3, -1, 2).transpose(0, 2, 1, 3)
         parabola = np.linalg.solve(moments + np.diag(_STIFFNESS), towards)
-        off = np.linalg.norm(seen - np.einsum("rnp,rjpk->rnjk", powers, parabola), axis=-1)
+        flat = parabola.transpose(0, 2, 1, 3).reshape(len(rows), 3, -1)
+        off = seen - (powers.transpose(0, 2, 1) @ flat).reshape(seen.shape)
+        off = np.hypot(off[..., 0], off[..., 1])
         weight = prior / (1 + (off / tolerance[:, None, None]) ** 2)
     return parabola[:, :, 0], (weight * sure).sum(1) / weight.sum(1)

@@ -48,8 +48,12 @@ class PaintingBatch:
     """I_t."""
     background: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
     """B_t: the target without the person and her shadow."""
+    source_joints2d: Float[Tensor, "batch 17 2"]
+    """Of the source, from -1 to 1 across the crop."""
     joints2d: Float[Tensor, "batch 17 2"]
-    """Of the target, from -1 to 1 across the crop."""
+    """Of the target."""
+    mask: Float[Tensor, "batch 1 size size"] | UInt8[Tensor, "batch 1 size size"]
+    """Share of each pixel of the target that shows the person."""
 
 
 @dataclass(frozen=True)

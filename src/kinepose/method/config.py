@@ -57,6 +57,8 @@ class ModelConfig(Settings):
     """How many stages of the backbone, from the first on, keep their weights; an EfficientNet-Lite
     has eight, a backbone of transformers is one."""
 
+    painting: Literal["lattice", "parts"] = "lattice"
+    """What f_a is: the paper's lattice, or a vector for each joint and limb, with another D_I."""
     appearance_widths: Annotated[tuple[Width, ...], Len(10, 10)] = (
         64,
         64,
@@ -90,6 +92,11 @@ class ModelConfig(Settings):
     """'network' bypasses T_m by a small network from p_2D to maps."""
 
 
+PAINTER_SETTINGS = (
+    *("painting", "appearance_widths", "appearance_dropout"),
+    *("pose_feature_width", "decoder_widths"),
+)
+"""Those of E_A and D_I alone."""
 CPU_MODEL = ModelConfig(
     image_size=64,
     map_size=16,
@@ -111,6 +118,7 @@ KINEPOSE_MODEL = replace(
     map_size=24,
     branch_width=1024,
     heatmaps=96,
+    painting="parts",
     appearance_widths=(16, 16, 32, 32, 64, 64, 64, 64, 64, 64),
     pose_feature_width=64,
     decoder_widths=(96, 64, 32, 16),

@@ -25,6 +25,8 @@ from kinepose.method.spatial_maps import heatmaps, pixel_centres
 
 HEATMAP_SIGMA = 0.05
 """Width of the Gaussian that a joint's heatmap is told to be [half crop sides]."""
+_COVER = 0.03
+"""Weight of what the person covers: it matters first, and pixels in the end."""
 _FAR_OUTSIDE = 1e-4
 """Sum of a heatmap below which its joint counts as outside the image: no map can show it."""
 
@@ -86,12 +88,17 @@ def lifting_loss(model: Model, batch: PoseBatch) -> Terms:
 
 
 def painting_loss(model: Model, batch: PaintingBatch) -> Terms:
-    """|I_t - I^_t| of renders, painted from where their joints are.
+    """|I_t - I^_t| of renders, painted from where their joints are; and what the person covers.
 
     Not in the paper, whose D_I learns from what E_P says of videos, and so E_P's mistakes as well.
     """
-    painted = model.paint(batch.joints2d, model.appearance(batch.source), batch.background)
-    return {"pixels": _difference(painted, batch.target)}
+    appearance = model.appearance(batch.source, batch.source_joints2d)
+    painted = model.painted(batch.joints2d, appearance, batch.background)
+    terms = {"pixels": _difference(painted.image, batch.target)}
+    if painted.cover is not None:
+        told = functional.binary_cross_entropy_with_logits(painted.cover, batch.mask)
+        terms["cover"] = _COVER * told
+    return terms
 
 
 def joints2d_loss(model: Model, batch: LabelledBatch) -> Terms:

@@ -18,6 +18,7 @@ from kinepose.method.camera_projection import project, refit_camera
 from kinepose.method.config import ModelConfig
 from kinepose.method.decoder import Decoder
 from kinepose.method.forward_kinematics import forward_kinematics
+from kinepose.method.painting_by_parts import Painted, PartsDecoder, gathered
 from kinepose.method.pose_encoder import Keypoints, PoseEncoder
 from kinepose.method.spatial_maps import MAPS, spatial_maps
 
@@ -59,6 +60,8 @@ class Model(nn.Module):
         super().__init__()
         if config.heatmaps and not config.extended_camera:
             raise BadInputError("--model.heatmaps needs --model.extended-camera")
+        if config.painting == "parts" and config.maps == "network":
+            raise BadInputError("--model.painting parts needs --model.maps transform")
         if config.heatmaps and config.image_size % 32:
             raise BadInputError(
                 f"--model.heatmaps needs crops of 32, 64, 96 ... px, not {config.image_size}"
@@ -74,7 +77,8 @@ class Model(nn.Module):
         self.half_precision = False
         self.pose_encoder = PoseEncoder(config, backbone)
         self.appearance_encoder = AppearanceEncoder(config)
-        self.decoder = Decoder(config)
+        by_parts = config.painting == "parts"
+        self.decoder = PartsDecoder(config) if by_parts else Decoder(config)
         self.kinematics_network = _mlp(40, 51) if config.kinematics == "network" else None
         self.maps_network = (
             _mlp(34, MAPS * config.map_size**2) if config.maps == "network" else None
@@ -136,22 +140,43 @@ class Model(nn.Module):
         return flat.unflatten(-1, (MAPS, config.map_size, config.map_size))
 
     def appearance(
-        self, images: Float[Tensor, "batch 3 size size"]
-    ) -> Float[Tensor, "batch channels map_size map_size"]:
-        """E_A: f_a."""
+        self,
+        images: Float[Tensor, "batch 3 size size"],
+        joints2d: Float[Tensor, "batch 17 2"] | None = None,
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """E_A: f_a, on the lattice of the maps, or in a row for each of them.
+
+        `joints2d` tells where the joints are, if that is known better than by E_P.
+        """
         with self._precision(images):
-            return self.appearance_encoder(images).float()
+            features = self.appearance_encoder(images).float()
+        if self.config.painting == "lattice":
+            return features
+        if joints2d is None:
+            with torch.no_grad():
+                joints2d = self.predict(images).joints2d
+        return gathered(features, self.maps(joints2d))
 
     def paint(
         self,
         joints2d: Float[Tensor, "batch 17 2"],
-        appearance: Float[Tensor, "batch channels map_size map_size"],
+        appearance: Float[Tensor, "batch channels rows columns"],
         background: Float[Tensor, "batch 3 size size"],
     ) -> Float[Tensor, "batch 3 size size"]:
         """T_m and D_I: the person of f_a in the pose of p_2D before a background."""
+        return self.painted(joints2d, appearance, background).image
+
+    def painted(
+        self,
+        joints2d: Float[Tensor, "batch 17 2"],
+        appearance: Float[Tensor, "batch channels rows columns"],
+        background: Float[Tensor, "batch 3 size size"],
+    ) -> Painted:
+        """The same, with what D_I says of where the person is, if it does."""
         maps = self.maps(joints2d)
         with self._precision(maps):
-            return self.decoder(maps, appearance, background).float()
+            painted = self.decoder(maps, appearance, background)
+        return painted if isinstance(painted, Painted) else Painted(painted.float())
 
     def _precision(self, inputs: Tensor) -> torch.autocast:
         return torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.half_precision)

@@ -19,12 +19,18 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from kinepose.artifacts.model_files import choose_device, load_model, new_model
-from kinepose.artifacts.run_folder import read_run_config
+from kinepose.artifacts.model_files import (
+    choose_device,
+    choose_precision,
+    load_model,
+    new_model,
+)
+from kinepose.artifacts.run_folder import PAINTING_LOSSES, read_run_config
 from kinepose.dataset.render_stream import batches_from
 from kinepose.dataset.renders import save_prior
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder
+from kinepose.method.config import PAINTER_SETTINGS, ModelConfig
 from kinepose.method.losses import Terms
 from kinepose.method.model import Model
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
@@ -85,7 +91,7 @@ def _train(
 ) -> None:
     torch.manual_seed(config.seed)
     model = _first_model(config).to(device)
-    model.half_precision = _half_precision(config, device)
+    model.half_precision = choose_precision(config.bfloat16, device)
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     if config.compile:
         for network in model.children():
@@ -94,7 +100,7 @@ def _train(
     optimisers = {loss.name: new_optimiser(config, model, loss) for loss in having_turns}
     run = Run(config, model, optimisers)
     if config.start is not None:
-        run.turns = Counter(read_run_config(config.start).turns)
+        run.turns = _first_turns(config.start, config.model)
     if resumed:
         restore(run)
     wait()  # all have read what is there
@@ -108,20 +114,35 @@ def _train(
         _loop(run, materials, losses, watch)
 
 
-def _half_precision(config: TrainConfig, device: torch.device) -> bool:
-    if config.bfloat16 is not None:
-        return config.bfloat16
-    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
+def _first_turns(start: Path, model: ModelConfig) -> Counter[str]:
+    """Those of the run that a run starts from; but E_A and D_I may begin anew."""
+    described = read_run_config(start)
+    if all(getattr(described.model, n) == getattr(model, n) for n in PAINTER_SETTINGS):
+        return Counter(described.turns)
+    return Counter({n: t for n, t in described.turns.items() if n not in PAINTING_LOSSES})
 
 
 def _first_model(config: TrainConfig) -> Model:
-    """From noise, from pretrained weights, or where another run has come to."""
+    """From noise, from pretrained weights, or where another run has come to.
+
+    Where only E_A and D_I differ from that run's, these begin from noise.
+    """
     if config.start is None:
         return new_model(config.model)
     model = load_model(config.start)
-    if model.config != config.model:
+    if model.config == config.model:
+        return model
+    painters = {name: getattr(config.model, name) for name in PAINTER_SETTINGS}
+    if replace(model.config, **painters) != config.model:
         raise BadInputError(f"--start {config.start}: the run has another model than --model says")
-    return model
+    other = Model(config.model, model.backbone_config)
+    kept = {
+        n: t
+        for n, t in model.state_dict().items()
+        if not n.startswith(("appearance_encoder.", "decoder."))
+    }
+    other.load_state_dict(other.state_dict() | kept)
+    return other
 
 
 def _loop(run: Run, materials: Materials, losses: list[Loss], watch: Watch | None) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _SURE = {"people": 0.4, "rtdetr": 0.5, "file": 0.0}
 """Score of a find that makes a person, unless the settings say another."""
+_IN_PASSING = 8.0
+"""Length of the parts of a shot in which the network looks for people while later ones are read:
+it needs no background, and so no long ones [s]."""
 _GOES_ON = 0.4
 """Share of that score with which somebody whom one knows of is found again."""
 
@@ -42,6 +45,8 @@ class Finder:
     """Everybody, known before the video is read."""
     sure: float = 0.0
     """Score of a find that makes a person; with less it may only be one who is known of."""
+    longest: float = 60.0
+    """Length of what of a shot it best sees at once [s]."""
 
 
 def make_finder(
@@ -92,6 +97,7 @@ def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finde
         lambda frame: nobody,
         lambda thumbnails, fps, _: search_video(thumbnails, fps, sure, search),
         sure=sure,
+        longest=_IN_PASSING,
     )
 
 

@@ -78,7 +78,7 @@ def people_in_video(
     video: Path,
     config: PeopleConfig,
     fps: float = 0.0,
-    longest: float = 60.0,
+    longest: float | None = None,
     keep: Callable[[Frame, FileBoxes | None], None] | None = None,
     answer: "Answer | None" = None,
 ) -> Survey:
@@ -87,9 +87,10 @@ def people_in_video(
     A track never goes on behind a cut. Where a person is not found for up to the longest gap,
     the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
     leaps farther than its size starts a new track: another person, in other clothes.
-    `fps` thins the video out; shots longer than `longest` [s] are given in parts. `keep` is shown
-    each frame of a video in passing, with the boxes of a file, which are known before. `answer`
-    computes what the network of the detector `people` says, in place of torch.
+    `fps` thins the video out; shots longer than `longest` [s] are given in parts, by default as the
+    detector likes them. `keep` is shown each frame of a video in passing, with the boxes of a file,
+    which are known before. `answer` computes what the network of the detector `people` says, in
+    place of torch.
 
     Raises:
         BadInputError: if the video cannot be read, nobody is found, or the detector cannot be had.
@@ -105,7 +106,7 @@ def people_in_video(
                 keep(frame, finder.from_file)
             return finder.detect(frame)
 
-        stretches = read_stretches(video, fps, longest, detect_and_keep)
+        stretches = read_stretches(video, fps, longest or finder.longest, detect_and_keep)
         survey = _people_in_video(stretches, finder, config, info)
     if not survey.tracks:
         never = {config.detector, "motion"} if is_images(video) else {config.detector}
