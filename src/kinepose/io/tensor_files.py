@@ -55,8 +55,8 @@ def read_heads(path: Path) -> tuple[dict[str, TensorHead], dict[str, str]]:
     return heads, from_json(json.dumps(metadata), dict[str, str], str(path))
 
 
-def read_tensors(path: Path) -> dict[str, Any]:
-    """The tensors of a file. Nothing is unpickled.
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The tensors of a file by name, and its metadata. Nothing is unpickled.
 
     Raises:
         BadInputError: if there is no such file, it is another, its checksum, if it has one, is
@@ -73,7 +73,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         written = metadata.pop(_CHECKSUM, None)
         if written is not None and written != _checksum(tensors, metadata):
             raise BadInputError(f"{path} is damaged: its checksum is not that of what it holds")
-    return tensors
+    return tensors, metadata
 
 
 def not_finite(tensors: dict[str, Any]) -> str | None:

@@ -54,7 +54,7 @@ def _wrong_in_segment(file: BinaryIO, end: int) -> str:
             return _DAMAGED
         if name in _ENTERED:
             continue
-        if stop > end or stop > part_end > at:
+        if length is None or stop > end or stop > part_end > at:
             return _CUT_OFF if stop > end else _DAMAGED
         if part == _TRACKS and name == _TRACK_NUMBER:
             tracks.add(int.from_bytes(file.read(length)))
