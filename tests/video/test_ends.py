@@ -52,6 +52,8 @@ LACKING = {
         BOX + bytes(range(200, 255)),  # no box
         PACK + PACKET + bytes(17) + PACK_OF_MPEG1 + PACKET + END_OF_PACKS + bytes(5),
         PACK[:-1] + b"\x02\xff\xff" + PACKET,
+        PACK + b"\0\0\1\xe0\0\0" + PACKET[4:] + PACK,  # a packet that does not say its length
+        EBML + ROOM + SEGMENT + b"\x8a" + TRACKS,
     ],
     "its end is missing": [
         EBML + SEGMENT + b"\x8b" + TRACKS,

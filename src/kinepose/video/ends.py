@@ -55,7 +55,10 @@ def _what_packs_lack(file: BinaryIO, held: int) -> str:
         elif head[:4] == _END_OF_PACKS:
             at += 4
         elif zeros == 2 and rest[0] == 1 and head[3] > _PACK[3]:
-            at += 6 + int.from_bytes(head[4:6])
+            length = int.from_bytes(head[4:6])
+            if not length:  # up to the next one, wherever that is
+                return ""
+            at += 6 + length
         elif zeros > 2 and rest[:1] in (b"", b"\1"):
             at = min(at + zeros - 2, held)
         else:

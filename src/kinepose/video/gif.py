@@ -39,7 +39,7 @@ def _unpacks(file: BinaryIO) -> bool:
         with Image.open(file) as images:
             for image in ImageSequence.Iterator(images):
                 image.load()
-    except OSError:
+    except Exception:  # whatever Pillow raises
         return False
     return True
 

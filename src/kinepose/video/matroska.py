@@ -26,9 +26,11 @@ _DAMAGED, _CUT_OFF = "a part of it is damaged", "its end is missing"
 
 def what_matroska_lacks(file: BinaryIO, held: int) -> str:
     """What is wrong with the elements of a file of `held` bytes, in words; empty if nothing is."""
-    file.seek(len(MAGIC))
-    file.seek(_length(file) or 0, os.SEEK_CUR)
-    if _name(file) != _SEGMENT:
+    name = _name(file)
+    while name == MAGIC or name in _ANYWHERE:
+        file.seek(_length(file) or 0, os.SEEK_CUR)
+        name = _name(file)
+    if name != _SEGMENT:
         return _DAMAGED
     length = _length(file)
     end = held if length is None else file.tell() + length
