@@ -1,19 +1,22 @@
 """A run whose weights are the mean of another's and of those it started from.
 
-    python -m tools.mean_run RUN OUTPUT
+    python -m tools.mean_run RUN OUTPUT --painter PAINTING
 
-Such means are often better than both (Wortsman et al. 2022, arXiv:2109.01903).
+Such means are often better than both (Wortsman et al. 2022, arXiv:2109.01903). E_A and D_I may
+come from a run of the variant `painting`, which can learn beside one of the variant `prior`.
 """
 
 import shutil
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import torch
 from tools.one_line import call
 from torch import Tensor
 
-from kinepose.artifacts.model_files import load_model, save_model
+from kinepose.artifacts.model_files import load_model, save_model, with_painters_of
 from kinepose.artifacts.run_folder import read_run_config
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder
@@ -33,6 +36,8 @@ class MeanRunConfig(Settings):
     """Folder of a run that started from another."""
     output: Annotated[Positional, Writes(("model.safetensors", "config.json", "log.jsonl"))]
     """Folder."""
+    painter: Annotated[Path | None, RUN] = None
+    """Folder of a run whose E_A and D_I to take."""
 
 
 def mean_run(config: MeanRunConfig) -> None:
@@ -54,7 +59,13 @@ def mean_run(config: MeanRunConfig) -> None:
         raise BadInputError(f"{config.run} and {settings.start} are runs of different models")
     check_folder(config.output)
     model.load_state_dict(mean(model.state_dict(), start.state_dict()))
-    save_model(model, config.output, train=settings, turns=read_run_config(config.run).turns)
+    turns = Counter(read_run_config(config.run).turns)
+    if config.painter is not None:
+        painter = load_model(config.painter)
+        model = with_painters_of(model, painter)
+        settings = replace(settings, model=model.config)
+        turns += Counter({"painting": read_run_config(config.painter).turns.get("painting", 0)})
+    save_model(model, config.output, train=settings, turns=turns)
     shutil.copyfile(log, config.output / "log.jsonl")
 
 

@@ -237,6 +237,24 @@ def test_a_target_is_its_background_but_for_the_person_at_the_joints(pool):
     rows, columns = ys.long().clamp(0, SIZE - 1), xs.long().clamp(0, SIZE - 1)
     at_joints = changed[torch.arange(40)[:, None], rows, columns]
     assert at_joints[inside].float().mean() > 0.97
+    covered = pairs.mask[:, 0] > 127
+    assert (covered & ~changed).float().mean() < 0.005 and (
+        changed & (pairs.mask[:, 0] == 0)
+    ).sum() == 0
+
+
+def test_the_source_of_a_pair_shows_the_person_at_its_joints(pool):
+    """Whose colour is found there, before black, in the source as in the target."""
+    backgrounds = np.zeros((1, 100, 100, 3), np.uint8)
+    pairs = compose_pairs(two_people(pool), backgrounds, range(40), SIZE, PLAIN, seed=0)
+    for image, joints2d in (
+        (pairs.source, pairs.source_joints2d),
+        (pairs.target, pairs.joints2d),
+    ):
+        places = ((joints2d + 1) / 2 * SIZE).long().clamp(0, SIZE - 1)
+        seen = image.amax(1)[torch.arange(40)[:, None], places[..., 1], places[..., 0]] > 0
+        inside = joints2d.abs().amax(-1) < 0.97
+        assert seen[inside].float().mean() > 0.97
 
 
 def test_a_pair_is_decided_by_seed_and_number(pool):

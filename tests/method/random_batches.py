@@ -22,4 +22,5 @@ def elsewhere(pairs: PairBatch) -> PairBatch:
 
 def painting(pairs: PairBatch, labelled: LabelledBatch) -> PaintingBatch:
     """As if the pairs were renders."""
-    return PaintingBatch(pairs.source, pairs.target, pairs.background, labelled.joints2d)
+    images, joints2d = (pairs.source, pairs.target, pairs.background), labelled.joints2d
+    return PaintingBatch(*images, joints2d.roll(1, 0), joints2d, torch.rand(4, 1, SIZE, SIZE))

@@ -35,6 +35,14 @@ def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
     train(replace(again, iterations=3))
     turns.update(line["loss"] for line in read_log(again.output))
     assert read_run_config(again.output).turns == turns
+    parts = replace(TINY_MODEL, painting="parts", decoder_widths=(8, 8, 8))
+    anew = replace(again, output=tmp_path / "anew", iterations=0, model=parts)
+    train(anew)
+    before, after = weights(again.output), weights(anew.output)
+    kept = {name for name in before if name.startswith("pose_encoder.")}
+    assert kept and all(torch.equal(before[name], after[name]) for name in kept)
+    held = set(read_run_config(anew.output).turns)
+    assert held == set(turns) - {"paired"}, "E_A and D_I began anew"
     other = replace(TINY_MODEL, branch_width=16)
     with pytest.raises(BadInputError, match="another model"):
         train(replace(again, output=tmp_path / "other", model=other))

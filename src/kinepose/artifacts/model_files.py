@@ -6,6 +6,7 @@ Nothing is unpickled.
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from kinepose.io.errors import BadInputError
 from kinepose.io.files import decoding
 from kinepose.io.schema import as_json, write_json
 from kinepose.io.tensor_files import check_tensors, read_tensors, save_tensors
-from kinepose.method.config import ModelConfig
+from kinepose.method.config import PAINTER_SETTINGS, ModelConfig
 from kinepose.method.model import Model
 
 HUB = "hf://"
+_PAINTERS = ("appearance_encoder.", "decoder.", "maps_network.")
 _FILES = ("config.json", "model.safetensors", "README.md")
 
 
@@ -73,6 +75,21 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     # Images come with their channels last, and convolve faster so.
     model.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     return model.to(device).eval()
+
+
+def with_painters_of(model: Model, other: Model) -> Model:
+    """E_P of one model, and E_A and D_I of another.
+
+    Raises:
+        BadInputError: if the models differ in more than these.
+    """
+    painters = {name: getattr(other.config, name) for name in PAINTER_SETTINGS}
+    if replace(model.config, **painters) != other.config:
+        raise BadInputError("the models differ in more than E_A and D_I")
+    joined = Model(other.config, model.backbone_config)
+    ours = {n: t for n, t in model.state_dict().items() if not n.startswith(_PAINTERS)}
+    joined.load_state_dict(other.state_dict() | ours)
+    return joined
 
 
 def choose_device(name: str) -> torch.device:

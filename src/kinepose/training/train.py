@@ -24,6 +24,7 @@ from kinepose.artifacts.model_files import (
     choose_precision,
     load_model,
     new_model,
+    with_painters_of,
 )
 from kinepose.artifacts.run_folder import PAINTING_LOSSES, read_run_config
 from kinepose.dataset.render_stream import batches_from
@@ -132,17 +133,11 @@ def _first_model(config: TrainConfig) -> Model:
     model = load_model(config.start)
     if model.config == config.model:
         return model
-    painters = {name: getattr(config.model, name) for name in PAINTER_SETTINGS}
-    if replace(model.config, **painters) != config.model:
-        raise BadInputError(f"--start {config.start}: the run has another model than --model says")
-    other = Model(config.model, model.backbone_config)
-    kept = {
-        n: t
-        for n, t in model.state_dict().items()
-        if not n.startswith(("appearance_encoder.", "decoder."))
-    }
-    other.load_state_dict(other.state_dict() | kept)
-    return other
+    try:
+        return with_painters_of(model, Model(config.model, model.backbone_config))
+    except BadInputError:
+        message = f"--start {config.start}: the run has another model than --model says"
+        raise BadInputError(message) from None
 
 
 def _loop(run: Run, materials: Materials, losses: list[Loss], watch: Watch | None) -> None:
