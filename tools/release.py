@@ -81,7 +81,8 @@ def release(config: ReleaseConfig) -> None:
     load_model(config.run)
     scores = [as_json(read_scores(path)) for path in config.scores]
     _check_scores(scores, model_sha256(config.run))
-    halves = half_precision(read_tensors(run_folder(config.run) / "model.safetensors"))
+    tensors, _ = read_tensors(run_folder(config.run) / "model.safetensors")
+    halves = half_precision(tensors)
     described = without_places(as_json(read_run_config(config.run)))
     stages = _stages(config.run)
 

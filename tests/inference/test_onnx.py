@@ -16,7 +16,7 @@ from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import layers_of
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.inference.config import ExportOnnxConfig, PredictConfig
-from kinepose.inference.onnx import OUTPUTS, export_onnx, onnx_poses
+from kinepose.inference.onnx import OUTPUTS, export_onnx, made_of, onnx_poses, open_session
 from kinepose.inference.predict import predict
 from kinepose.io.errors import BadInputError
 from kinepose.video.config import PeopleConfig
@@ -81,6 +81,22 @@ def test_other_programs_read_it_and_find_names_and_sizes(exported):
     assert images.name == "images" and sizes == ["batch", 3, 32, 32]
     names = [output.name for output in network.graph.output]
     assert names == ["parameters", "camera", "joints3d", "joints2d", "seen2d", "certainty"]
+
+
+def test_a_flipped_bit_is_found_and_a_file_without_a_checksum_read(exported, tmp_path):
+    path, data = tmp_path / "other.onnx", bytearray(exported.read_bytes())
+    for place in np.random.default_rng(0).integers(len(data), size=20):
+        data[place] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(BadInputError, match="is damaged: its checksum"):
+            open_session(path)
+        data[place] ^= 1
+    network = onnx.load_from_string(bytes(data))
+    kept = [entry for entry in network.metadata_props if not entry.key.endswith("crc32")]
+    network.ClearField("metadata_props")
+    network.metadata_props.extend(kept)
+    path.write_bytes(network.SerializeToString())
+    assert made_of(path, open_session(path)) is not None
 
 
 def test_eight_bits_are_smaller_and_near(run, exported, images):

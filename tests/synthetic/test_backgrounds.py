@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinepose.io.errors import BadInputError
+from kinepose.io.errors import BadInputError, BrokenVideoWarning
 from kinepose.synthetic.backgrounds import (
     procedural_background,
     random_crop,
@@ -89,6 +89,15 @@ def test_a_photograph_that_is_cut_off_is_named(tmp_path, name):
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     with pytest.raises(BadInputError, match=r"cut.* is no image, or is broken"):
         read_photographs(tmp_path)
+
+
+def test_a_photograph_that_is_damaged_within_is_said(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    data = bytearray(cv2.imencode(".jpg", noise)[1].tobytes())
+    data[2000:2400] = bytes(400)
+    (tmp_path / "damaged.jpg").write_bytes(data)
+    with pytest.warns(BrokenVideoWarning, match=r"damaged.jpg is broken"):
+        assert read_photographs(tmp_path)[0].shape == (60, 80, 3)
 
 
 def test_a_photograph_of_a_line_of_pixels_is_shrunk_too(tmp_path):

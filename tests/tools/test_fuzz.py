@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from tools.fuzz.cases import case
@@ -9,6 +10,7 @@ from tools.fuzz.damage import BYTES, PLACES, put_in_place
 from tools.fuzz.files import targets
 from tools.fuzz.judge import judge, manifest
 from tools.fuzz.options import BASES, SHARES, replaced_option
+from tools.fuzz.well_formed import is_well_formed
 
 from kinepose.commands import COMMANDS
 from kinepose.io.files import kind_of
@@ -56,6 +58,15 @@ def test_the_judge_sees_what_is_wrong(left, status, said, fault, tmp_path):
     kinds = {kind for kind, _ in judge(tried, folder, before, found)}
     assert (fault in kinds) if fault else not kinds
     json.dumps(found["class"])
+
+
+def test_what_no_decoder_sees_is_not_asked_of_kinepose(tmp_path):
+    path = tmp_path / "pic.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    data = cv2.imencode(".jpg", noise)[1].tobytes()
+    for change, fine in [(data, True), (data[:2000] + bytes(400) + data[2400:], False)]:
+        path.write_bytes(change)
+        assert is_well_formed(path) == fine
 
 
 def test_what_stands_in_place_of_a_file_and_what_becomes_of_its_bytes(tmp_path):

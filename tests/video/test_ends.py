@@ -1,5 +1,6 @@
 """ends.py: a video file that is shorter than it says, however little of it is missing."""
 
+import re
 import struct
 import warnings
 
@@ -8,7 +9,7 @@ import pytest
 from tests.tiny_videos import save_video, walker_frames
 
 from kinepose.io.errors import BadInputError, BrokenVideoWarning
-from kinepose.video.ends import is_cut_off
+from kinepose.video.ends import what_file_lacks
 from kinepose.video.reading import read_frames
 
 FRAMES = walker_frames(1.0)[0]
@@ -18,10 +19,10 @@ FRAMES = walker_frames(1.0)[0]
 def test_whole_files_are_whole_and_one_byte_less_is_said(tmp_path, kind):
     codec = "mjpeg" if kind == "avi" else "libx264"
     video = save_video(tmp_path / f"video.{kind}", FRAMES, codec=codec)
-    assert not is_cut_off(video)
+    assert what_file_lacks(video) == ""
     assert len(list(read_frames(video))) == len(FRAMES)
     video.write_bytes(video.read_bytes()[:-1])
-    assert is_cut_off(video)
+    assert what_file_lacks(video) == "its end is missing"
 
 
 def test_a_video_that_lacks_a_frame_says_so(tmp_path):
@@ -32,26 +33,67 @@ def test_a_video_that_lacks_a_frame_says_so(tmp_path):
         assert len(list(read_frames(video))) in (len(FRAMES) - 1, len(FRAMES) - 2)
 
 
-def test_what_says_no_length_or_is_none_of_these_is_not_cut_off(tmp_path):
+EBML, SEGMENT, CLUSTER = b"\x1a\x45\xdf\xa3\x80", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
+TRACKS = b"\x16\x54\xae\x6b\x85" + b"\xae\x83" + b"\xd7\x81\x02"
+"""Of Matroska: one track, number 2."""
+BLOCK, UNKNOWN, ROOM = b"\xa3\x85\x82\x00\x00\x00\x07", b"\xff", b"\xec\x82\x00\x00"
+BOX = struct.pack(">I4s", 16, b"ftyp") + bytes(8)
+PACK, PACKET = b"\0\0\1\xba\x44" + bytes(9), b"\0\0\1\xe0\0\x04abcd"
+PACK_OF_MPEG1, END_OF_PACKS = b"\0\0\1\xba\x21" + bytes(7), b"\0\0\1\xb9"
+LACKING = {
+    "": [
+        *(b"", b"RI", b"a text\n" * 9),
+        EBML + SEGMENT + UNKNOWN + TRACKS + CLUSTER + UNKNOWN + BLOCK + CLUSTER + b"\x87" + BLOCK,
+        EBML + SEGMENT + b"\x01" + b"\xff" * 7 + TRACKS + CLUSTER + UNKNOWN + ROOM + BLOCK,
+        EBML + SEGMENT + b"\x40\x0a" + TRACKS + b"more that is no matter",
+        EBML + SEGMENT + b"\x9a" + TRACKS + CLUSTER + b"\x8b" + ROOM + BLOCK,
+        BOX + struct.pack(">I4s", 0, b"mdat") + bytes(50),  # to the end
+        BOX + struct.pack(">I4sQ", 1, b"mdat", 66) + bytes(50),
+        BOX + bytes(range(200, 255)),  # no box
+        PACK + PACKET + bytes(17) + PACK_OF_MPEG1 + PACKET + END_OF_PACKS + bytes(5),
+        PACK[:-1] + b"\x02\xff\xff" + PACKET,
+        PACK + b"\0\0\1\xe0\0\0" + PACKET[4:] + PACK,  # a packet that does not say its length
+        EBML + ROOM + SEGMENT + b"\x8a" + TRACKS,
+    ],
+    "its end is missing": [
+        EBML + SEGMENT + b"\x8b" + TRACKS,
+        EBML + SEGMENT + UNKNOWN + TRACKS + CLUSTER + UNKNOWN + BLOCK[:-1],
+        BOX + struct.pack(">I4sQ", 1, b"mdat", 2**40) + bytes(50),
+        PACK + PACKET[:-1],
+        b"RIFF\x0a\0\0\0AVI LIST",
+    ],
+    "a part of it is damaged": [
+        EBML + b"\x17" + SEGMENT[1:] + UNKNOWN,
+        EBML + SEGMENT + UNKNOWN + TRACKS + CLUSTER + UNKNOWN + BLOCK[:2] + b"\x81" + BLOCK[3:],
+        EBML + SEGMENT + UNKNOWN + TRACKS + CLUSTER + UNKNOWN + b"\xb3" + BLOCK[1:],
+        EBML + SEGMENT + UNKNOWN + TRACKS + CLUSTER + b"\x83" + BLOCK,
+        EBML + SEGMENT + UNKNOWN + TRACKS + b"\x1f\x43\xb6\x74" + b"\x87" + BLOCK,
+        PACK + b"\0\0\2" + PACKET[3:],
+        PACK + b"\0\0\1\x4d" + PACKET[4:],
+    ],
+    "another video follows its end": [
+        *(2 * (EBML + SEGMENT + b"\x8a" + TRACKS), 2 * (EBML + SEGMENT + UNKNOWN + TRACKS)),
+        2 * b"RIFF\x05\0\0\0AVI x\0",
+    ],
+}
+
+
+@pytest.mark.parametrize("lacks", LACKING)
+def test_what_files_lack_by_their_parts(tmp_path, lacks):
     video = tmp_path / "video"
-    segment = b"\x1a\x45\xdf\xa3\x80" + b"\x18\x53\x80\x67"
-    box = struct.pack(">I4s", 16, b"ftyp") + bytes(8)
-    for data, cut in [
-        (b"", False),
-        (b"RI", False),
-        (b"a text\n" * 9, False),
-        (segment + b"\xff" + bytes(9), False),  # unknown, as of a stream
-        (segment + b"\x01" + b"\xff" * 7 + bytes(9), False),
-        (segment + b"\x89" + bytes(9), False),
-        (segment + b"\x8a" + bytes(9), True),
-        (segment + b"\x40\x0a" + bytes(10), False),
-        (box + struct.pack(">I4s", 0, b"mdat") + bytes(50), False),  # to the end
-        (box + struct.pack(">I4sQ", 1, b"mdat", 66) + bytes(50), False),
-        (box + struct.pack(">I4sQ", 1, b"mdat", 2**40) + bytes(50), True),
-        (box + bytes(range(200, 255)), False),  # no box
-    ]:
+    for data in LACKING[lacks]:
         video.write_bytes(data)
-        assert is_cut_off(video) == cut, data[:20]
+        assert what_file_lacks(video) == lacks, data
+
+
+def test_a_block_that_is_lost_is_said(tmp_path):
+    video = save_video(tmp_path / "video.mkv", FRAMES, codec="mjpeg")
+    data = bytearray(video.read_bytes())
+    *_, block, _ = re.finditer(rb"\xa3[\x40-\x7f].\x81", data, re.DOTALL)
+    data[block.end() - 1] = 0x87  # the number of its track
+    video.write_bytes(data)
+    with pytest.warns(BrokenVideoWarning, match="a part of it is damaged"):
+        assert len(list(read_frames(video))) == len(FRAMES) - 1
 
 
 def test_a_video_that_begins_within_a_group_of_images_says_so(tmp_path):

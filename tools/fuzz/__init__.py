@@ -19,7 +19,8 @@ before you mend. 25 minutes of a free core.
 - cases.toml, cases.py: command lines that make no sense; outputs.py: places to write to; names.py;
   odd_inputs.py: addresses, pages, folders of images; options.py: every option.
 - good_inputs.py, good_benchmarks.py, images.py: what is damaged.
-- process.py runs, judge.py and contents.py judge, page.py tries the page, summary.py sums up.
+- process.py runs, judge.py, contents.py and well_formed.py judge, page.py tries the page,
+  summary.py sums up.
 """
 
 import os

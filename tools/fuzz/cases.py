@@ -29,6 +29,8 @@ class Case:
     """The message should hold one of these."""
     replaced: tuple[str, ...] = REPLACED
     """What the command may replace when it succeeds."""
+    damaged: str = ""
+    """The file that was changed, if it is one."""
     interrupt: float = 0.0
     """When Ctrl-C is pressed [s]; 0: never."""
     key: str = ""

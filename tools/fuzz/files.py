@@ -156,7 +156,14 @@ def _case(
         return with_earlier(good, folder, target.argv, numbers)
 
     names = (*target.says, path.name, path.parent.name or path.stem, path.parts[0])
-    return Case(target.name, f"{path.name}: {what}", make, expect, tuple(filter(None, names)))
+    return Case(
+        target.name,
+        f"{path.name}: {what}",
+        make,
+        expect,
+        tuple(filter(None, names)),
+        damaged=target.file,
+    )
 
 
 def _rewritten(good: Path, target: Target, what: str, expect: str, mutate: Mutation) -> Case:

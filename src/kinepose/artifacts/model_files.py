@@ -69,7 +69,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
             model = Model(described.model, _rebuild_backbone_config(described.backbone))
         except BadInputError as error:  # of settings that do not go together
             raise BadInputError(f"{place / 'config.json'}: {error}") from None
-    tensors = read_tensors(place / "model.safetensors")
+    tensors, _ = read_tensors(place / "model.safetensors")
     check_tensors(place / "model.safetensors", tensors, model.state_dict())
     model.load_state_dict(tensors)
     # Images come with their channels last, and convolve faster so.

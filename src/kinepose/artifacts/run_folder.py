@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kinepose.io.array_files import read_arrays
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import read_whole, regular_file
-from kinepose.io.schema import STRICT, Plain, read_json
+from kinepose.io.schema import STRICT, Plain, differences, read_json
 from kinepose.io.settings import SHIPPED, Count
 from kinepose.io.tensor_files import read_heads
 from kinepose.method.config import ModelConfig
@@ -25,6 +25,8 @@ PAINTING_LOSSES = ("paired", "painting")
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Of the package: laid out as a run is, with figures.json and a model card beside it."""
+STATE = "state.safetensors"
+"""From which a training goes on."""
 _KEPT_PARTS = 2
 """Of paths: enough to tell which data, too few to tell whose machine."""
 
@@ -40,6 +42,38 @@ def run_folder(run: Path) -> Path:
     if not (WEIGHTS / "model.safetensors").is_file():
         raise BadInputError("no model came with this kinepose: train one, and name its run")
     return WEIGHTS
+
+
+def has_state(output: Path, others: tuple[str, ...]) -> bool:
+    """Whether a folder holds the state of a training, beside the other files that it writes.
+
+    Raises:
+        BadInputError: if it holds others alone.
+    """
+    if (output / STATE).is_file():
+        return True
+    for name in (STATE, *others):
+        if (output / name).exists():
+            raise BadInputError(
+                f"{output} holds a {name}, but no run to go on with: name another --output"
+            )
+    return False
+
+
+def check_same_settings(
+    output: Path, held: dict[str, Any], wanted: dict[str, Any], may_change: set[str]
+) -> None:
+    """That a training goes on with the settings it began with, but for some.
+
+    Raises:
+        BadInputError: with the first that is another.
+    """
+    for name, value in wanted.items():
+        if name not in may_change and (lines := differences(held.get(name), value, name)):
+            raise BadInputError(
+                f"{output} holds a run with {lines[0]}: name another --output, or the same "
+                "settings to go on with it"
+            )
 
 
 def model_sha256(run: Path) -> str:

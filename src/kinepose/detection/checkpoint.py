@@ -6,21 +6,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from kinepose.artifacts.run_folder import STATE, check_same_settings, has_state
 from kinepose.detection.config import TrainDetectorConfig
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.weights import RESULT
-from kinepose.io.errors import BadInputError, TrainingError
+from kinepose.io.errors import TrainingError
 from kinepose.io.files import decoding, read_whole, replacing, replacing_several
-from kinepose.io.schema import as_json, differences, read_json, write_json
+from kinepose.io.schema import as_json, read_json, write_json
 from kinepose.io.tensor_files import (
     check_tensors,
     not_finite,
-    read_heads,
     read_tensors,
     save_tensors,
 )
 
-_STATE = "state.safetensors"
 _MAY_CHANGE = {"output", "places", "cutouts", "start", "checkpoint_minutes", "workers", "threads"}
 """Settings that a resumed run may have other than at its start."""
 
@@ -62,7 +61,7 @@ def save(run: DetectorRun) -> None:
     with replacing_several(output) as folder:
         write_json(folder / "config.json", run.config)
         save_tensors(halves, folder / RESULT)
-        save_tensors(tensors, folder / _STATE, progress)
+        save_tensors(tensors, folder / STATE, progress)
 
 
 def restore(run: DetectorRun) -> None:
@@ -71,9 +70,8 @@ def restore(run: DetectorRun) -> None:
     Raises:
         BadInputError: if the state is broken or another network's.
     """
-    path = run.config.output / _STATE
-    _, progress = read_heads(path)
-    tensors = read_tensors(path)
+    path = run.config.output / STATE
+    tensors, progress = read_tensors(path)
     for owner, network in (("detector.", run.detector), ("average.", run.average)):
         weights = _of(owner, tensors)
         check_tensors(path, weights, network.state_dict())
@@ -99,24 +97,10 @@ def holds_run(config: TrainDetectorConfig) -> bool:
     Raises:
         BadInputError: if it holds one with other settings, or something else of its names.
     """
-    if not (config.output / _STATE).is_file():
-        for name in ("config.json", RESULT, "log.jsonl"):
-            if (config.output / name).exists():
-                raise BadInputError(
-                    f"{config.output} holds a {name}, but no run to go on with: name another "
-                    "--output"
-                )
+    if not has_state(config.output, ("config.json", RESULT, "log.jsonl")):
         return False
     held = read_json(config.output / "config.json", dict)
-    wanted = as_json(config)
-    for name in _MAY_CHANGE:
-        held.pop(name, None)
-        wanted.pop(name)
-    if differing := differences(held, wanted):
-        raise BadInputError(
-            f"{config.output} holds a run with {differing[0]}: name another --output, or the same "
-            "settings to go on with it"
-        )
+    check_same_settings(config.output, held, as_json(config), _MAY_CHANGE)
     return True
 
 

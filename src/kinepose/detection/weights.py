@@ -21,7 +21,7 @@ def load_detector(path: Path = SHIPPED_DETECTOR) -> PersonDetector:
         BadInputError: if the file is missing or not a detector's.
     """
     detector = PersonDetector()
-    tensors = read_tensors(path)
+    tensors, _ = read_tensors(path)
     check_tensors(path, tensors, detector.state_dict())
     detector.load_state_dict(tensors)  # half precision becomes single
     detector = detector.eval()

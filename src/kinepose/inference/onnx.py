@@ -9,6 +9,7 @@ import contextlib
 import io
 import logging
 import warnings
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +35,7 @@ OUTPUTS = ("parameters", "camera", "joints3d", "joints2d")
 SEEN_OUTPUTS = ("seen2d", "certainty")
 _WEIGHTS = "kinepose.weights"
 """Under which the file says, by the hash of model.safetensors, what run it was made of."""
+_CHECKSUM, _DIGITS = "kinepose.crc32", 8
 _CALIBRATION_BATCHES, _CALIBRATION_BATCH = 8, 16
 _CALIBRATION = Augmentation(rotation=0.3, crop_jitter=0.15)
 """The renders from which --int8 learns how large numbers get."""
@@ -93,10 +95,13 @@ def open_session(path: Path) -> Any:
     """An onnxruntime.InferenceSession of a file, in the one thread that calls it.
 
     Raises:
-        BadInputError: if the file is no ONNX, or the package is missing.
+        BadInputError: if the file is no ONNX, its checksum, if it has one, is another, or the
+            package is missing.
     """
     runtime = package("onnxruntime")
     network = read_whole(path)
+    if network[_checksum_at(network) :][:_DIGITS] not in (b"", _checksum(network)):
+        raise BadInputError(f"{path} is damaged: its checksum is not that of what it holds")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -120,12 +125,29 @@ def made_of(path: Path, session: Any) -> str | None:
 
 
 def write_onnx(network: Any, path: Path, weights: str) -> None:
-    """Write an onnx.ModelProto, and by their hash what weights it was made of."""
-    onnx = package("onnx")
+    """Write an onnx.ModelProto with a checksum, and by their hash what weights it was made of."""
     network.metadata_props.add(key=_WEIGHTS, value=weights)
+    network.metadata_props.add(key=_CHECKSUM, value=_DIGITS * "0")
+    data = bytearray(network.SerializeToString())
+    at = _checksum_at(data)
+    data[at : at + _DIGITS] = _checksum(data)
     with replacing(path) as temporary:
-        onnx.save(network, temporary)
+        temporary.write_bytes(data)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
+
+
+def _checksum_at(network: bytes | bytearray) -> int:
+    """Where the digits of a file's checksum stand, behind its name; its end if it has none."""
+    name = _CHECKSUM.encode() + b"\x12" + bytes([_DIGITS])  # as protobuf says that a text follows
+    at = network.rfind(name)
+    return at + len(name) if at >= 0 else len(network)
+
+
+def _checksum(network: bytes | bytearray) -> bytes:
+    """Of all but its own digits."""
+    at, data = _checksum_at(network), memoryview(network)
+    found = zlib.crc32(data[at + _DIGITS :], zlib.crc32(data[:at]))
+    return f"{found:0{_DIGITS}x}".encode()
 
 
 class _Estimator(nn.Module):

@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import IMAGE_SUFFIXES, decoding, regular_file
+from kinepose.io.files import IMAGE_SUFFIXES
+from kinepose.io.image_files import opened_image
 
 _ATLAS_SIZE, _ATLAS_CELLS = 1024, 64
 _LARGEST_SIDE = 1024
@@ -80,7 +81,9 @@ def random_object(
 def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
     """The images of a folder in name order, RGB, none larger than 1024 px.
 
-    Raises BadInputError if there is no such folder, no image in it, or one cannot be read.
+    Raises:
+        BadInputError: if there is no such folder, no image in it, or one cannot be read. Of a JPEG
+            that is damaged within, a BrokenVideoWarning says so.
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder of photographs.")
@@ -92,7 +95,7 @@ def read_photographs(folder: Path) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
         )
     photographs = []
     for path in paths:
-        with decoding(path, "image"), Image.open(regular_file(path)) as held:
+        with opened_image(path) as held:
             image = np.asarray(ImageOps.exif_transpose(held).convert("RGB"))
         shrink = _LARGEST_SIDE / max(image.shape[:2])
         if shrink < 1:

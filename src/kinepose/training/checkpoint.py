@@ -10,15 +10,20 @@ import torch
 from torch import Tensor
 
 from kinepose.artifacts.model_files import save_model
-from kinepose.artifacts.run_folder import read_log, read_run_config
+from kinepose.artifacts.run_folder import (
+    STATE,
+    check_same_settings,
+    has_state,
+    read_log,
+    read_run_config,
+)
 from kinepose.io.errors import BadInputError, TrainingError
 from kinepose.io.files import decoding, replacing, replacing_several
-from kinepose.io.schema import as_json, differences, from_json
+from kinepose.io.schema import as_json, from_json
 from kinepose.io.settings import SHIPPED
 from kinepose.io.tensor_files import (
     check_tensors,
     not_finite,
-    read_heads,
     read_tensors,
     save_tensors,
 )
@@ -80,7 +85,7 @@ def save(run: Run) -> None:
     kept = run.average or run.model
     with replacing_several(run.config.output) as folder:
         save_model(kept, folder, train=run.config, turns=dict(run.turns))
-        save_tensors(tensors, folder / "state.safetensors", progress)
+        save_tensors(tensors, folder / STATE, progress)
 
 
 def restore(run: Run) -> None:
@@ -89,9 +94,8 @@ def restore(run: Run) -> None:
     Raises:
         BadInputError: if the state is broken or another model's.
     """
-    path = run.config.output / "state.safetensors"
-    _, progress = read_heads(path)
-    tensors = read_tensors(path)
+    path = run.config.output / STATE
+    tensors, progress = read_tensors(path)
     _load(run.model, "model.", path, tensors)
     if any(name.startswith("average.") for name in tensors):
         run.average = copy.deepcopy(run.model).requires_grad_(False).eval()
@@ -142,21 +146,10 @@ def holds_run(config: TrainConfig) -> bool:
     """
     if config.output == SHIPPED:
         raise BadInputError(f"--output {SHIPPED}: that is the name of the package's own model")
-    if not (config.output / "state.safetensors").is_file():
-        for name in ("state.safetensors", "model.safetensors", "config.json", "log.jsonl"):
-            if (config.output / name).exists():
-                raise BadInputError(
-                    f"{config.output} holds a {name}, but no run to go on with: name another "
-                    "--output"
-                )
+    if not has_state(config.output, ("model.safetensors", "config.json", "log.jsonl")):
         return False
-    held = as_json(trained_with(config.output))
-    for name, value in as_json(config).items():
-        if name not in MAY_CHANGE and (lines := differences((held or {}).get(name), value, name)):
-            raise BadInputError(
-                f"{config.output} holds a run with {lines[0]}: name another --output, or the same "
-                "settings to go on with it"
-            )
+    held, wanted = as_json(trained_with(config.output)), as_json(config)
+    check_same_settings(config.output, held or {}, wanted, MAY_CHANGE)
     return True
 
 

@@ -15,8 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from kinepose.io.errors import BadInputError, VideoWarning
 from kinepose.io.files import LONGEST_NAME, regular_file
-from kinepose.video.ends import is_cut_off
-from kinepose.video.gif import what_gif_lacks
+from kinepose.video.ends import what_file_lacks
 
 _TEXT_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 """FFmpeg paints text files as if they were videos of a terminal."""
@@ -28,6 +27,8 @@ _KNOW_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders for transparent videos."""
 _HAS_EDIT_LISTS = "mp4"
 """In FFmpeg's name for a family of formats."""
+_DURATION = "DURATION"
+"""Of a stream of Matroska, among what it says of itself."""
 _FASTEST = 1000
 """Frames a second of a bare stream at most: what states more means the ticks of its clock."""
 _NO_VIDEO = (
@@ -174,17 +175,17 @@ def what_lacks(
 ) -> str:
     """How much sooner a video ends than it promises, in words; from `start` to `end` on its clock.
 
-    Small differences are no news. Formats say when their images end, or all that is in them;
-    those that say nothing at all may at least end within one of their packets.
+    Small differences are no news but in Matroska, which says to the millisecond when the last
+    image ends. Others say when their images end, or all that is in them; those that say nothing at
+    all may at least end within one of their packets.
     """
-    if container.format.name == "gif":
-        return what_gif_lacks(path)
-    seconds = promised_end(container, stream) - start
-    if end - start < 0.98 * seconds - 2 / stated_fps(container, stream):
+    seconds, frame = promised_end(container, stream) - start, 1 / stated_fps(container, stream)
+    slack = 0.6 * frame if _DURATION in stream.metadata else 0.02 * seconds + 2 * frame
+    if end - start < seconds - slack:
         return f"it ends after {end - start:.1f} of {seconds:.1f} s"
     if container.format.name == "mpegts" and all(container.size % n for n in _TS_PACKETS):
         return "its end is missing"
-    return "its end is missing" if is_cut_off(path) else ""
+    return what_file_lacks(path)
 
 
 def promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
@@ -197,8 +198,8 @@ def promised_end(container: av.container.InputContainer, stream: av.VideoStream)
         start = stream.start_time or 0
         from_zero = _HAS_EDIT_LISTS in container.format.name and 0 < start < stream.duration
         return float((stream.duration + (0 if from_zero else start)) * stream.time_base)
-    with suppress(ValueError):  # Matroska's
-        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+    with suppress(ValueError):
+        hours, minutes, seconds = stream.metadata.get(_DURATION, "").split(":")
         return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
     if len(container.streams) > 1:
         return 0.0

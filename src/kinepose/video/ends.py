@@ -1,47 +1,69 @@
-"""Whether a video file is as long as it says: FFmpeg takes what ends early for a shorter one."""
+"""Whether a video file is whole: FFmpeg takes what ends early, or is damaged, for a shorter one."""
 
 import os
 from pathlib import Path
 from typing import BinaryIO
 
-_SEGMENT = b"\x18\x53\x80\x67"
-"""Of Matroska and WebM: all that follows their head."""
+from kinepose.video.gif import what_gif_lacks
+from kinepose.video.matroska import MAGIC as MATROSKA
+from kinepose.video.matroska import what_matroska_lacks
+
+_PACK, _END_OF_PACKS = b"\x00\x00\x01\xba", b"\x00\x00\x01\xb9"
+_CUT_OFF, _DAMAGED = "its end is missing", "a part of it is damaged"
 
 
-def is_cut_off(path: Path) -> bool:
-    """Whether an AVI, Matroska, WebM, MP4 or MOV ends before what it consists of does.
+def what_file_lacks(path: Path) -> str:
+    """What is wrong with the parts of a GIF, AVI, Matroska, WebM, MP4, MOV or MPEG, in words.
 
-    Of other formats, and where the length was not known when it was written, there is no telling.
+    Empty if nothing is. Of other formats, and where the length was not known when it was written,
+    there is no telling.
     """
     with path.open("rb") as file:
         head, held = file.read(12), os.fstat(file.fileno()).st_size
         file.seek(0)
+        if head.startswith(b"GIF8"):
+            return what_gif_lacks(file)
+        if head.startswith(MATROSKA):
+            return what_matroska_lacks(file, held)
         if head.startswith(b"RIFF"):
-            return 8 + int.from_bytes(head[4:8], "little") > held
-        if head.startswith(b"\x1a\x45\xdf\xa3"):
-            return _end_of_segment(file) > held
-        return head[4:8] == b"ftyp" and _end_of_boxes(file, held) > held
+            return _what_avi_lacks(file, held)
+        if head.startswith(_PACK):
+            return _what_packs_lack(file, held)
+        return _CUT_OFF if head[4:8] == b"ftyp" and _end_of_boxes(file, held) > held else ""
 
 
-def _end_of_segment(file: BinaryIO) -> int:
-    """Where Matroska's segment, which holds all but the head, should end; 0 if it does not say."""
-    file.seek(4)
-    length = _length(file)
-    file.seek(length or 0, os.SEEK_CUR)
-    if length is None or file.read(4) != _SEGMENT:
-        return 0
-    length = _length(file)
-    return 0 if length is None else file.tell() + length
+def _what_avi_lacks(file: BinaryIO, held: int) -> str:
+    end = 8 + int.from_bytes(file.read(8)[4:], "little")
+    file.seek(end + end % 2)
+    following = file.read(12)
+    if end > held:
+        return _CUT_OFF
+    is_followed = following[:4] == b"RIFF" and following[8:] == b"AVI "
+    return "another video follows its end" if is_followed else ""
 
 
-def _length(file: BinaryIO) -> int | None:
-    """A number of EBML, whose first byte says how many bytes it has; None where all bits are 1."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    size = 9 - first[0].bit_length()
-    bits = int.from_bytes(first + file.read(size - 1)) & ((1 << 7 * size) - 1)
-    return None if bits == (1 << 7 * size) - 1 else bits
+def _what_packs_lack(file: BinaryIO, held: int) -> str:
+    """Of MPEG's program streams: each pack and each packet within says how long it is."""
+    at = 0
+    while at < held:
+        file.seek(at)
+        head = file.read(14).ljust(14, b"\0")
+        rest = head.lstrip(b"\0")
+        zeros = len(head) - len(rest)  # of which two begin the next packet
+        if head[:4] == _PACK:
+            at += 14 + (head[13] & 7) if head[4] >> 6 == 1 else 12  # of MPEG-2, of MPEG-1
+        elif head[:4] == _END_OF_PACKS:
+            at += 4
+        elif zeros == 2 and rest[0] == 1 and head[3] > _PACK[3]:
+            length = int.from_bytes(head[4:6])
+            if not length:  # up to the next one, wherever that is
+                return ""
+            at += 6 + length
+        elif zeros > 2 and rest[:1] in (b"", b"\1"):
+            at = min(at + zeros - 2, held)
+        else:
+            return _DAMAGED
+    return _CUT_OFF if at > held else ""
 
 
 def _end_of_boxes(file: BinaryIO, held: int) -> int:

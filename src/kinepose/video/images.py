@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps
-from simplejpeg import decode_jpeg
 
 from kinepose.io.errors import BadInputError, BrokenVideoWarning, VideoWarning
-from kinepose.io.files import IMAGE_SUFFIXES, decoding, read_whole, regular_file
+from kinepose.io.files import IMAGE_SUFFIXES
+from kinepose.io.image_files import opened_image
 from kinepose.video.containers import address
 from kinepose.video.display import HDR_TRANSFERS, ImageArray, over_plain
 from kinepose.video.tone_mapping import Transfer, to_sdr
@@ -100,14 +100,8 @@ def read_image(path: Path) -> ImageArray:
             which its reader paints somehow, a BrokenVideoWarning says so; where a file holds
             several images, a VideoWarning.
     """
-    with decoding(regular_file(path), "image"), Image.open(path) as image:
-        if image.format == "PNG":
-            with Image.open(path) as again:
-                again.verify()  # the sums of its parts, which loading passes over
-        if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
-            return _shown(_read_jpeg(path, image), None)
+    with opened_image(path) as image:
         count = getattr(image, "n_frames", 1)
-        image.load()
         if image.mode == "F" or (image.mode == "I" and np.asarray(image).max() > _DEEPEST):
             raise BadInputError(f"{path} holds measurements, not colours: save 8 or 16 bits")
         if count > 1 and image.format != "MPO":  # whose further images belong to the first
@@ -153,22 +147,6 @@ def animation_size(path: Path) -> tuple[int, float]:
 def _covers(image: Image.Image) -> int:
     """How many images of an animation are for those alone who do not know animations: PNG's."""
     return int(getattr(image, "default_image", False))
-
-
-def _read_jpeg(path: Path, head: Image.Image) -> Image.Image:
-    """Decoded by what says of damage that Pillow passes over, to the same pixels."""
-    data = read_whole(path)
-    try:
-        pixels = decode_jpeg(data, strict=True)
-    except ValueError as error:
-        if "Premature" in str(error):  # cut off
-            raise
-        pixels = decode_jpeg(data, strict=False)
-        message = f"{path.name} is broken (a part of it is damaged); it is used as it is"
-        warnings.warn(message, BrokenVideoWarning, stacklevel=3)
-    image = Image.fromarray(pixels)
-    image.info = head.info
-    return image
 
 
 def _seconds(image: Image.Image) -> float:
