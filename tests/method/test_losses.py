@@ -72,7 +72,7 @@ def knowing(model, poses, appearances, painted):
         return next(said for shown, said in pairs if torch.allclose(shown, of, atol=1e-5))
 
     model.predict = lambda images: answer(images, poses)
-    model.appearance = lambda images: answer(images, appearances)
+    model.appearance = lambda images, joints2d=None: answer(images, appearances)
     model.paint = lambda *inputs: answer(torch.cat([part.flatten() for part in inputs]), painted)
     return model
 

@@ -201,8 +201,9 @@ def energy(
     """
     joints2d, appearance = model.predict(images).joints2d, model.appearance(sources)
     painted = model.paint(joints2d, appearance, torch.full_like(images, 0.5))
-    pose = (joints2d - model.predict(painted).joints2d).abs().mean((1, 2))
-    return pose + (appearance - model.appearance(painted)).abs().mean((1, 2, 3))
+    again = model.predict(painted).joints2d
+    pose = (joints2d - again).abs().mean((1, 2))
+    return pose + (appearance - model.appearance(painted, again)).abs().mean((1, 2, 3))
 
 
 def pose_parameters(model: Model) -> list[nn.Parameter]:
