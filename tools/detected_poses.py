@@ -25,6 +25,7 @@ HIP, SHOULDER = 0, 6
 NEAR = 0.2
 """A joint this near is right [torsos]."""
 FOUND = 0.5
+"""Intersection over union, above which he was found."""
 
 
 def main(truth: Path, boxes: Path, poses: Path) -> None:
