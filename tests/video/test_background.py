@@ -104,6 +104,17 @@ def test_windows_serve_every_frame_once(seconds: float, frame_bytes: int) -> Non
         assert moments[-1] >= times[window.end - 1] - 1.3
 
 
+@pytest.mark.parametrize("leap", [12.0, 27.8, 1000.0])
+def test_windows_in_which_there_is_no_frame_are_left_out(leap: float) -> None:
+    times = [*np.arange(0, 1, 0.1), *np.arange(leap, leap + 1, 0.1)]
+    windows = plan_windows(times, 4.0, 10**4)
+    assert [place for w in windows for place in range(w.first, w.end)] == list(range(len(times)))
+    assert all(window.samples for window in windows)
+    frames = np.zeros((len(times), 2, 3, 3), np.uint8)
+    passed = list(gather_backgrounds(enumerate(frames), windows, lambda place: NOBODY))
+    assert sum(len(found) for _, _, found in passed) == len(windows)
+
+
 def test_windows_hold_no_more_frames_than_they_sample() -> None:
     times = (np.arange(500) / 25).tolist()
     windows = plan_windows(times, 4.0, 10**9)

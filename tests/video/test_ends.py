@@ -15,6 +15,16 @@ from kinepose.video.reading import read_frames
 FRAMES = walker_frames(1.0)[0]
 
 
+def encoded(video, codec, rate):
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = FRAMES[0].shape[:2]
+        for frame in FRAMES:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode())
+    return video
+
+
 @pytest.mark.parametrize("kind", ["avi", "mkv", "mov", "mp4"])
 def test_whole_files_are_whole_and_one_byte_less_is_said(tmp_path, kind):
     codec = "mjpeg" if kind == "avi" else "libx264"
@@ -96,14 +106,20 @@ def test_a_block_that_is_lost_is_said(tmp_path):
         assert len(list(read_frames(video))) == len(FRAMES) - 1
 
 
+def test_an_image_of_mpeg_that_does_not_decode_is_said(tmp_path):
+    video = encoded(tmp_path / "video.mpg", "mpeg1video", 25)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(read_frames(video))) == len(FRAMES)
+    data = bytearray(video.read_bytes())
+    data[data.index(b"\0\0\1\0")] = 0x25  # where the first image begins
+    video.write_bytes(data)
+    with pytest.warns(BrokenVideoWarning, match="1 of its images do not decode"):
+        assert len(list(read_frames(video))) == len(FRAMES) - 1
+
+
 def test_a_video_that_begins_within_a_group_of_images_says_so(tmp_path):
-    video = tmp_path / "video.avi"
-    with av.open(str(video), "w") as container:
-        stream = container.add_stream("mpeg4", rate=12)
-        stream.height, stream.width = FRAMES[0].shape[:2]
-        for frame in FRAMES:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
-        container.mux(stream.encode())
+    video = encoded(tmp_path / "video.avi", "mpeg4", 12)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(read_frames(video))) == len(FRAMES)

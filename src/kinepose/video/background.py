@@ -111,6 +111,8 @@ def plan_windows(times: Sequence[float], length: float, frame_bytes: int) -> tup
     grid = np.unique(np.minimum(ticks, len(clock) - 1))
     windows = []
     for middle, first, end in zip(middles, served[:-1], served[1:], strict=True):
+        if first == end:  # the clock leaps over it
+            continue
         near = np.abs(clock[grid] - middle) <= length / 2 + 1e-9
         windows.append(Window(tuple(grid[near].tolist()), first, end))
     return tuple(windows)

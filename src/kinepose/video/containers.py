@@ -27,6 +27,8 @@ _KNOW_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders for transparent videos."""
 _HAS_EDIT_LISTS = "mp4"
 """In FFmpeg's name for a family of formats."""
+_IMAGE_A_PACKET = frozenset({"mpeg1video"})
+"""Codecs without hidden images or halves of images."""
 _DURATION = "DURATION"
 """Of a stream of Matroska, among what it says of itself."""
 _FASTEST = 1000
@@ -104,19 +106,24 @@ def decoded(
     packets, decoder = container.demux(stream), _decoder(stream)
     by_decoding = container.format.name in _IN_ORDER_OF_DECODING
     may_begin_anywhere, begins = bool(container.format.flags & Flags.ts_discont.value), True
+    lacking = 0
     while True:
         try:
             packet = next(packets)
+            lacking += packet.size > 0
             damage.corrupt |= packet.is_corrupt
             if begins and not (packet.is_keyframe or may_begin_anywhere):
                 damage.reason = "its beginning is missing"
             begins = False
             frames = decoder.decode(packet)
         except StopIteration:
+            if lacking > 0 and decoder.name in _IMAGE_A_PACKET:
+                damage.reason = damage.reason or f"{lacking} of its images do not decode"
             return
         except av.FFmpegError as error:
             damage.reason = _said(error)
             continue
+        lacking -= len(frames)
         for frame in frames:
             damage.corrupt |= frame.is_corrupt
             if by_decoding:
