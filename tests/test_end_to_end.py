@@ -73,7 +73,7 @@ def walk(tmp_path_factory) -> Path:
     )
     succeeds(
         *("predict", videos[0], "--run", root / "run", "--output", root / "poses"),
-        *("--detector", "file", "--boxes", boxes, "--device", "cpu"),
+        *("--detector", "file", "--boxes", boxes, "--device", "cpu", "--energy"),
     )
     labels = root / "films" / "labels" / f"{videos[0].stem}.npz"
     succeeds("evaluate", root / "poses", labels, "--output", root / "poses" / "metrics.json")

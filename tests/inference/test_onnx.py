@@ -115,12 +115,9 @@ def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
     video, people = tmp_path / "video.mp4", PeopleConfig("none")
     rng = np.random.default_rng(0)
     write_video(video, (rng.integers(0, 255, (64, 48, 3), dtype=np.uint8) for _ in range(21)), 10.0)
+    settings = {"energy": True, "overlay": False, "viewer": False, "bfloat16": False}
     for name, onnx_file in (("torch", None), ("onnx", exported)):
-        predict(
-            PredictConfig(
-                video, tmp_path / name, run, people, overlay=False, viewer=False, onnx=onnx_file
-            )
-        )
+        predict(PredictConfig(video, tmp_path / name, run, people, onnx=onnx_file, **settings))
     by_torch, by_onnx = read_poses(tmp_path / "torch"), read_poses(tmp_path / "onnx")
     np.testing.assert_allclose(by_onnx.joints3d, by_torch.joints3d, atol=1.0)
     np.testing.assert_allclose(by_onnx.joints2d, by_torch.joints2d, atol=0.1)

@@ -21,8 +21,7 @@ def frame_image(index):
     return image
 
 
-def predicted(video, run, output, bfloat16=False, **settings):
-    predict(
-        PredictConfig(video, output, run, device="cpu", viewer=False, bfloat16=bfloat16, **settings)
-    )
+def predicted(video, run, output, bfloat16=False, energy=True, **settings):
+    said = {"bfloat16": bfloat16, "energy": energy, **settings}
+    predict(PredictConfig(video, output, run, device="cpu", viewer=False, **said))
     return read_poses(output)

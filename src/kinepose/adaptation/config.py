@@ -37,8 +37,7 @@ class AdaptConfig(Settings):
     output: Annotated[Path, Writes((*RUN.names, "clips/", "held_back/"))]
     """Folder of the run; an unfinished adaptation in it is resumed."""
     start: Annotated[Path, RUN] = SHIPPED
-    """A run that paints people; unless told, the package's own model, which so far
-    does not: it has seen renders alone."""
+    """A run that paints people; unless told, the package's own model."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     backgrounds: Annotated[Path | None, Reads()] = None
     """Folder of images of the empty scenes, named like the videos, instead of the median."""

@@ -49,8 +49,9 @@ class PredictConfig(Settings):
     over time; those between come from their neighbours, in less time. 0 is all."""
     repair_sides: bool = True
     """Whether to exchange left and right in videos where the model did so for a moment."""
-    energy: bool = True
-    """Whether to score each pose by L_UNP's disagreement with itself, painted in grey."""
+    energy: bool = False
+    """Whether to score each pose by L_UNP's disagreement with itself, painted in grey: several
+    times the work. `confidence` says more of how right a pose is."""
     energy_gap: Seconds = 1.0
     """Time from a frame to the one that lends the person's appearance to that painting [s]."""
     overlay: bool = True
