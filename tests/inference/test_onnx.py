@@ -135,7 +135,7 @@ def test_a_wrong_file_is_one_line(run, exported, tmp_path):
     for path, folder, reason in [
         (exported, other, "not made of the run"),
         (broken, run, "no ONNX file"),
-        (odd, run, "no ONNX file"),
+        (odd, run, "is damaged"),
         (tmp_path / "none.onnx", run, "no such file"),
         (run, run, "is a folder"),
     ]:

@@ -38,7 +38,7 @@ def test_a_run_goes_on_from_the_weights_of_another(config, tmp_path):
     parts = replace(TINY_MODEL, painting="parts", decoder_widths=(8, 8, 8))
     anew = replace(again, output=tmp_path / "anew", iterations=0, model=parts)
     train(anew)
-    before, after = weights(again.output), weights(anew.output)
+    before, after = weights(start), weights(anew.output)
     kept = {name for name in before if name.startswith("pose_encoder.")}
     assert kept and all(torch.equal(before[name], after[name]) for name in kept)
     held = set(read_run_config(anew.output).turns)
