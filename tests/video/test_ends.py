@@ -106,11 +106,16 @@ def test_a_block_that_is_lost_is_said(tmp_path):
         assert len(list(read_frames(video))) == len(FRAMES) - 1
 
 
-def test_an_image_of_mpeg_that_does_not_decode_is_said(tmp_path):
-    video = encoded(tmp_path / "video.mpg", "mpeg1video", 25)
+def assert_whole(video):
+    """All frames come, and nothing is said."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(read_frames(video))) == len(FRAMES)
+
+
+def test_an_image_of_mpeg_that_does_not_decode_is_said(tmp_path):
+    video = encoded(tmp_path / "video.mpg", "mpeg1video", 25)
+    assert_whole(video)
     data = bytearray(video.read_bytes())
     data[data.index(b"\0\0\1\0")] = 0x25  # where the first image begins
     video.write_bytes(data)
@@ -120,9 +125,7 @@ def test_an_image_of_mpeg_that_does_not_decode_is_said(tmp_path):
 
 def test_a_video_that_begins_within_a_group_of_images_says_so(tmp_path):
     video = encoded(tmp_path / "video.avi", "mpeg4", 12)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(list(read_frames(video))) == len(FRAMES)
+    assert_whole(video)
     data = bytearray(video.read_bytes())
     for lost in (data.index(b"00dc", data.index(b"movi")), data.index(b"idx1")):
         data[lost : lost + 4] = b"JUNK"
