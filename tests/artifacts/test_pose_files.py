@@ -1,5 +1,7 @@
 """poses.npz and labels: what is written is read again, that of earlier versions too."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,19 @@ def test_poses_are_read_as_they_were_written(poses, tmp_path):
     assert same(read_poses(tmp_path / "poses.npz"), poses)
     assert same(read_poses(tmp_path), poses), "the folder that `predict` writes"
     assert "4, people: 2, frames: 4" in describe_poses(tmp_path / "poses.npz")
+
+
+def test_an_energy_that_nobody_asked_for_is_not_in_the_file(poses, tmp_path):
+    path = tmp_path / "poses.npz"
+    write_poses(path, poses)
+    with np.load(path, allow_pickle=False) as held:
+        assert "energy" not in held
+        older = dict(held) | {"energy": poses.energy}
+    np.savez(path, **older)
+    assert same(read_poses(path), poses), "as it was written before"
+    asked = replace(poses, energy=np.float32([1, 2, 3, np.nan]))
+    write_poses(path, asked)
+    assert same(read_poses(path), asked)
 
 
 def test_poses_that_call_the_video_as_version_4_did_are_the_same(poses, tmp_path):

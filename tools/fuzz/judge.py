@@ -129,11 +129,10 @@ def _results(
         count = _frames_in(folder / "out/poses.npz")
         if "video" not in case.family or count != FRAMES:
             yield "silent", f"status 0 without a word; {count} frames of {FRAMES}"
-    without_energy = "--no-energy" in case.argv or "score" in case.family
     for name in sorted(name for name in after if after[name] != before.get(name)):
         path = folder / name
         plain = path.is_file() and not path.is_symlink()
-        if plain and (wrong := nonsense(path, without_energy)):
+        if plain and (wrong := nonsense(path, "score" in case.family)):
             yield "nonsense", f"{_plain_name(path)}: {wrong}"
     if re.search(r"(?<![A-Za-z])(nan|NaN)(?![A-Za-z])", found["stdout"]):
         yield "nonsense", "nan is printed"
