@@ -4,6 +4,7 @@ import numpy as np
 from kinepose.detection.compositing import lay_over, turned
 from kinepose.detection.cutouts import SEEN, cut_out
 from kinepose.detection.degradation import degraded
+from kinepose.detection.furniture import random_furniture
 from kinepose.detection.scenes import compose_batch
 from kinepose.detection.things import random_thing
 
@@ -77,6 +78,20 @@ def test_things_are_their_surface_where_they_are() -> None:
         assert inside.any()
         assert (thing[inside][:, :3] == 200).all()
         assert (thing[thing[..., 3] == 0] == 0).all()
+
+
+def test_furniture_fills_its_image_and_is_nothing_elsewhere() -> None:
+    generator = np.random.default_rng(0)
+    surface = np.full((64, 64, 3), 200, np.uint8)
+    shares = []
+    for _ in range(40):
+        piece = random_furniture(generator, surface)
+        _, _, width, height = cv2.boundingRect(piece[..., 3])
+        assert 58 <= max(width, height) <= 64
+        assert (piece[piece[..., 3] == 0] == 0).all()
+        assert piece[piece[..., 3] > 127][:, :3].any()
+        shares.append((piece[..., 3] > 127).mean())
+    assert 0.03 < np.median(shares) < 0.4, "bars and plates, not blobs"
 
 
 def test_what_a_camera_does_keeps_size_and_mean() -> None:

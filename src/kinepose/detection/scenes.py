@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float32, Int, UInt8
 from kinepose.detection.compositing import Layers, lay_over, turned
 from kinepose.detection.cutouts import SEEN, Cutout
 from kinepose.detection.degradation import degraded
+from kinepose.detection.furniture import random_furniture
 from kinepose.detection.things import random_thing
 from kinepose.synthetic.backgrounds import procedural_background, random_crop, read_photographs
 from kinepose.synthetic.places import random_view, training_places
@@ -28,7 +29,9 @@ _LEAN = 12.0
 _CUT_OFF = 0.5
 """Share of people who may stand across the image's border."""
 _THINGS = 1.5
-"""Things in an image, on average."""
+"""Things in an image, on average ..."""
+_FURNITURE = 0.4
+"""... and the share of them that is furniture."""
 _KINDS = (0.15, 0.45, 0.4)
 """Shares of places that are made up, of the package's panoramas (as are the others if there is no
 folder), and of a folder's photographs."""
@@ -111,7 +114,9 @@ def _compose(
         if is_person[number]:
             cutout = cutouts[generator.integers(len(cutouts))]
         else:
-            cutout = random_thing(generator, _part_of_one(generator, views, side // 2))
+            surface = _part_of_one(generator, views, side // 2)
+            is_furniture = generator.random() < _FURNITURE
+            cutout = (random_furniture if is_furniture else random_thing)(generator, surface)
         layers = _turned_somehow(generator, cutout, float(lengths[number]))
         gain = generator.uniform(0.7, 1.2) * generator.normal(1, 0.06, 3)
         corner = _corner(generator, layers.shape[1::-1], side)

@@ -1,7 +1,7 @@
 """What is no person: shapes with the surfaces of other places, set into images as people are.
 
 They teach that neither an outline that was set in, nor a pole, nor limbs without a body make a
-person.
+person. Furniture is in kinepose.detection.furniture.
 """
 
 import cv2
