@@ -11,7 +11,7 @@ from av.stream import Disposition
 from PIL import Image
 from tests.tiny_videos import first, save_video, walker_frames
 
-from kinepose.io.errors import BadInputError, VideoWarning
+from kinepose.io.errors import BadInputError, BrokenVideoWarning, VideoWarning
 from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video
 
@@ -74,6 +74,18 @@ def test_a_trimmed_video_is_whole(tmp_path: Path) -> None:
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(6) / 10, atol=1e-3)
     levels = [frame.image.mean() for frame in frames]
     np.testing.assert_allclose(levels, 20 * np.arange(4, 10), atol=4)
+
+
+def test_an_image_that_should_be_shown_in_years_is_missed(tmp_path: Path) -> None:
+    """FFmpeg leaves out what lies behind the end that the file's edit list states."""
+    video = tmp_path / "video.mov"
+    write_video(video, walker_frames(2.0)[0], 12.0)
+    data = bytearray(video.read_bytes())
+    at = data.index(b"ctts") + 12 + 8 * 4 + 4  # delay of the fifth entry
+    data[at] ^= 0x70
+    video.write_bytes(data)
+    with pytest.warns(BrokenVideoWarning, match="frames are damaged"):
+        assert len(list(read_frames(video))) == 23
 
 
 def test_a_late_start_and_less_than_a_frame_a_second(tmp_path: Path) -> None:

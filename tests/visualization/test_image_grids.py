@@ -69,6 +69,8 @@ def test_joints_on_images_and_two_views():
         standing()[None].repeat(3, 0), ["0 s", "1 s", "2 s"]
     )
     assert views.shape == (image_grids.GAP + 2 * STEP, image_grids.GAP + 3 * STEP, 3)
+    in_one_place = image_grids.skeletons_from_two_views(np.zeros((2, 17, 3), np.float32), ["", ""])
+    assert in_one_place.ndim == 3
 
 
 def test_maps_of_an_image_go_from_the_image_to_each_of_the_33():

@@ -33,6 +33,8 @@ _DURATION = "DURATION"
 """Of a stream of Matroska, among what it says of itself."""
 _FASTEST = 1000
 """Frames a second of a bare stream at most: what states more means the ticks of its clock."""
+_LONGEST_WAIT, _MOST_WAITING = 10.0, 32
+"""A decoded image waits for others that are shown before it: so long at most [s], or so many."""
 _NO_VIDEO = (
     Disposition.attached_pic
     | Disposition.timed_thumbnails
@@ -106,12 +108,12 @@ def decoded(
     packets, decoder = container.demux(stream), _decoder(stream)
     by_decoding = container.format.name in _IN_ORDER_OF_DECODING
     may_begin_anywhere, begins = bool(container.format.flags & Flags.ts_discont.value), True
-    lacking = 0
+    lacking, longest_wait = 0, max(_LONGEST_WAIT, _MOST_WAITING / stated_fps(container, stream))
     while True:
         try:
             packet = next(packets)
             lacking += packet.size > 0
-            damage.corrupt |= packet.is_corrupt
+            damage.corrupt |= packet.is_corrupt or _is_out_of_place(packet, longest_wait)
             if begins and not (packet.is_keyframe or may_begin_anywhere):
                 damage.reason = "its beginning is missing"
             begins = False
@@ -129,6 +131,13 @@ def decoded(
             if by_decoding:
                 frame.pts = frame.dts
             yield frame
+
+
+def _is_out_of_place(packet: av.Packet, longest_wait: float) -> bool:
+    """Whether an image should be shown long before or after it is decoded: it may be left out."""
+    if packet.pts is None or packet.dts is None or packet.time_base is None:
+        return False
+    return abs(float((packet.pts - packet.dts) * packet.time_base)) > longest_wait
 
 
 def _decoder(stream: av.VideoStream) -> VideoCodecContext:

@@ -143,7 +143,7 @@ def skeletons_from_two_views(
     joints3d: Float[np.ndarray, "count 17 3"], labels: Sequence[str]
 ) -> ImageArray:
     """3D skeletons in camera axes, pelvis at 0: as recorded, and below it from the side."""
-    half_extent = 1.05 * float(np.abs(joints3d).max())
+    half_extent = 1.05 * float(np.abs(joints3d).max()) or 1.0
     views = [two_views(joints, half_extent) for joints in joints3d]
     for (upper, _), label in zip(views, labels, strict=True):
         _write(upper, label, (7, 5), 12, on_dark=True)
