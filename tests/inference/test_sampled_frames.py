@@ -1,10 +1,13 @@
 """Poses between sampled frames: straight ones are exact, bones keep their lengths."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kinepose.artifacts.pose_files import VideoPoses
-from kinepose.inference.sampled_frames import of_all_rows, sampled_rows
+from kinepose.inference.sampled_frames import frames_apart, of_all_rows, sampled_rows
+from kinepose.inference.temporal_filter import stretches
 from kinepose.video.cropping import Rows
 
 
@@ -48,19 +51,34 @@ def poses_of(rows: Rows) -> VideoPoses:
     )
 
 
-@pytest.mark.parametrize("rate", [1000.0, 30.0, 12.0, 0.5])
-def test_who_moves_evenly_is_where_he_was(rate: float) -> None:
-    whole, chosen = poses_of(ROWS), sampled_rows(ROWS, rate)
+@pytest.mark.parametrize("every", [1, 2, 4, 50])
+def test_who_moves_evenly_is_where_he_was_or_at_the_nearest_place(every: int) -> None:
+    whole, chosen = poses_of(ROWS), sampled_rows(ROWS, every)
     some = poses_of(ROWS.some(chosen))
     filled = of_all_rows(some, chosen, ROWS)
-    for name in ("frame", "track", "time", "box", "joints2d", "joints3d", "confidence", "root"):
-        np.testing.assert_allclose(getattr(filled, name), getattr(whole, name), atol=1e-4)
-    np.testing.assert_allclose(filled.energy, whole.energy, atol=1e-5)
+    for name in ("frame", "track", "time", "box"):
+        np.testing.assert_array_equal(getattr(filled, name), getattr(whole, name))
+    nearest = np.empty_like(ROWS.frame)
+    for run in stretches(ROWS.track, ROWS.frame):
+        seen = [frame for frame in ROWS.frame[run] if frame % every == 0] or [ROWS.frame[run[0]]]
+        nearest[run] = ROWS.frame[run].clip(seen[0], seen[-1])
+    expected = poses_of(replace(ROWS, frame=nearest))
+    for name in ("joints2d", "joints3d", "confidence", "root", "energy"):
+        np.testing.assert_allclose(getattr(filled, name), getattr(expected, name), atol=1e-4)
 
 
-def test_rows_are_as_many_a_second_as_asked_for_and_hold_the_ends() -> None:
-    assert sampled_rows(ROWS, 60.0).tolist() == list(range(20))
-    chosen = ROWS.some(sampled_rows(ROWS, 20.0))
-    assert chosen.frame[chosen.track == 0].tolist() == [0, 3, 6, 9, 11]
-    assert chosen.frame[chosen.track == 1].tolist() == [4, 7, 8, 20, 22]
-    assert len(sampled_rows(rows_of([0] * 9, [*range(9)], fps=25.0), 30.0)) == 9
+def test_rows_of_every_third_frame_and_of_who_is_in_none() -> None:
+    assert sampled_rows(ROWS, 1).tolist() == list(range(20))
+    chosen = ROWS.some(sampled_rows(ROWS, 3))
+    assert chosen.frame[chosen.track == 0].tolist() == [0, 3, 6, 9]
+    assert chosen.frame[chosen.track == 1].tolist() == [6, 21]
+    chosen = ROWS.some(sampled_rows(ROWS, 10))
+    assert chosen.frame[chosen.track == 1].tolist() == [4, 20]
+
+
+@pytest.mark.parametrize(
+    ("fps", "rate", "apart"),
+    [(60.0, 30.0, 2), (59.94, 30.0, 2), (50.0, 30.0, 1), (240.0, 30.0, 8), (60.0, 0.0, 1)],
+)
+def test_frames_apart_make_the_rate_at_least(fps: float, rate: float, apart: int) -> None:
+    assert frames_apart(fps, rate) == apart

@@ -58,9 +58,11 @@ def read(
     survey = people_in_video(video, people, keep=kept.keep)
     frames, shots = enumerate(read_frames(video)), []
     for shot in survey.shots:
-        small, images = kept.of_shot(shot, [track.crops for track in survey.tracks], frames)
-        places, given = zip(*images, strict=True)
-        assert places == tuple(range(shot.end - shot.first))
+        places = range(shot.end - shot.first)
+        crops = [track.crops for track in survey.tracks]
+        small, images = kept.of_shot(shot, crops, places, frames)
+        numbers, given = zip(*images, strict=True)
+        assert numbers == tuple(places)
         shots.append((small, list(given)))
     kept.close()
     return survey, shots
@@ -93,6 +95,21 @@ def test_frames_are_kept_and_what_does_not_fit_is_decoded(
     assert [shot.first for shot in decoded] == [12], "the second shot only fits in part"
     for (one, images), (other, more) in zip(expected, again, strict=True):
         assert one == other and np.array_equal(images, more)
+
+
+def test_every_third_frame_is_kept_and_others_are_decoded(video, people, tmp_path, decoded):
+    _, expected = read(video, people["file"], tmp_path, 64)
+    kept = KeptFrames(tmp_path, video_info(video), 64, people["file"], True, every=3)
+    survey = people_in_video(video, people["file"], keep=kept.keep)
+    crops = [track.crops for track in survey.tracks]
+    for shot, (_, whole) in zip(survey.shots, expected, strict=True):
+        for places in ([0, 3, 9], [0, 4]):
+            frames = enumerate(read_frames(video))
+            given = dict(kept.of_shot(shot, crops, places, frames)[1])
+            assert list(given) == places
+            assert all(np.array_equal(image, whole[place]) for place, image in given.items())
+    assert [shot.first for shot in decoded] == [0, 12], "for the frame that was not kept"
+    kept.close()
 
 
 def test_people_smaller_than_was_guessed_are_cut_from_larger_frames(

@@ -97,7 +97,8 @@ def cut_video(video: Path, config: PrepareConfig) -> Iterator[pa.Table]:
         for shot in survey.shots:
             inside = _people_in(shot, survey, config)
             if inside and _duration(shot, survey) >= config.shortest_clip:
-                small, images = kept.of_shot(shot, (person.crops for person in inside), frames)
+                crops, places = [person.crops for person in inside], range(shot.end - shot.first)
+                small, images = kept.of_shot(shot, crops, places, frames)
                 clip = _Clip(clips, shot, survey, inside, small)
                 jpegs, backgrounds = _crops_of(clip, images, scene, config)
                 for person, crops in zip(inside, jpegs, strict=True):

@@ -15,20 +15,27 @@ from kinepose.inference.temporal_filter import stretches
 from kinepose.video.cropping import Rows
 
 
-def sampled_rows(rows: Rows, rate: float) -> Int64[np.ndarray, " sampled"]:
-    """Of each person at least `rate` rows a second, evenly, and his first and last in a row."""
-    chosen = []
+def frames_apart(fps: float, rate: float) -> int:
+    """Of how many frames of a video the first makes at least `rate` a second, to a hundredth."""
+    return max(1, int(fps / rate + 0.01)) if rate > 0 else 1
+
+
+def sampled_rows(rows: Rows, every: int) -> Int64[np.ndarray, " sampled"]:
+    """The rows of each `every`-th frame; of who is in none of these frames in a row, the first."""
+    is_sampled = rows.frame % every == 0
     for run in stretches(rows.track, rows.frame):
-        seconds = rows.time[run[-1]] - rows.time[run[0]]
-        step = 1 if seconds <= 0 else max(1, int((len(run) - 1) / seconds / rate + 1e-6))
-        chosen.append(np.append(run[:-1:step], run[-1]))
-    return np.sort(np.concatenate(chosen))
+        if not is_sampled[run].any():
+            is_sampled[run[0]] = True
+    return np.flatnonzero(is_sampled)
 
 
 def of_all_rows(
     poses: VideoPoses, sampled: Int64[np.ndarray, " sampled"], rows: Rows
 ) -> VideoPoses:
-    """Poses at every row: between those at the sampled ones in time, bones turning evenly."""
+    """Poses at every row: between those at the sampled ones in time, bones turning evenly.
+
+    Before the first and after the last of somebody they stay as they are there.
+    """
     before, after, share = _neighbours(sampled, rows)
 
     def mixed(values: np.ndarray) -> np.ndarray:
@@ -61,10 +68,10 @@ def _neighbours(
     for run in stretches(rows.track, rows.frame):
         number = np.flatnonzero(np.isin(sampled, run))
         places = np.searchsorted(rows.frame[run], rows.frame[sampled[number]])
-        last = np.searchsorted(places, np.arange(len(run)), side="right") - 1
-        following = np.minimum(last + 1, len(number) - 1)
-        before[run], after[run] = number[last], number[following]
+        following = np.searchsorted(places, np.arange(len(run)), side="right")
+        before[run] = number[np.maximum(following - 1, 0)]
+        after[run] = number[np.minimum(following, len(number) - 1)]
         start, end = rows.time[sampled[before[run]]], rows.time[sampled[after[run]]]
         lasts = np.where(end > start, end - start, 1)
-        share[run] = (rows.time[run] - start) / lasts
+        share[run] = ((rows.time[run] - start) / lasts).clip(0, 1)
     return before, after, share

@@ -150,9 +150,10 @@ def _of_video(
     for shot in survey.shots:
         numbers = survey.frames[shot.first : shot.end]
         ends = np.searchsorted(rows.frame, [*numbers, numbers[-1] + 1])
-        if ends[0] == ends[-1]:
+        places = np.flatnonzero(np.diff(ends)).tolist()
+        if not places:
             continue
-        small, images = kept.of_shot(shot, [rows.crop[ends[0] : ends[-1]]], frames)
+        small, images = kept.of_shot(shot, [rows.crop[ends[0] : ends[-1]]], places, frames)
         for place, image in images:
             for row in range(ends[place], ends[place + 1]):
                 yield crop_image(image, rows.crop[row], size, small.scale)

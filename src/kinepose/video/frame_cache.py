@@ -1,7 +1,7 @@
 """Frames shrunk to what their crops need, and kept so that a video need not be decoded again."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,16 +46,23 @@ class KeptFrames:
     """The first frames of a video, shrunk as its people suggest, in a nameless file.
 
     Where boxes are known before the video is read they tell how small its frames may be. Otherwise
-    it can be guessed that crops are at least half as wide as the image's shorter side.
+    it can be guessed that crops are at least half as wide as the image's shorter side. Of `every`
+    frames the first is kept.
     """
 
     def __init__(
-        self, folder: Path, info: VideoInfo, crop_size: int, config: PeopleConfig, guess: bool
+        self,
+        folder: Path,
+        info: VideoInfo,
+        crop_size: int,
+        config: PeopleConfig,
+        guess: bool,
+        every: int = 1,
     ) -> None:
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         self._info, self._crop_size, self._config = info, crop_size, config
-        self._guess = guess
-        self._room = self._count = 0
+        self._guess, self._every = guess, every
+        self._room = self._seen = self._count = 0
         self._kept: Shrinking | None = None
 
     def keep(self, frame: Frame, tracks: FileBoxes | None) -> None:
@@ -63,8 +70,9 @@ class KeptFrames:
         if self._kept is None:
             self._kept = self._expected(tracks)
             self._room = _KEPT_BYTES if tracks or self._guess else 0
+        self._seen += 1
         width, height = self._kept.size
-        if self._room < 3 * width * height:
+        if (self._seen - 1) % self._every or self._room < 3 * width * height:
             return
         image = np.ascontiguousarray(self._kept.image(frame))
         written = 0
@@ -77,17 +85,26 @@ class KeptFrames:
             self._room = 0
 
     def of_shot(
-        self, shot: Shot, crops: Iterable[Crops], frames: Iterable[tuple[int, Frame]]
+        self,
+        shot: Shot,
+        crops: Iterable[Crops],
+        places: Sequence[int],
+        frames: Iterable[tuple[int, Frame]],
     ) -> tuple[Shrinking, Iterator[tuple[int, ImageArray]]]:
-        """How small a shot's frames are for these crops, and they with their places in the shot.
+        """How small a shot's frames are for these crops, and those at `places` in it, in order.
 
-        They are the kept ones or, where these end or are too small, the video's: `frames` goes
-        through it, with positions, from shot to shot.
+        They are the kept ones or, where not all of them are or they are too small, the video's:
+        `frames` goes through it, with positions, from shot to shot.
         """
         wanted = self._shrinking(_smallest(crops))
-        if self._kept is not None and shot.end <= self._count and wanted.size <= self._kept.size:
-            return self._kept, self._images(shot)
-        return wanted, _developed(shot, frames, wanted)
+        are_kept = all(
+            (shot.first + place) % self._every == 0
+            and (shot.first + place) // self._every < self._count
+            for place in places
+        )
+        if self._kept is not None and are_kept and wanted.size <= self._kept.size:
+            return self._kept, self._images(shot, places)
+        return wanted, _developed(shot, places, frames, wanted)
 
     def close(self) -> None:
         """Give the room back."""
@@ -107,21 +124,22 @@ class KeptFrames:
         size = max(1, round(width / factor)), max(1, round(height / factor))
         return Shrinking(size, (size[0] / width, size[1] / height))
 
-    def _images(self, shot: Shot) -> Iterator[tuple[int, ImageArray]]:
+    def _images(self, shot: Shot, places: Sequence[int]) -> Iterator[tuple[int, ImageArray]]:
         assert self._kept is not None
         width, height = self._kept.size
-        for position in range(shot.first, shot.end):
+        for place in places:
             image = np.empty((height, width, 3), np.uint8)
-            self._file.seek(position * image.nbytes)
+            self._file.seek((shot.first + place) // self._every * image.nbytes)
             self._file.readinto(image.data)
-            yield position - shot.first, image
+            yield place, image
 
 
 def _developed(
-    shot: Shot, frames: Iterable[tuple[int, Frame]], small: Shrinking
+    shot: Shot, places: Sequence[int], frames: Iterable[tuple[int, Frame]], small: Shrinking
 ) -> Iterator[tuple[int, ImageArray]]:
+    wanted = {shot.first + place for place in places}
     for position, frame in frames:
-        if position >= shot.first:
+        if position in wanted:
             yield position - shot.first, small.image(frame)
         if position == shot.end - 1:
             return
