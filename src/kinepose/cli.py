@@ -108,6 +108,10 @@ def _parse(command: str, settings: type, words: list[str]) -> Any:
     options: dict[str, Any] = {}
     if option := _empty(words):
         _fail(f"{option} is empty (kinepose {command} --help)")
+    if word := next(filter(_is_dashed, words), None):
+        _fail(
+            f"there is no option {word}; a file called so is ./{word} (kinepose {command} --help)"
+        )
     if settings is TrainConfig:
         options["default"] = _defaults(words)
     complaint = io.StringIO()
@@ -132,6 +136,17 @@ def _empty(words: list[str]) -> str | None:
         if option.startswith("--") and equals and not value:
             return option
     return None
+
+
+def _is_dashed(word: str) -> bool:
+    """Whether a word looks like a short option, of which there is but one."""
+    if not word.startswith("-") or word.startswith("--") or word == "-h":
+        return False
+    try:
+        float(word)
+    except ValueError:
+        return True
+    return False
 
 
 def _option(setting: str, words: list[str]) -> str:

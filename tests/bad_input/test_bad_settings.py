@@ -116,6 +116,7 @@ def test_boxes_without_their_detector_are_one_line(refused, place):
         (["prepare", "video.mp4", "--output=", "--crop-size=64"], "--output is empty"),
         (["export", "", "--output", "out"], "a name is empty"),
         (["export", "poses.npz", "--output", "out"], "Missing from kinepose export: --formats"),
+        (["predict", "-rf.mp4", "--output", "out"], "there is no option -rf.mp4"),
         (["criteria", "s3://b/poses.npz", "--output", "out"], "is an address"),
         (["predict", "video.mp4", "--output", "out", "--onnx", "s3://b/x"], "is an address"),
         (["predict", "video.mp4", "--output", "out", "--onnx", "run"], "run is a folder, not"),

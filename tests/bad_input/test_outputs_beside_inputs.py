@@ -113,6 +113,20 @@ def test_a_video_among_clips_is_not_replaced_by_its_clips(refused):
     assert "clips/mine.parquet is read" in said
 
 
+def test_clips_do_not_replace_what_is_none_of_an_earlier_call(refused, place):
+    (place / "video.mp4").write_bytes(b"a video")
+    theirs = place / "out/video.parquet"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"mine")
+    said = refused("prepare", "video.mp4", "--output", "out")
+    assert "video.mp4 is not cut: out/video.parquet is a file that no earlier call wrote" in said
+    assert theirs.read_bytes() == b"mine"
+    theirs.unlink()
+    theirs.mkdir()
+    assert "video.parquet is a folder" in refused("prepare", "video.mp4", "--output", "out")
+    assert list(theirs.parent.iterdir()) == [theirs]
+
+
 def test_exports_lie_beside_the_poses_that_they_are_of(place, monkeypatch, capsys):
     for name in ("results.json", "track_0.bvh"):
         (place / name).write_text("{}")

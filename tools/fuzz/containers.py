@@ -243,7 +243,7 @@ def mat_mutations(base: bytes) -> list[Damage]:
         add(f"{name} without rows", name, inner(lambda a: a[..., :0]), "fail")
         add(f"{name} transposed", name, inner(lambda a: a.T.copy()), "fail")
         add(f"{name} complex", name, inner(lambda a: a + 1j), "fail")
-        add(f"{name} in cells", name, lambda a: np.array([[None, "x"]], object), "fail")
+        add(f"{name} in cells", name, lambda a: np.array([[np.zeros((0, 0)), "x"]], object), "fail")
     return made
 
 

@@ -27,7 +27,15 @@ from kinepose.dataset.clips import CROP_MARGIN, SCHEMA, cut_video, empty_scene_p
 from kinepose.dataset.config import PrepareConfig
 from kinepose.dataset.ray_workers import on_ray
 from kinepose.io.errors import BadInputError, KineposeError, VideoWarning
-from kinepose.io.files import check_folder, making, read_whole, reading, replacing, unfinished
+from kinepose.io.files import (
+    check_folder,
+    kind_of,
+    making,
+    read_whole,
+    reading,
+    replacing,
+    unfinished,
+)
 from kinepose.io.schema import STRICT, Plain, as_json, from_json, write_json
 from kinepose.io.settings import Address, Count
 from kinepose.io.threads import images_in_one_thread
@@ -82,8 +90,9 @@ def prepare(config: PrepareConfig) -> None:
     Videos that cannot be used are reported and passed over.
 
     Raises:
-        BadInputError: if a video does not exist, two have one name, or none gives a clip; if it was
-            the first call, nothing is left then.
+        BadInputError: if a video does not exist, two have one name, somebody else's file is in the
+            place of its clips, or none gives a clip; if it was the first call, nothing is left
+            then.
     """
     config = replace(config, people=cropped_as(config.people, ModelConfig()))
     videos = _videos(config.videos)
@@ -95,6 +104,7 @@ def prepare(config: PrepareConfig) -> None:
         done = earlier and earlier.status == "ok" and _clips_of(video, config).exists()
         if not done or earlier.made_from != _made_from(video, config):
             to_do.append(video)
+            _check_free(video, _clips_of(video, config), ours=earlier is not None)
     of_videos = dict(reports)
     with contextlib.closing(_cut_all(to_do, config)) as cut:
         for report in tqdm(cut, "videos", len(to_do), disable=not to_do or None):
@@ -172,6 +182,21 @@ def _videos(paths: Sequence[Path]) -> list[Path]:
                 f"two videos have the name {video.stem}: {other} and {video}; rename one"
             )
     return list(by_name.values())
+
+
+def _check_free(video: Path, clips: Path, ours: bool) -> None:
+    """That nothing is in the place of a video's clips, or clips of an earlier call."""
+    kind = kind_of(clips)
+    if kind == "nothing" or (kind == "a file" and (ours or _holds_clips(clips))):
+        return
+    raise BadInputError(f"{video} is not cut: {clips} is {kind} that no earlier call wrote")
+
+
+def _holds_clips(path: Path) -> bool:
+    try:
+        return pq.read_schema(path).equals(SCHEMA)
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def _cut_all(videos: list[Path], config: PrepareConfig) -> Generator[VideoReport]:

@@ -106,8 +106,10 @@ def serve(config: AppConfig) -> None:
         raise BadInputError("the page needs kinepose[app]: pip install 'kinepose[app]'") from error
     try:
         place = socket.create_server((config.host, config.port))
-    except (OSError, OverflowError) as error:
-        raise BadInputError(f"no server at {config.host}:{config.port}: {error}") from error
+    except (OSError, OverflowError, UnicodeError, TypeError) as error:  # of names that cannot be
+        said = getattr(error, "strerror", None) or str(error)
+        what, _, _ = said.partition(" (while attempting")  # which says it all again
+        raise BadInputError(f"no server at {config.host}:{config.port}: {what}") from error
     with place, TemporaryDirectory(prefix="kinepose-") as folder:
         port = place.getsockname()[1]
         print(f"drop a video on http://{config.host}:{port}/ (Ctrl+C ends this)", flush=True)

@@ -36,7 +36,7 @@ def reproduce(config: ReproduceConfig) -> None:
     """
     names = config.rows or tuple(SUPERVISION)
     if unknown := [name for name in names if name not in SUPERVISION]:
-        raise BadInputError(f"no row {', '.join(unknown)}: {', '.join(SUPERVISION)}")
+        raise BadInputError(f"--rows: no {', '.join(unknown)}; all are {', '.join(SUPERVISION)}")
     if config.preset not in PRESETS:
         raise BadInputError(f"no preset {config.preset!r}: {', '.join(PRESETS)}")
     if "unseen" in names and not config.more:
