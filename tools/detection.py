@@ -80,7 +80,7 @@ def recall(settings: Settings, images: Path, boxes: Path, answer: Answer) -> tup
 def false_finds(settings: Settings, answer: Answer) -> int:
     """In views of places where nobody is."""
     generator = np.random.default_rng(7)
-    threshold = PeopleConfig(detector_threshold=settings.threshold).detector_threshold or 0.4
+    threshold = PeopleConfig(detector_threshold=settings.threshold).detector_threshold or 0.45
     places = test_places()
     count = 0
     for number in range(VIEWS):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kinepose.video.phantoms import believed
+from kinepose.video.phantoms import believed, opening_score
 from kinepose.video.shots import Sight
 from kinepose.video.tracklets import Person
 
@@ -33,6 +33,16 @@ def test_phantoms_are_found_seldom_or_with_doubt(other: Person, kept: bool) -> N
     sure = person(0.9 if other.scores[next(iter(other.scores))] == 0.45 else 0.7)
     people = believed([sure, other], SIGHTS, TIMES, HEIGHT, by_score=True)
     assert people == ([sure, other] if kept else [sure])
+
+
+def test_who_is_new_is_found_about_as_surely_as_others_are() -> None:
+    def sights(scores: list[float]) -> list[Sight | None]:
+        return [Sight(np.zeros((1, 4)), np.array([score]), np.zeros((1, 3))) for score in scores]
+
+    assert opening_score([None, SIGHT], 0.45) == 0.45
+    assert opening_score(sights([0.5] * 20), 0.45) == 0.45
+    assert opening_score([None, *sights([0.8] * 20)], 0.45) == pytest.approx(0.6)
+    assert opening_score(sights([0.6] * 99 + [0.99]), 0.4) == pytest.approx(0.45), "one is chance"
 
 
 def test_without_scores_only_the_time_counts() -> None:

@@ -112,14 +112,19 @@ def cut_video(video: Path, config: PrepareConfig) -> Iterator[pa.Table]:
     if not clips:
         longest = max(_duration(shot, survey) for shot in survey.shots)
         raise BadInputError(
-            f"no clip of {video.name} has people and lasts {config.shortest_clip:g} s (the longest "
-            f"without a cut: {longest:.1f} s); see --shortest-clip"
+            f"no clip of {video.name} has people{_of_boxes(config)} and lasts "
+            f"{config.shortest_clip:g} s (the longest without a cut: {longest:.1f} s); see "
+            "--shortest-clip"
         )
     if not tables:
         raise BadInputError(
             f"whoever is in {video.name} touches the border of the image in every frame; "
             "`prepare --no-whole` keeps such frames"
         )
+
+
+def _of_boxes(config: PrepareConfig) -> str:
+    return "" if config.people.boxes is None else f" by {config.people.boxes}"
 
 
 def empty_scene_path(video: Path, folder: Path) -> Path | None:

@@ -1,5 +1,7 @@
 """From what the detector says to boxes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -11,6 +13,8 @@ from kinepose.geometry.boxes import ScoredBoxes, inside, overlaps
 _SAME = 0.6
 """Intersection over union of two finds above which the surer one alone is kept."""
 
+_ONE_PERSON = 0.5
+"""The same, of finds in several views of an image."""
 _PART = 0.8
 """Share of a find within a surer one above which it is a part of the same person."""
 
@@ -41,6 +45,26 @@ def distinct(found: ScoredBoxes) -> ScoredBoxes:
     """Without those who overlap a surer one too much."""
     found = _surest_first(found)
     return _apart(found, overlaps(found[:, :4], found[:, :4]) > _SAME)
+
+
+def agreed(views: Sequence[ScoredBoxes]) -> ScoredBoxes:
+    """What several views of one image say together: boxes weighted by their scores.
+
+    The score is the mean of those of the half of the views that are surest.
+    """
+    numbered = [np.column_stack([found, np.full(len(found), n)]) for n, found in enumerate(views)]
+    left = np.concatenate(numbered)
+    left = left[np.argsort(-left[:, 4], kind="stable")]
+    people = []
+    while len(left):
+        same = overlaps(left[:1, :4], left[:, :4])[0] > _ONE_PERSON
+        same[0] = True
+        finds, left = left[same], left[~same]
+        surest = np.zeros(len(views))
+        np.maximum.at(surest, finds[:, 5].astype(int), finds[:, 4])
+        score = np.sort(surest)[len(views) // 2 :].mean()
+        people.append([*np.average(finds[:, :4], axis=0, weights=finds[:, 4]), score])
+    return np.array(people).reshape(-1, 5)
 
 
 def without_parts(found: ScoredBoxes) -> ScoredBoxes:

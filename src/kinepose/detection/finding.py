@@ -8,13 +8,15 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from kinepose.detection.decoding import decode, distinct, without_parts
+from kinepose.detection.decoding import agreed, decode, distinct, without_parts
 from kinepose.detection.network import LARGEST_STRIDE, PersonDetector
 from kinepose.geometry.boxes import ScoredBoxes
 from kinepose.method.blocks import fold_batch_norms
 
 SIDE = 256
 """Longer side of images as the detector sees them [px]."""
+_HARDLY = 0.1
+"""Share of the threshold above which a find in one view of several counts."""
 _BATCH = 8
 _GREY = (127, 127, 127)
 """Around images whose sides are no multiples of LARGEST_STRIDE: ImageNet's mean."""
@@ -57,10 +59,17 @@ def find_people(
 
 
 def find_people_closely(answer: Answer, image: Image, threshold: float) -> ScoredBoxes:
-    """Those of one image, for which there is time: seen twice, in two sizes."""
-    sides = (SIDE, round(1.5 * SIDE))
-    found = [next(find_people(answer, [image], threshold, side)) for side in sides]
-    return without_parts(distinct(np.concatenate(found)))
+    """Those of one image, for which there is time: seen in two sizes, as it is and mirrored."""
+    views = []
+    for side in (SIDE, round(1.5 * SIDE)):
+        for is_mirrored in (False, True):
+            seen = np.ascontiguousarray(image[:, ::-1]) if is_mirrored else image
+            found = next(find_people(answer, [seen], _HARDLY * threshold, side))
+            if is_mirrored:
+                found[:, [0, 2]] = image.shape[1] - found[:, [2, 0]]
+            views.append(found)
+    found = agreed(views)
+    return without_parts(distinct(found[found[:, 4] > threshold]))
 
 
 def _shrunk(image: Image, side: int) -> tuple[Image, float]:

@@ -109,7 +109,8 @@ def serve(config: AppConfig) -> None:
     except (OSError, OverflowError, UnicodeError, TypeError) as error:  # of names that cannot be
         said = getattr(error, "strerror", None) or str(error)
         what, _, _ = said.partition(" (while attempting")  # which says it all again
-        raise BadInputError(f"no server at {config.host}:{config.port}: {what}") from error
+        where = f"{config.host}:{config.port} (--host, --port)"
+        raise BadInputError(f"no server at {where}: {what}") from error
     with place, TemporaryDirectory(prefix="kinepose-") as folder:
         port = place.getsockname()[1]
         print(f"drop a video on http://{config.host}:{port}/ (Ctrl+C ends this)", flush=True)

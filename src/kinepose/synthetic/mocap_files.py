@@ -1,6 +1,7 @@
 """Clips that users bring: files of BVH and of AMASS, in a folder and the folders within."""
 
 import functools
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,8 +87,11 @@ def read_bvh(path: Path) -> Capture:
     except ImportError as error:
         raise BadInputError("BVH needs pybvh: pip install 'kinepose[motion]'.") from error
     text = read_whole(path)
-    if not text.lstrip().startswith(b"HIERARCHY") or text.count(b"{") != text.count(b"}"):
-        raise BadInputError("it is no BVH file, or is cut off: no HIERARCHY, or a brace is missing")
+    is_whole = text.count(b"{") == text.count(b"}") and re.search(rb"^\s*MOTION\b", text, re.M)
+    if not text.lstrip().startswith(b"HIERARCHY") or not is_whole:
+        raise BadInputError(
+            "it is no BVH file, or a part is missing: no HIERARCHY, no MOTION, or not every brace"
+        )
     with decoding("it", "BVH file"), np.errstate(invalid="ignore"):  # of infinite angles
         bvh = read_bvh_file(path, world_up="+y")
         root, rotations = bvh.to_rotmat()

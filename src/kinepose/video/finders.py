@@ -21,7 +21,7 @@ from kinepose.video.searching import Search, search_video
 if TYPE_CHECKING:
     from kinepose.detection.finding import Answer
 
-_SURE = {"people": 0.4, "rtdetr": 0.5, "file": 0.0}
+_SURE = {"people": 0.45, "rtdetr": 0.5, "file": 0.0}
 """Score of a find that makes a person, unless the settings say another."""
 IN_PASSING = 8.0
 """Length of the parts of a shot that are looked at, and held in memory, while later ones are read

@@ -13,9 +13,12 @@ _SHORTEST = 0.5
 short."""
 _MOST = 0.8
 """Share of the video, from the first find to the last."""
-_LEAST_SCORE, _LEAST_SHARE = 0.36, 0.6
+_LEAST_SCORE, _LEAST_SHARE = 0.36, 0.7
 """The mean score of a person over all frames in which he should be found is at least this, and this
 share of that of the surest person."""
+_SUREST, _OPENING_SHARE = 0.95, 0.75
+"""In a video in which people are found with some score, that of this share of its frames, nobody
+new is found with less than this share of it."""
 _HALF = 0.6
 """Who is cut off by the upper border and has less than this share of the longest person's length is
 a pair of legs, of which no pose can be told ..."""
@@ -23,6 +26,17 @@ _ALWAYS = 0.9
 """... if he is in this share of the frames ..."""
 _BORDER = 0.03
 """... nearer than this to that border [heights of the frame]."""
+
+
+def opening_score(sights: Sequence[Sight | None], sure: float) -> float:
+    """The least score of somebody new in a video: `sure`, or more where people are found surely.
+
+    Where they are, what is found less surely is the foot of a table.
+    """
+    surest = [sight.scores.max() for sight in sights if sight is not None and len(sight.scores)]
+    if not surest:
+        return sure
+    return max(sure, _OPENING_SHARE * float(np.quantile(surest, _SUREST)))
 
 
 def believed(
