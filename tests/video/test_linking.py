@@ -63,6 +63,20 @@ def test_unsure_finds_go_on_and_begin_earlier_but_make_nobody() -> None:
     assert sorted(person) == list(range(8))
 
 
+def test_what_is_sure_for_a_moment_is_no_beginning_unless_it_is_as_large() -> None:
+    """The foot of a table, which is as good as somebody once; then somebody comes before it."""
+    foot, person = np.array([4.0, 12, 8, 20]), box(0.0)
+    scores = [0.2, 0.2, 0.65, 0.2, 0.1, 0.8, 0.8, 0.8, 0.8]
+    people = []
+    for first in (foot, person):
+        sights: list[Sight | None] = [
+            Sight((first if i < 5 else person)[None], np.array([score]), appearance(RED))
+            for i, score in enumerate(scores)
+        ]
+        people += [sorted(one.boxes) for one in link(sights, STEPS, (0,), 1.0, sure=0.6)]
+    assert people == [[5, 6, 7, 8], [0, 1, 2, 3, 4, 5, 6, 7, 8]]
+
+
 def test_frames_that_were_not_looked_at_are_no_gap() -> None:
     sights = [sight((2.0 * i, RED)) if i % 3 == 0 else None for i in range(13)]
     (person,) = followed(sights, step=0.05)

@@ -39,6 +39,8 @@ _CLEARLY = 0.05
 """... and by how much nobody else may come near that."""
 _ENOUGH = 3
 """Finds of a tracklet whose appearance is known."""
+_TOGETHER = 3
+"""Finds of somebody new whose mean score is sure."""
 _HIDDEN = 0.6
 """Share of somebody's last or expected box within that of another, at least, who hides him."""
 _SEPARATE = 0.7
@@ -85,6 +87,7 @@ def link(
         left = ~owned & ~begins
         unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.appearance[left])
     for tracklet in tracklets:
+        _begin_surely(tracklet, unused, sure)
         _fill_hidden(tracklet, times)
     tell_apart(tracklets, times)
     _go_back(tracklets, unused, times, longest_gap, starts)
@@ -154,6 +157,27 @@ def _expected(tracklet: Tracklet, times: Sequence[float], now: float) -> Float[n
     return box + np.tile(share * moved, 2)
 
 
+def _begin_surely(tracklet: Tracklet, unused: dict[int, Sight], sure: float) -> None:
+    """Somebody begins where some finds together are sure; what is before may yet be his.
+
+    Else he begins as the foot of a table that others stand on, or shoes that walk by.
+    """
+    positions, scores = list(tracklet.found.boxes), list(tracklet.found.scores.values())
+    together = np.convolve(scores, np.full(_TOGETHER, 1 / _TOGETHER), mode="valid")
+    if len(scores) < _TOGETHER or not (together >= sure).any():
+        return
+    for position in positions[: int((together >= sure).argmax())]:
+        box, score = tracklet.found.boxes.pop(position), tracklet.found.scores.pop(position)
+        seen, nobody = unused[position], tracklet.appearance
+        unused[position] = Sight(
+            np.vstack([seen.boxes, box]),
+            np.append(seen.scores, score),
+            np.vstack([seen.appearance, tracklet.seen.pop(position, nobody)]),
+        )
+    first = next(iter(tracklet.found.boxes))
+    tracklet.hidden = {at: box for at, box in tracklet.hidden.items() if at > first}
+
+
 def _fill_hidden(tracklet: Tracklet, times: Sequence[float]) -> None:
     """Boxes where he was hidden: between those found before and after, within what hides him."""
     found = list(tracklet.found.boxes)
@@ -177,19 +201,22 @@ def _go_back(
     longest_gap: float,
     starts: np.ndarray,
 ) -> None:
-    """Add to each person the unsure finds from before he was surely found."""
+    """Add to each person the unsure finds from before he was surely found, if about as large."""
     taken: set[tuple[int, int]] = set()
     for tracklet in tracklets:
         first = next(iter(tracklet.found.boxes))
         earlier = Person({}, {})
         box, time = tracklet.found.boxes[first], times[first]
+        side = (box[2:] - box[:2]).max()
         for position in range(first - 1, int(starts[tracklet.shot - 1]) - 1, -1):
             if time - times[position] > longest_gap:
                 break
             sight = unused.get(position)
             if sight is None or not len(sight.boxes):
                 continue
-            overlap = overlaps(box[None], sight.boxes)[0]
+            sides = (sight.boxes[:, 2:] - sight.boxes[:, :2]).max(-1)
+            is_as_large = np.maximum(sides / side, side / sides) < _LARGEST_GROWTH
+            overlap = overlaps(box[None], sight.boxes)[0] * is_as_large
             person = int(overlap.argmax())
             if overlap[person] > 3 * _LEAST_OVERLAP and (position, person) not in taken:
                 taken.add((position, person))
