@@ -21,22 +21,20 @@ import pyarrow.parquet as pq
 _NAN = re.compile(r"(?<![A-Za-z])(nan|NaN|inf)(?![A-Za-z])")
 
 
-def nonsense(path: Path, energy_may_lack: bool) -> str:
+def nonsense(path: Path) -> str:
     """In words; '' if nothing is wrong, or the kind of file is none of ours."""
     try:
         if path.suffix == ".npz":
-            return _npz(path, energy_may_lack)
+            return _npz(path)
         return _OF[path.suffix](path) if path.suffix in _OF else ""
     except Exception as error:  # whatever a reader says
         return f"cannot be read: {type(error).__name__}: {str(error)[:80]}"
 
 
-def _npz(path: Path, energy_may_lack: bool) -> str:
+def _npz(path: Path) -> str:
     with np.load(path) as archive:
         arrays = dict(archive)
-    lacks = {"energy"} if energy_may_lack else set()
-    if "image" in arrays and arrays["image"].any():
-        lacks |= {"time"}  # images have none
+    lacks = {"time"} if "image" in arrays and arrays["image"].any() else set()  # images have none
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all() and name not in lacks:
             return f"{name} is not finite"

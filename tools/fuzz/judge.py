@@ -132,7 +132,7 @@ def _results(
     for name in sorted(name for name in after if after[name] != before.get(name)):
         path = folder / name
         plain = path.is_file() and not path.is_symlink()
-        if plain and (wrong := nonsense(path, "score" in case.family)):
+        if plain and (wrong := nonsense(path)):
             yield "nonsense", f"{_plain_name(path)}: {wrong}"
     if re.search(r"(?<![A-Za-z])(nan|NaN)(?![A-Za-z])", found["stdout"]):
         yield "nonsense", "nan is printed"
@@ -163,7 +163,7 @@ def _leftovers(folder: Path, before: Manifest, after: Manifest, found: dict) -> 
         yield "temporary files", _plain_name(unfinished[0])
     if found["status"] and new and not parts:
         whole = [name for name in new if after[name] != "folder"]
-        broken = [(name, wrong) for name in whole if (wrong := nonsense(folder / name, True))]
+        broken = [(name, wrong) for name in whole if (wrong := nonsense(folder / name))]
         for name, wrong in broken[:1]:
             yield "half-written", f"{_plain_name(Path(name))}: {wrong}"
         found["left"] = f"{len(whole)} files, as {whole[0]}" if whole else "an empty folder"

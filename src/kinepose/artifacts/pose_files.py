@@ -13,6 +13,7 @@ from jaxtyping import Float32, Float64, Int64, Shaped
 
 from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.io.array_files import (
+    LEFT_OUT,
     UNKNOWN,
     npz_names,
     read_arrays,
@@ -66,8 +67,8 @@ class VideoPoses:
     """The pelvis in the video camera's frame [mm], the camera at the origin: an estimate."""
     focal: Annotated[Float32[np.ndarray, " rows"], Interval(gt=0.0)]
     """Of the camera, as given or assumed [px]; rows differ where images differ in size."""
-    energy: Annotated[Float32[np.ndarray, " rows"], UNKNOWN]
-    """L_UNP's disagreement; nan where it was not asked for: a file then has no such array."""
+    energy: Annotated[Float32[np.ndarray, " rows"], UNKNOWN, LEFT_OUT]
+    """L_UNP's disagreement; nan where it was not asked for."""
     fps: Rate
     """Frames a second, on average if they come unevenly; 0 for images."""
     model_sha256: Shaped[np.ndarray, ""] = field(default_factory=lambda: np.array(""))
@@ -91,10 +92,7 @@ class VideoLabels:
 
 def write_poses(path: Path, poses: VideoPoses) -> None:
     """Write poses.npz."""
-    schema = dict(schema_of(VideoPoses))
-    if np.isnan(poses.energy).all():
-        del schema["energy"]
-    write_npz(path, vars(poses), schema, fixed_arrays(POSES_VERSION))
+    write_npz(path, vars(poses), schema_of(VideoPoses), fixed_arrays(POSES_VERSION))
 
 
 def write_labels(path: Path, labels: VideoLabels) -> None:
@@ -109,16 +107,12 @@ def read_poses(path: Path) -> VideoPoses:
         BadInputError: if there is none, or it is of another kind, version or skeleton.
     """
     path = path / POSES if path.is_dir() else path
-    schema, held = dict(schema_of(VideoPoses)), npz_names(path, "poses")
-    version = POSES_VERSION
-    if "film" in held:
-        version, schema["film"] = _WITH_FILM, schema.pop("video")
-    if "energy" not in held:
-        del schema["energy"]
-    arrays = read_npz(path, schema, "poses", fixed_arrays(version))
-    energy = arrays.pop("energy", np.full(len(arrays["frame"]), np.nan, np.float32))
-    video = arrays.pop("video" if "video" in schema else "film")
-    poses = VideoPoses(video=video, energy=energy, **arrays)
+    if "film" in npz_names(path, "poses"):
+        schema = {"film" if n == "video" else n: v for n, v in schema_of(VideoPoses).items()}
+        arrays = read_npz(path, schema, "poses", fixed_arrays(_WITH_FILM))
+        poses = VideoPoses(video=arrays.pop("film"), **arrays)
+    else:
+        poses = read_arrays(path, VideoPoses, "poses", fixed_arrays(POSES_VERSION))
     if not (poses.box[:, :2] < poses.box[:, 2:]).all():
         raise BadInputError(f"{path}: box holds an empty one")
     if poses.fps > 0 and not np.isfinite(poses.time).all():

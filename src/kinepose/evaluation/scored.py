@@ -12,7 +12,7 @@ from annotated_types import Interval
 from jaxtyping import Float32, Float64, Int64, Shaped, UInt8
 
 from kinepose.artifacts.pose_files import fixed_arrays
-from kinepose.io.array_files import UNKNOWN, read_npz, schema_of, write_npz
+from kinepose.io.array_files import LEFT_OUT, UNKNOWN, read_npz, schema_of, write_npz
 from kinepose.io.errors import BadInputError
 
 FAILURES_FROM = 0.95
@@ -34,7 +34,7 @@ class ScoredFrames:
     """[mm at STATURE]"""
     joints2d_error: Annotated[Float32[np.ndarray, " frames"], Interval(ge=0.0)]
     """Mean distance of the 2D joints, in shares of the crop's side."""
-    energy: Annotated[Float32[np.ndarray, " frames"], UNKNOWN]
+    energy: Annotated[Float32[np.ndarray, " frames"], UNKNOWN, LEFT_OUT]
     """L_UNP's disagreement; nan if the run trained no decoder."""
     joints2d: Float32[np.ndarray, "frames 17 2"]
     """Predicted, from -1 to 1 across the crop."""

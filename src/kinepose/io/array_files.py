@@ -3,7 +3,8 @@
 A schema is a dataclass of arrays, or a mapping of names to annotations: type and shape, with named
 dimensions that all arrays of a file share, by jaxtyping; a range by `Interval`. `Shaped` means
 texts. Numbers are finite unless UNKNOWN allows nan. Files may hold other floats or integers than
-asked for, or integers for floats, and other arrays beside; nothing is unpickled.
+asked for, or integers for floats, and other arrays beside; nothing is unpickled. What is LEFT_OUT
+of a file is nan in memory.
 """
 
 import zipfile
@@ -32,6 +33,8 @@ Kind = TypeVar("Kind")
 Schema = Mapping[str, Any]
 UNKNOWN = "nan where it is not known"
 """Among the annotations of an array of floats."""
+LEFT_OUT = "not in the file if all of it is nan"
+"""Among those of one that has a number a row."""
 _MOST_PACKED = 1100
 """Times that deflate can make a file smaller; what claims more is no such file."""
 
@@ -72,6 +75,9 @@ def write_npz(
         BadInputError: if an array does not fit: a number is not finite, say.
     """
     fitting = check_arrays(f"cannot write {path}", arrays, schema)
+    for name in _may_be_left_out(schema):
+        if np.isnan(fitting[name]).all():
+            del fitting[name]
     with replacing(path) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **fixed, **fitting)
 
@@ -92,11 +98,13 @@ def read_npz(
         ExitStack() as stack,
     ):
         held = {name.removesuffix(".npy") for name in archive.namelist()}
-        if missing := sorted({*fixed, *schema} - held):
+        left_out = _may_be_left_out(schema) - held
+        if missing := sorted({*fixed, *schema} - held - left_out):
             raise BadInputError(f"{path} holds no {what}: it lacks {', '.join(missing)}")
+        there = {name: hint for name, hint in schema.items() if name not in left_out}
         members: dict[str, Any] = {}
         heads: dict[str, Head] = {}
-        for name in (*fixed, *schema):
+        for name in (*fixed, *there):
             members[name] = stack.enter_context(archive.open(f"{name}.npy"))
             heads[name] = _read_head(path, name, members[name], archive.getinfo(f"{name}.npy"))
         for name, wanted in fixed.items():
@@ -104,8 +112,12 @@ def read_npz(
             if not np.array_equal(said, np.array(wanted)):
                 name, said = name.replace("_", " "), str(said.tolist())[:60]
                 raise BadInputError(f"{path} holds no {what} that we read: its {name}: {said}")
-        check_heads(str(path), heads, schema)
-        arrays = {name: _read_member(members[name], heads[name]) for name in schema}
+        check_heads(str(path), heads, there)
+        arrays = {name: _read_member(members[name], heads[name]) for name in there}
+    for name in left_out:
+        array, *_ = _parts(schema[name])
+        like = next(other for other in there if _first_dimension(there[other]) == array.dim_str)
+        arrays[name] = np.full(len(arrays[like]), np.nan, array.dtypes[-1])
     return check_arrays(str(path), arrays, schema)
 
 
@@ -254,6 +266,14 @@ def _dtype(hint: Any, held: np.dtype) -> np.dtype | None:
 def _parts(hint: Any) -> tuple[Any, ...]:
     """The array's type, and what is annotated."""
     return get_args(hint) if get_origin(hint) is Annotated else (hint,)
+
+
+def _may_be_left_out(schema: Schema) -> set[str]:
+    return {name for name, hint in schema.items() if LEFT_OUT in _parts(hint)[1:]}
+
+
+def _first_dimension(hint: Any) -> str:
+    return next(iter(_parts(hint)[0].dim_str.split()), "")
 
 
 def _is_text(hint: Any) -> bool:
