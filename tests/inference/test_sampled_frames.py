@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinepose.artifacts.pose_files import VideoPoses
-from kinepose.inference.sampled_frames import frames_apart, of_all_rows, sampled_rows
+from kinepose.inference.sampled_frames import of_all_rows, sampled_rows
 from kinepose.inference.temporal_filter import stretches
 from kinepose.video.cropping import Rows
 
@@ -51,9 +51,12 @@ def poses_of(rows: Rows) -> VideoPoses:
     )
 
 
+FRAMES = np.arange(23)
+
+
 @pytest.mark.parametrize("every", [1, 2, 4, 50])
 def test_who_moves_evenly_is_where_he_was_or_at_the_nearest_place(every: int) -> None:
-    whole, chosen = poses_of(ROWS), sampled_rows(ROWS, every)
+    whole, chosen = poses_of(ROWS), sampled_rows(ROWS, FRAMES, FRAMES / 60, 60 / every)
     some = poses_of(ROWS.some(chosen))
     filled = of_all_rows(some, chosen, ROWS)
     for name in ("frame", "track", "time", "box"):
@@ -68,17 +71,9 @@ def test_who_moves_evenly_is_where_he_was_or_at_the_nearest_place(every: int) ->
 
 
 def test_rows_of_every_third_frame_and_of_who_is_in_none() -> None:
-    assert sampled_rows(ROWS, 1).tolist() == list(range(20))
-    chosen = ROWS.some(sampled_rows(ROWS, 3))
+    assert sampled_rows(ROWS, FRAMES, FRAMES / 60, 0.0).tolist() == list(range(20))
+    chosen = ROWS.some(sampled_rows(ROWS, FRAMES, FRAMES / 60, 20.0))
     assert chosen.frame[chosen.track == 0].tolist() == [0, 3, 6, 9]
     assert chosen.frame[chosen.track == 1].tolist() == [6, 21]
-    chosen = ROWS.some(sampled_rows(ROWS, 10))
+    chosen = ROWS.some(sampled_rows(ROWS, FRAMES, FRAMES / 60, 6.0))
     assert chosen.frame[chosen.track == 1].tolist() == [4, 20]
-
-
-@pytest.mark.parametrize(
-    ("fps", "rate", "apart"),
-    [(60.0, 30.0, 2), (59.94, 30.0, 2), (50.0, 30.0, 1), (240.0, 30.0, 8), (60.0, 0.0, 1)],
-)
-def test_frames_apart_make_the_rate_at_least(fps: float, rate: float, apart: int) -> None:
-    assert frames_apart(fps, rate) == apart

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kinepose.io.errors import BrokenVideoWarning, VideoWarning
+from kinepose.video.clock import Beats
 from kinepose.video.reading import read_frames, video_info
 
 COUNT, RATE = 12, 25
@@ -204,3 +205,20 @@ def test_a_cut_group_of_images_begins_with_its_first_whole_one(tmp_path: Path) -
     numbers = [image[:, -4:].mean() / 6 for image in images]
     np.testing.assert_allclose(numbers, np.arange(36 - len(images), 36), atol=0.5)
     np.testing.assert_allclose(np.diff(times), 1 / RATE, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "taken"),
+    [
+        (np.arange(8) / 60, 30.0, [0, 2, 4, 6]),
+        (np.arange(8) / 59.94, 30.0, [0, 2, 4, 6]),
+        (np.arange(8) / 25, 30.0, [*range(8)]),
+        (np.arange(8) / 25, 0.0, [*range(8)]),
+        (np.round(np.arange(8) / 30, 3), 30.0, [*range(8)]),  # in milliseconds
+        (np.arange(6) / 50, 30.0, [0, 2, 4, 5]),
+        (np.array([0, 1, 2, 40, 41, 80, 81]) / 240, 30.0, [0, 3, 5]),  # bursts
+    ],
+)
+def test_frames_are_taken_by_their_own_times(times, rate, taken) -> None:
+    beats = Beats(rate)
+    assert [i for i, time in enumerate(times.tolist()) if beats.falls_on(time)] == taken

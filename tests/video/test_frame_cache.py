@@ -99,7 +99,7 @@ def test_frames_are_kept_and_what_does_not_fit_is_decoded(
 
 def test_every_third_frame_is_kept_and_others_are_decoded(video, people, tmp_path, decoded):
     _, expected = read(video, people["file"], tmp_path, 64)
-    kept = KeptFrames(tmp_path, video_info(video), 64, people["file"], True, every=3)
+    kept = KeptFrames(tmp_path, video_info(video), 64, people["file"], True, rate=4.0)
     survey = people_in_video(video, people["file"], keep=kept.keep)
     crops = [track.crops for track in survey.tracks]
     for shot, (_, whole) in zip(survey.shots, expected, strict=True):

@@ -77,6 +77,14 @@ def test_what_is_sure_for_a_moment_is_no_beginning_unless_it_is_as_large() -> No
     assert people == [[5, 6, 7, 8], [0, 1, 2, 3, 4, 5, 6, 7, 8]]
 
 
+def test_who_runs_begins_where_he_was_first_found() -> None:
+    """A width a look, and less sure on the way: motion alone tells that it is he."""
+    scores = [0.7, 0.65, 0.35, 0.35, 0.5, 0.5, 0.8, 0.8, 0.8, 0.8]
+    sights = [sight((10.0 * i, RED, score)) for i, score in enumerate(scores)]
+    (person,) = link(sights, STEPS, (0,), 1.0, sure=0.6)
+    assert sorted(person.boxes) == list(range(10))
+
+
 def test_frames_that_were_not_looked_at_are_no_gap() -> None:
     sights = [sight((2.0 * i, RED)) if i % 3 == 0 else None for i in range(13)]
     (person,) = followed(sights, step=0.05)

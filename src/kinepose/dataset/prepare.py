@@ -114,7 +114,7 @@ def prepare(config: PrepareConfig) -> None:
                 if len(videos) > 1:  # else this is all that is said in the end
                     tqdm.write(f"passed over: {report.reason}", file=sys.stderr)
                 if _clips_of(Path(report.video), config).exists():
-                    continue  # of an earlier call, or somebody's: they stay as they are
+                    continue  # of an earlier call: they stay as they are
             elif report.reason:
                 warnings.warn(report.reason, VideoWarning, stacklevel=2)
             reports[name] = report

@@ -58,6 +58,7 @@ def agreed(views: Sequence[ScoredBoxes]) -> ScoredBoxes:
     people = []
     while len(left):
         same = overlaps(left[:1, :4], left[:, :4])[0] > _ONE_PERSON
+        same &= left[:, 5] != left[0, 5]  # in one view they are two
         same[0] = True
         finds, left = left[same], left[~same]
         surest = np.zeros(len(views))

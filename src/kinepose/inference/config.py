@@ -45,7 +45,7 @@ class PredictConfig(Settings):
     [s]. Swings faster than twice a second lose height by it. 0 takes every frame by itself; models
     without heatmaps always do."""
     pose_rate: Annotated[float, Interval(ge=0.0, le=10_000.0)] = 30.0
-    """How many frames of each second of a video, at least, E_P looks at where its poses are lifted
+    """How many frames of each second of a video, at most, E_P looks at where its poses are lifted
     over time; those between come from their neighbours, in less time. 0 is all."""
     repair_sides: bool = True
     """Whether to exchange left and right in videos where the model did so for a moment."""

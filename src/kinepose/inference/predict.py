@@ -27,7 +27,7 @@ from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
 from kinepose.inference.output_folder import check_output, prediction_record, replacing_results
 from kinepose.inference.placement import in_video, joints_in_camera
-from kinepose.inference.sampled_frames import frames_apart, of_all_rows, sampled_rows
+from kinepose.inference.sampled_frames import of_all_rows, sampled_rows
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
 from kinepose.io.errors import BadInputError
@@ -49,7 +49,7 @@ from kinepose.video.cropping import (
 from kinepose.video.frame_cache import KeptFrames
 from kinepose.video.images import image_paths, is_images
 from kinepose.video.people import cropped_as, people_in_video
-from kinepose.video.reading import Frame, VideoInfo, read_frames, video_info
+from kinepose.video.reading import Frame, read_frames, video_info
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.skeletons import overlay_frame
 from kinepose.visualization.viewer import write_viewer
@@ -133,13 +133,13 @@ def _predict_video(
     info, size = video_info(config.video), model.config.image_size
     people = cropped_as(config.people, model.config)
     answer = None if config.onnx is None else onnx_answer(config.onnx)
-    every = _frames_apart(model, config, info)
-    with closing(KeptFrames(config.output, info, size, people, True, every)) as kept:
+    rate = _rate(model, config)
+    with closing(KeptFrames(config.output, info, size, people, True, rate)) as kept:
         survey = people_in_video(config.video, people, keep=kept.keep, answer=answer)
         if config.detections is not None:
             write_boxes(config.detections, config.video.name, survey.tracks)
         rows = rows_of(survey)
-        sampled = sampled_rows(rows, every)
+        sampled = sampled_rows(rows, survey.frames, survey.times, rate)
         some = rows.some(sampled)
         crops = crops_of(config.video, survey, some, size, kept)
         poses = _predict_rows(model, estimate, device, config, some, survey.fps, crops)
@@ -150,10 +150,10 @@ def _predict_video(
     return _over_time(model, poses, config, (info.width, info.height))
 
 
-def _frames_apart(model: Model, config: PredictConfig, info: VideoInfo) -> int:
-    """Of how many frames E_P sees one; all, unless those about one tell where its joints are."""
+def _rate(model: Model, config: PredictConfig) -> float:
+    """Frames a second that E_P sees; 0, all, unless those about one tell where its joints are."""
     lifts = config.lift_window > 0 and model.pose_encoder.lifter is not None
-    return frames_apart(info.fps, config.pose_rate) if lifts else 1
+    return config.pose_rate if lifts and not is_images(config.video) else 0.0
 
 
 def _predict_rows(

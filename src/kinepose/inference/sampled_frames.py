@@ -12,17 +12,23 @@ from jaxtyping import Float64, Int64
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.inference.bones import between
 from kinepose.inference.temporal_filter import stretches
+from kinepose.video.clock import Beats
 from kinepose.video.cropping import Rows
 
 
-def frames_apart(fps: float, rate: float) -> int:
-    """Of how many frames of a video the first makes at least `rate` a second, to a hundredth."""
-    return max(1, int(fps / rate + 0.01)) if rate > 0 else 1
+def sampled_rows(
+    rows: Rows,
+    frames: Int64[np.ndarray, " frames"],
+    times: Float64[np.ndarray, " frames"],
+    rate: float,
+) -> Int64[np.ndarray, " sampled"]:
+    """Rows of `rate` of a video's frames a second (clock.Beats), which have these times [s].
 
-
-def sampled_rows(rows: Rows, every: int) -> Int64[np.ndarray, " sampled"]:
-    """The rows of each `every`-th frame; of who is in none of these frames in a row, the first."""
-    is_sampled = rows.frame % every == 0
+    Of who is in none of these frames in a row, the first.
+    """
+    beats = Beats(rate)
+    taken = frames[[beats.falls_on(time) for time in times.tolist()]]
+    is_sampled = np.isin(rows.frame, taken)
     for run in stretches(rows.track, rows.frame):
         if not is_sampled[run].any():
             is_sampled[run[0]] = True

@@ -11,6 +11,25 @@ from kinepose.video.containers import bare_rate, has_no_times, stated_fps
 
 _BACK, _FORTH = 0.1, 10.0
 """Steps of a clock farther back or forth [s] are leaps: FFmpeg's dts_delta_threshold."""
+_EARLY = 0.02
+"""So much too early, in beats, a frame may come for its beat: clocks count in milliseconds."""
+
+
+class Beats:
+    """Which frames of a video to take for so many a second: the first of each beat, by its time.
+
+    Where frames come more slowly each is taken, as with a rate of 0.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._last = rate, -1
+
+    def falls_on(self, time: float) -> bool:
+        """Whether to take the next frame, at this time since the first one [s]."""
+        beat = int(time * self._rate + _EARLY)
+        falls = self._rate <= 0 or beat > self._last
+        self._last = max(self._last, beat)
+        return falls
 
 
 def timed(

@@ -28,8 +28,8 @@ class PeopleConfig(Settings):
     detector_weights: str = "PekingU/rtdetr_r50vd"
     """Name on the Hub, or folder, of the detector 'rtdetr'."""
     detector_threshold: Share | None = None
-    """Least score of a person found by 'people' (unless told, 0.45) or 'rtdetr' (0.5), or of a box
-    in the column score of --boxes (0)."""
+    """Least score of a person found by 'people' (unless told, 0.45, or more in shots where others
+    are found more surely) or 'rtdetr' (0.5), or of a box in the column score of --boxes (0)."""
     max_people: Some | None = None
     """How many people to keep of a video, those largest for longest, or of each image, the largest
     ones; unless told, all."""

@@ -33,8 +33,9 @@ _DURATION = "DURATION"
 """Of a stream of Matroska, among what it says of itself."""
 _FASTEST = 1000
 """Frames a second of a bare stream at most: what states more means the ticks of its clock."""
-_LONGEST_WAIT, _MOST_WAITING = 10.0, 32
-"""A decoded image waits for others that are shown before it: so long at most [s], or so many."""
+_LONGEST_WAIT, _MOST_WAITING = 3600.0, 32
+"""A decoded image waits for others that are shown before it, and for the end of a pause: so long
+at most [s], or for so many."""
 _NO_VIDEO = (
     Disposition.attached_pic
     | Disposition.timed_thumbnails

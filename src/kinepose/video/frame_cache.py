@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinepose.video.box_tables import FileBoxes
+from kinepose.video.clock import Beats
 from kinepose.video.config import PeopleConfig
 from kinepose.video.display import ImageArray
 from kinepose.video.people import Shot, crops_around
@@ -46,8 +47,8 @@ class KeptFrames:
     """The first frames of a video, shrunk as its people suggest, in a nameless file.
 
     Where boxes are known before the video is read they tell how small its frames may be. Otherwise
-    it can be guessed that crops are at least half as wide as the image's shorter side. Of `every`
-    frames the first is kept.
+    it can be guessed that crops are at least half as wide as the image's shorter side. `rate` is
+    how many of each second are kept (clock.Beats), 0 all.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class KeptFrames:
         crop_size: int,
         config: PeopleConfig,
         guess: bool,
-        every: int = 1,
+        rate: float = 0.0,
     ) -> None:
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         self._info, self._crop_size, self._config = info, crop_size, config
-        self._guess, self._every = guess, every
-        self._room = self._seen = self._count = 0
+        self._guess, self._beats = guess, Beats(rate)
+        self._room = self._seen = 0
+        self._places: dict[int, int] = {}
+        """Of the kept frames by their position."""
         self._kept: Shrinking | None = None
 
     def keep(self, frame: Frame, tracks: FileBoxes | None) -> None:
@@ -72,7 +75,7 @@ class KeptFrames:
             self._room = _KEPT_BYTES if tracks or self._guess else 0
         self._seen += 1
         width, height = self._kept.size
-        if (self._seen - 1) % self._every or self._room < 3 * width * height:
+        if not self._beats.falls_on(frame.time) or self._room < 3 * width * height:
             return
         image = np.ascontiguousarray(self._kept.image(frame))
         written = 0
@@ -80,7 +83,7 @@ class KeptFrames:
             written = self._file.write(image.data)
         if written == image.nbytes:
             self._room -= written
-            self._count += 1
+            self._places[self._seen - 1] = len(self._places)
         else:
             self._room = 0
 
@@ -97,11 +100,7 @@ class KeptFrames:
         `frames` goes through it, with positions, from shot to shot.
         """
         wanted = self._shrinking(_smallest(crops))
-        are_kept = all(
-            (shot.first + place) % self._every == 0
-            and (shot.first + place) // self._every < self._count
-            for place in places
-        )
+        are_kept = all(shot.first + place in self._places for place in places)
         if self._kept is not None and are_kept and wanted.size <= self._kept.size:
             return self._kept, self._images(shot, places)
         return wanted, _developed(shot, places, frames, wanted)
@@ -129,7 +128,7 @@ class KeptFrames:
         width, height = self._kept.size
         for place in places:
             image = np.empty((height, width, 3), np.uint8)
-            self._file.seek((shot.first + place) // self._every * image.nbytes)
+            self._file.seek(self._places[shot.first + place] * image.nbytes)
             self._file.readinto(image.data)
             yield place, image
 

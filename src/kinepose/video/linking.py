@@ -52,17 +52,17 @@ def link(
     times: Sequence[float],
     cuts: Iterable[int],
     longest_gap: float,
-    sure: float = 0.0,
+    sure: float | Float[np.ndarray, " frames"] = 0.0,
 ) -> list[Person]:
     """Everybody in a video; None is a frame that was not looked at.
 
-    A person begins with a find whose score is at least `sure`, goes on with any, and ends at a cut
-    (position of a shot's first frame). Who is not found where another's box covers his is hidden:
-    he goes on if he is found again, at the place that the other's box leaves him. Who is away for
-    longer than longest_gap [s], and in at least one frame that was looked at, is known again by
-    appearance, if that is clear; else he is a new one.
+    A person begins with a find whose score is at least `sure`, in that frame, goes on with any, and
+    ends at a cut (position of a shot's first frame). Who is not found where another's box covers
+    his is hidden: he goes on if he is found again, at the place that the other's box leaves him.
+    Who is away for longer than longest_gap [s], and in at least one frame that was looked at, is
+    known again by appearance, if that is clear; else he is a new one.
     """
-    starts = np.array(sorted(cuts))
+    starts, least = np.array(sorted(cuts)), np.broadcast_to(sure, len(sights))
     tracklets: list[Tracklet] = []
     active: list[Tracklet] = []
     unused: dict[int, Sight] = {}
@@ -74,9 +74,9 @@ def link(
         since = min(times[position] - longest_gap, before)
         active = [p for p in active if p.shot == shot and times[_last(p)] >= since]
         before = times[position]
-        owned = _extend(active, sight, times, position, sure)
+        owned = _extend(active, sight, times, position, least[position])
         alone = _is_alone(sight.boxes)
-        begins = ~owned & (sight.scores >= sure) & _is_separate(sight.boxes, owned)
+        begins = ~owned & (sight.scores >= least[position]) & _is_separate(sight.boxes, owned)
         for person in np.flatnonzero(begins).tolist():
             tracklet = Tracklet(shot, Person({}, {}), sight.appearance[person])
             if alone[person]:
@@ -87,7 +87,7 @@ def link(
         left = ~owned & ~begins
         unused[position] = Sight(sight.boxes[left], sight.scores[left], sight.appearance[left])
     for tracklet in tracklets:
-        _begin_surely(tracklet, unused, sure)
+        _begin_surely(tracklet, unused, least)
         _fill_hidden(tracklet, times)
     tell_apart(tracklets, times)
     _go_back(tracklets, unused, times, longest_gap, starts)
@@ -157,16 +157,25 @@ def _expected(tracklet: Tracklet, times: Sequence[float], now: float) -> Float[n
     return box + np.tile(share * moved, 2)
 
 
-def _begin_surely(tracklet: Tracklet, unused: dict[int, Sight], sure: float) -> None:
-    """Somebody begins where some finds together are sure; what is before may yet be his.
+def _begin_surely(
+    tracklet: Tracklet, unused: dict[int, Sight], sure: Float[np.ndarray, " frames"]
+) -> None:
+    """Somebody begins where some finds together are sure, or before, for as long as he is as large.
 
     Else he begins as the foot of a table that others stand on, or shoes that walk by.
     """
     positions, scores = list(tracklet.found.boxes), list(tracklet.found.scores.values())
-    together = np.convolve(scores, np.full(_TOGETHER, 1 / _TOGETHER), mode="valid")
-    if len(scores) < _TOGETHER or not (together >= sure).any():
+    if len(scores) < _TOGETHER:
         return
-    for position in positions[: int((together >= sure).argmax())]:
+    together = np.convolve(scores, np.full(_TOGETHER, 1 / _TOGETHER), mode="valid")
+    begins = together >= sure[positions[: len(together)]]
+    if not begins.any():
+        return
+    boxes = np.stack(list(tracklet.found.boxes.values()))
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(-1)
+    first = int(begins.argmax())
+    others = np.flatnonzero(_growth(sides[:first], sides[first]) >= _LARGEST_GROWTH)
+    for position in positions[: others.max(initial=-1) + 1]:
         box, score = tracklet.found.boxes.pop(position), tracklet.found.scores.pop(position)
         seen, nobody = unused[position], tracklet.appearance
         unused[position] = Sight(
@@ -174,8 +183,13 @@ def _begin_surely(tracklet: Tracklet, unused: dict[int, Sight], sure: float) -> 
             np.append(seen.scores, score),
             np.vstack([seen.appearance, tracklet.seen.pop(position, nobody)]),
         )
-    first = next(iter(tracklet.found.boxes))
-    tracklet.hidden = {at: box for at, box in tracklet.hidden.items() if at > first}
+    start = next(iter(tracklet.found.boxes))
+    tracklet.hidden = {at: box for at, box in tracklet.hidden.items() if at > start}
+
+
+def _growth(sides: Float[np.ndarray, " finds"], side: float) -> Float[np.ndarray, " finds"]:
+    """How many times as large one is as the other, the larger one."""
+    return np.maximum(sides / side, side / sides)
 
 
 def _fill_hidden(tracklet: Tracklet, times: Sequence[float]) -> None:
@@ -215,7 +229,7 @@ def _go_back(
             if sight is None or not len(sight.boxes):
                 continue
             sides = (sight.boxes[:, 2:] - sight.boxes[:, :2]).max(-1)
-            is_as_large = np.maximum(sides / side, side / sides) < _LARGEST_GROWTH
+            is_as_large = _growth(sides, side) < _LARGEST_GROWTH
             overlap = overlaps(box[None], sight.boxes)[0] * is_as_large
             person = int(overlap.argmax())
             if overlap[person] > 3 * _LEAST_OVERLAP and (position, person) not in taken:

@@ -22,7 +22,7 @@ from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.images import is_images
 from kinepose.video.linking import link
-from kinepose.video.phantoms import believed, opening_score
+from kinepose.video.phantoms import believed, opening_scores
 from kinepose.video.reading import Frame, VideoInfo, frame_rate, read_frames, video_info
 from kinepose.video.shots import Sight, Stretch, read_stretches
 from kinepose.video.tracking import Track, fill_and_smooth, smooth, split_at_jumps
@@ -171,7 +171,8 @@ def _people_in_video(
         times += stretch.times
     clock, gap = np.array(times), _longest_gap(config)
     if finder.from_file is None:
-        sure = opening_score(sights, finder.sure) if finder.sure > 0 else 0.0
+        is_ours = finder.sure > 0 and config.detector_threshold is None
+        sure = opening_scores(sights, cuts, finder.sure) if is_ours else finder.sure
         linked = link(sights, times, cuts, gap, sure)
         people = believed(linked, sights, times, info.height, by_score=finder.sure > 0)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))

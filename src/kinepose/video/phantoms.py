@@ -1,9 +1,10 @@
 """Who of those whom a detector found is a person, and who is a shoe, a table or a bush."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from kinepose.video.shots import Sight
 from kinepose.video.tracklets import Person
@@ -17,7 +18,7 @@ _LEAST_SCORE, _LEAST_SHARE = 0.36, 0.7
 """The mean score of a person over all frames in which he should be found is at least this, and this
 share of that of the surest person."""
 _SUREST, _OPENING_SHARE = 0.95, 0.75
-"""In a video in which people are found with some score, that of this share of its frames, nobody
+"""In a shot in which people are found with some score, that of this share of its frames, nobody
 new is found with less than this share of it."""
 _HALF = 0.6
 """Who is cut off by the upper border and has less than this share of the longest person's length is
@@ -28,15 +29,21 @@ _BORDER = 0.03
 """... nearer than this to that border [heights of the frame]."""
 
 
-def opening_score(sights: Sequence[Sight | None], sure: float) -> float:
-    """The least score of somebody new in a video: `sure`, or more where people are found surely.
+def opening_scores(
+    sights: Sequence[Sight | None], cuts: Sequence[int], sure: float
+) -> Float[np.ndarray, " frames"]:
+    """The least score of somebody new in each frame: `sure`, or more in shots of surer people.
 
-    Where they are, what is found less surely is the foot of a table.
+    Where people are found surely, what is found less so is the foot of a table. `cuts` are the
+    positions of the shots' first frames.
     """
-    surest = [sight.scores.max() for sight in sights if sight is not None and len(sight.scores)]
-    if not surest:
-        return sure
-    return max(sure, _OPENING_SHARE * float(np.quantile(surest, _SUREST)))
+    least = np.full(len(sights), sure)
+    for start, end in itertools.pairwise([*cuts, len(sights)]):
+        seen = [s.scores.max() for s in sights[start:end] if s is not None and len(s.scores)]
+        if seen:
+            surest = float(np.quantile(seen, _SUREST))
+            least[start:end] = max(sure, _OPENING_SHARE * surest)
+    return least
 
 
 def believed(

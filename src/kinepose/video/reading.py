@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from kinepose.io.errors import BadInputError, BrokenVideoWarning, VideoWarning
 from kinepose.io.threads import ahead
-from kinepose.video.clock import timed
+from kinepose.video.clock import Beats, timed
 from kinepose.video.containers import (
     Damage,
     decoded,
@@ -101,12 +101,8 @@ def read_frames(path: Path, fps: float = 0.0) -> Iterator[Frame]:
     if is_images(path):
         yield from _read_images(path)
         return
-    last_beat = -1
-    for frame in ahead(_frames(path), _AHEAD):
-        beat = int(frame.time * fps + 0.01) if fps > 0 else frame.index
-        if beat > last_beat:
-            last_beat = beat
-            yield frame
+    beats = Beats(fps)
+    yield from (frame for frame in ahead(_frames(path), _AHEAD) if beats.falls_on(frame.time))
 
 
 def frame_rate(times: Float[np.ndarray, " frames"], stated: float) -> float:
