@@ -150,7 +150,7 @@ def test_bad_input_gets_one_clear_line(tmp_path):
         (tmp_path / "none.npz", good_labels, "no such file: .*none.npz"),
         (good_poses, tmp_path / "none.npz", "no such file: .*none.npz"),
         (good_poses, text, "no npz file of labels"),
-        (good_labels, good_labels, "holds no poses: it lacks box, confidence, energy"),
+        (good_labels, good_labels, "holds no poses: it lacks box, confidence, image"),
         (good_poses, good_poses, "holds no labels that we read: its format version: 5"),
         (good_poses, other, "format version: 9"),
         (good_poses, names, "its joint names:"),
