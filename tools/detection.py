@@ -21,6 +21,7 @@ from kinepose.io.errors import BadInputError
 from kinepose.method.config import ModelConfig
 from kinepose.synthetic.places import random_view, test_places
 from kinepose.video.config import Detector, PeopleConfig
+from kinepose.video.finders import sure_score
 from kinepose.video.people import Survey, cropped_as, people_in_video
 
 VIEWS, VIEW_SIDE = 100, 256
@@ -80,7 +81,7 @@ def recall(settings: Settings, images: Path, boxes: Path, answer: Answer) -> tup
 def false_finds(settings: Settings, answer: Answer) -> int:
     """In views of places where nobody is."""
     generator = np.random.default_rng(7)
-    threshold = PeopleConfig(detector_threshold=settings.threshold).detector_threshold or 0.45
+    threshold = sure_score(PeopleConfig(detector_threshold=settings.threshold))
     places = test_places()
     count = 0
     for number in range(VIEWS):

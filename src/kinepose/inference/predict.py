@@ -134,7 +134,7 @@ def _predict_video(
     people = cropped_as(config.people, model.config)
     answer = None if config.onnx is None else onnx_answer(config.onnx)
     rate = _rate(model, config)
-    with closing(KeptFrames(config.output, info, size, people, True, rate)) as kept:
+    with closing(KeptFrames(config.output, info, size, people, guess=True, rate=rate)) as kept:
         survey = people_in_video(config.video, people, keep=kept.keep, answer=answer)
         if config.detections is not None:
             write_boxes(config.detections, config.video.name, survey.tracks)

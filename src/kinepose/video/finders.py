@@ -63,7 +63,7 @@ def make_finder(
     if config.detector == "people":
         return _people_finder(video, config, answer or _shipped_answer())
     if config.detector == "rtdetr":
-        detect = _loaded_detector(config.detector_weights, _sure(config))
+        detect = _loaded_detector(config.detector_weights, sure_score(config))
         return Finder(lambda frame: _scored(detect(frame.image)))
     if config.detector == "motion":
         if is_images(video):
@@ -76,7 +76,7 @@ def make_finder(
     if config.boxes is None:
         raise BadInputError("the detector 'file' needs --boxes CSV")
     size = None if is_images(video) else (info.width, info.height)
-    videos = read_boxes(config.boxes, video.name, size, _sure(config))
+    videos = read_boxes(config.boxes, video.name, size, sure_score(config))
     boxes = videos.get(video.name, videos.get(""))
     if boxes is None:
         raise BadInputError(
@@ -89,7 +89,7 @@ def make_finder(
 def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finder:
     from kinepose.detection.finding import find_people, find_people_closely
 
-    sure = _sure(config)
+    sure = sure_score(config)
     if is_images(video):
         return Finder(lambda image: find_people_closely(answer, image.image, sure))
     search: Search = functools.partial(find_people, answer, threshold=_GOES_ON * sure)
@@ -107,7 +107,8 @@ def _moving(
     return [_scored(boxes) for boxes in moving_people(thumbnails, fps, motion > threshold)]
 
 
-def _sure(config: PeopleConfig) -> float:
+def sure_score(config: PeopleConfig) -> float:
+    """Score of a find that makes a person, by the settings or for their detector."""
     if config.detector_threshold is not None:
         return config.detector_threshold
     return _SURE[config.detector]

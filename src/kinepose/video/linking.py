@@ -138,7 +138,7 @@ def _fit(
     sides = [(boxes[:, 2:] - boxes[:, :2]).max(-1) for boxes in (expected, sight.boxes)]
     distance = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=-1)
     larger = np.maximum(sides[0][:, None], sides[1][None])
-    growth = larger / np.minimum(sides[0][:, None], sides[1][None])
+    growth = _growth(sides[0][:, None], sides[1][None])
     near = (distance < _FARTHEST * larger) & (growth < _LARGEST_GROWTH)
     closeness = np.maximum(overlap, 0.3 * (1 - distance / larger))
     can_be = (overlap >= _LEAST_OVERLAP) | near if certain else overlap >= _UNSURE_OVERLAP
@@ -187,9 +187,11 @@ def _begin_surely(
     tracklet.hidden = {at: box for at, box in tracklet.hidden.items() if at > start}
 
 
-def _growth(sides: Float[np.ndarray, " finds"], side: float) -> Float[np.ndarray, " finds"]:
-    """How many times as large one is as the other, the larger one."""
-    return np.maximum(sides / side, side / sides)
+def _growth(
+    sides: Float[np.ndarray, "..."], others: Float[np.ndarray, "..."] | float
+) -> Float[np.ndarray, "..."]:
+    """How many times as long the longer one of two sides is as the other."""
+    return np.maximum(sides / others, others / sides)
 
 
 def _fill_hidden(tracklet: Tracklet, times: Sequence[float]) -> None:
