@@ -5,12 +5,8 @@ The file holds E_P, T_fk and T_c: images in 0 to 1, RGB, go in as `images` (batc
 heatmaps their peaks, `seen2d` and `certainty`.
 """
 
-import contextlib
-import io
-import logging
-import warnings
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,8 +21,10 @@ from kinepose.artifacts.run_folder import model_sha256
 from kinepose.dataset.augmentation import Augmentation, draw_renders
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.inference.config import ExportOnnxConfig
+from kinepose.inference.onnx_tracing import package, silence, trace
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_file, decoding, read_whole, replacing
+from kinepose.method.blocks import fold_batch_norms
 from kinepose.method.model import Model, Poses
 from kinepose.method.pose_encoder import Keypoints
 from kinepose.synthetic.backgrounds import procedural_background
@@ -52,13 +50,15 @@ def export_onnx(config: ExportOnnxConfig) -> None:
     """
     check_file(config.output)
     model = load_model(config.run)
-    onnx = package("onnx")
-    package("onnxscript")
+    onnx, size = package("onnx"), model.config.image_size
+    fold_batch_norms(model.pose_encoder)
+    outputs = OUTPUTS + (SEEN_OUTPUTS if model.config.heatmaps else ())
+    free = {0: torch.export.Dim("batch")}
     with TemporaryDirectory() as place:
         path = Path(place) / "model.onnx"
-        _trace(model, path)
+        trace(_Estimator(model).eval(), torch.rand(2, 3, size, size), path, outputs, free)
         if config.int8:
-            path = _quantise(path, model.config.image_size)
+            path = _quantise(path, size)
         network = onnx.load(path)
     write_onnx(network, config.output, model_sha256(config.run))
 
@@ -165,23 +165,6 @@ class _Estimator(nn.Module):
         return tuple(found)
 
 
-def _trace(model: Model, path: Path) -> None:
-    size = model.config.image_size
-    estimator, images = _Estimator(model).eval(), torch.rand(2, 3, size, size)
-    estimator(images)  # constants that are kept must be numbers, not what the exporter traces with
-    with silence():
-        torch.onnx.export(
-            estimator,
-            (images,),
-            path,
-            input_names=["images"],
-            output_names=OUTPUTS + (SEEN_OUTPUTS if model.config.heatmaps else ()),
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            external_data=False,
-            dynamo=True,
-        )
-
-
 def _quantise(path: Path, size: int) -> Path:
     """Convolutions in 8 bits, one scale a channel; all else stays as it is."""
     package("onnxruntime")
@@ -219,28 +202,3 @@ def _calibration_images(size: int) -> Iterator[dict[str, Float[np.ndarray, "batc
         backgrounds = torch.from_numpy(np.stack(scenes)).permute(0, 3, 1, 2).float() / 255
         batch = draw_renders(prior, backgrounds, _CALIBRATION, generator)
         yield {"images": batch.images.numpy()}
-
-
-@contextlib.contextmanager
-def silence() -> Generator[None]:
-    """Exporters say much that is no news to users."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
-def package(name: str) -> Any:
-    """One of kinepose[onnx].
-
-    Raises:
-        BadInputError: if it is missing.
-    """
-    try:
-        return __import__(name)
-    except ImportError as error:
-        raise BadInputError(f"{name} is missing: pip install 'kinepose[onnx]'") from error

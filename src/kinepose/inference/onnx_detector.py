@@ -14,8 +14,10 @@ from torch import Tensor
 
 from kinepose.detection.finding import Answer
 from kinepose.detection.weights import detector_sha256, load_detector
-from kinepose.inference.onnx import made_of, open_session, package, silence, write_onnx
+from kinepose.inference.onnx import made_of, open_session, write_onnx
+from kinepose.inference.onnx_tracing import package, trace
 from kinepose.io.errors import BadInputError
+from kinepose.method.blocks import fold_batch_norms
 
 
 def people_path(path: Path) -> Path:
@@ -29,20 +31,13 @@ def export_detector(path: Path) -> None:
     Raises:
         BadInputError: if the package has none, or a package is missing.
     """
+    detector = load_detector()
+    fold_batch_norms(detector)
     batch, rows, columns = (torch.export.Dim(name) for name in ("batch", "rows", "columns"))
+    free = {0: batch, 2: 32 * rows, 3: 32 * columns}
     with TemporaryDirectory() as place:
         traced = Path(place) / "people.onnx"
-        with silence():
-            torch.onnx.export(
-                load_detector(),
-                (torch.rand(2, 3, 96, 128),),
-                traced,
-                input_names=["images"],
-                output_names=["logits", "sides"],
-                dynamic_shapes=({0: batch, 2: 32 * rows, 3: 32 * columns},),
-                external_data=False,
-                dynamo=True,
-            )
+        trace(detector, torch.rand(2, 3, 96, 128), traced, ("logits", "sides"), free)
         network = package("onnx").load(traced)
     write_onnx(network, people_path(path), detector_sha256())
 
