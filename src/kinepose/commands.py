@@ -107,8 +107,10 @@ def export(config: ExportConfig) -> None:
 def export_onnx(config: ExportOnnxConfig) -> None:
     """Write a run's pose network as ONNX."""
     from kinepose.inference.onnx import export_onnx
-    from kinepose.inference.onnx_detector import export_detector
+    from kinepose.inference.onnx_detector import export_detector, people_path
+    from kinepose.io.files import check_file
 
+    check_file(people_path(config.output))
     export_onnx(config)
     export_detector(config.output)
 

@@ -77,6 +77,10 @@ def test_a_name_that_leaves_no_room_is_one_line(refused, place):
     assert "is too long" in refused("prepare", name, "--output", "out")
 
 
+def test_a_name_without_room_for_the_detectors_is_refused_before_anything_is_traced(refused):
+    assert "too long" in refused("export-onnx", "--run", "run", "--output", f"{'x' * 245}.onnx")
+
+
 def test_a_name_that_is_not_utf8_is_written_to(place, monkeypatch, capsys):
     from kinepose.video.writing import write_video
 
