@@ -4,6 +4,7 @@ The exporter runs each operation several times with sizes that are symbols. For 
 backbone has thirty, that took half of all time (torch 2.13: what it is decomposed into compares
 these sizes again and again); so that while it is traced it is an operation of our own, whose
 result is said to be of the size of its input, and which is written as the ONNX operator Clip.
+Strides of plain tensors and weights without gradients are sooner told, too.
 """
 
 import contextlib
@@ -41,7 +42,8 @@ def trace(
         low, high = (opset.Constant(value_float=value) for value in (0.0, 6.0))
         return opset.Clip(features, low, high)
 
-    network = _with_short_relu6(copy.deepcopy(network))
+    network = _with_short_relu6(copy.deepcopy(network)).requires_grad_(False)
+    network.to(memory_format=torch.contiguous_format)  # ty: ignore[no-matching-overload]
     network(images)  # constants that are kept must be numbers, not what the exporter traces with
     with silence():
         torch.onnx.export(
