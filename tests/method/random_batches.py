@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, TaughtBatch
 from kinepose.method.losses import ImageTransform
 
 SIZE = 32
@@ -24,3 +24,9 @@ def painting(pairs: PairBatch, labelled: LabelledBatch) -> PaintingBatch:
     """As if the pairs were renders."""
     images, joints2d = (pairs.source, pairs.target, pairs.background), labelled.joints2d
     return PaintingBatch(*images, joints2d.roll(1, 0), joints2d, torch.rand(4, 1, SIZE, SIZE))
+
+
+def taught(labelled: LabelledBatch) -> TaughtBatch:
+    """As if the labels were a teacher's, who is sure of half."""
+    certainty = torch.full((4, 17), 0.5)
+    return TaughtBatch(labelled.images, labelled.joints2d, certainty)

@@ -6,8 +6,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from kinepose.method.batches import TaughtBatch
 from kinepose.method.camera_projection import rotation_camera_from_canonical
-from kinepose.method.losses import HEATMAP_SIGMA, joints2d_loss, lifting_loss, prior_loss
+from kinepose.method.losses import (
+    HEATMAP_SIGMA,
+    joints2d_loss,
+    lifting_loss,
+    prior_loss,
+    teacher_loss,
+)
 from kinepose.method.model import Poses
 
 
@@ -36,6 +43,27 @@ def test_heatmaps_are_told_where_joints_are_and_forgiven_those_outside(tiny_mode
     assert terms["heatmaps"].item() == pytest.approx(total / inside, rel=1e-4)
     outside = replace(labelled, joints2d=labelled.joints2d + 5)
     assert joints2d_loss(tiny_model, outside)["heatmaps"].item() == 0
+
+
+def test_a_teacher_counts_by_the_square_of_its_certainty(tiny_model, labelled):
+    """As one joint at a time, in the mean that squares weigh; what it does not know is nothing."""
+    joints2d = labelled.joints2d * 1.6 - 0.8
+    certainty = torch.rand(4, 17, generator=torch.Generator().manual_seed(1)) + 0.5
+    whole = TaughtBatch(labelled.images, joints2d, certainty)
+    told = total = 0.0
+    for joint in range(17):
+        alone = torch.zeros_like(certainty)
+        alone[:, joint] = certainty[:, joint]
+        weight = alone.square().sum().item()
+        told += (
+            weight * teacher_loss(tiny_model, replace(whole, certainty=alone))["heatmaps"].item()
+        )
+        total += weight
+    assert teacher_loss(tiny_model, whole)["heatmaps"].item() == pytest.approx(
+        told / total, rel=1e-4
+    )
+    nothing = replace(whole, certainty=torch.zeros_like(certainty))
+    assert teacher_loss(tiny_model, nothing)["heatmaps"].item() == 0
 
 
 def test_the_mask_is_told_what_share_of_each_cell_shows_the_person(tiny_model, labelled):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.method.random_batches import IDENTITY, elsewhere, painting
+from tests.method.random_batches import IDENTITY, elsewhere, painting, taught
 
 from kinepose.artifacts.model_files import new_model
 from kinepose.method.losses import (
@@ -18,6 +18,7 @@ from kinepose.method.losses import (
     paired_loss,
     pose_parameters,
     prior_loss,
+    teacher_loss,
     unpaired_loss,
 )
 from kinepose.training.losses import LOSSES
@@ -30,6 +31,7 @@ def all_terms(model, pairs, labelled, poses):
     return {
         "prior": lambda: prior_loss(model, labelled),
         "lifting": lambda: lifting_loss(model, poses),
+        "teacher": lambda: teacher_loss(model, taught(labelled)),
         "joints2d": lambda: joints2d_loss(model, labelled),
         "joints3d": lambda: joints3d_loss(model, labelled),
         "labels": lambda: prior_loss(model, labelled),
@@ -44,6 +46,7 @@ def all_terms(model, pairs, labelled, poses):
     [
         ("prior", {"pose_encoder"}),
         ("lifting", {"pose_encoder.lifter"}),
+        ("teacher", {"pose_encoder"}),
         ("joints2d", {"pose_encoder"}),
         ("joints3d", {"pose_encoder"}),
         ("labels", {"pose_encoder"}),

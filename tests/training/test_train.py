@@ -56,6 +56,25 @@ def test_variants_train_by_their_supervision(config, videos, settings, losses):
     assert {line["loss"] for line in read_log(config.output)} == losses
 
 
+def test_a_teacher_speaks_once_and_a_run_goes_on(config, tmp_path, monkeypatch):
+    """E_P alone learns; what the teacher said stays with the run."""
+    start = replace(config, variant="prior", clips=(), output=tmp_path / "start")
+    train(start)
+    settings = replace(config, variant="teacher", warm_up=0, start=start.output, iterations=6)
+    train(replace(settings, output=tmp_path / "whole"))
+    train(replace(settings, iterations=3))
+    monkeypatch.setattr("kinepose.training.materials.teach", None)
+    train(settings)
+    assert [line["loss"] for line in read_log(config.output)] == ["prior", "teacher"] * 3
+    assert same(weights(tmp_path / "whole"), weights(config.output))
+    moved = {
+        name.split(".")[0]
+        for name, tensor in weights(start.output).items()
+        if not torch.equal(tensor, weights(config.output)[name])
+    }
+    assert moved == {"pose_encoder"}
+
+
 def test_e_a_and_d_i_learn_from_renders_alone_and_a_run_goes_on(config, tmp_path):
     stream = StreamConfig(renders=64, size=48, folder=tmp_path / "renders", workers=1, loaders=0)
     model = replace(TINY_MODEL, extended_camera=True)

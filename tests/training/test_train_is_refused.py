@@ -31,6 +31,7 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"clips": ()}, "needs --clips"),
         ({"clips": (Path("nowhere"),)}, "nowhere"),
         ({"variant": "full"}, "--labels"),
+        ({"variant": "teacher"}, "--start"),
         ({"variant": "full", "labels": (Path("nowhere"),)}, "nowhere"),
         ({"crop_jitter": 0.1, "model": replace(TINY_MODEL, extended_camera=False)}, "extended"),
         ({"batch_size": 0}, "--batch-size"),

@@ -134,14 +134,8 @@ def _shrunk(
     """An image of the set, each pixel the mean of what it covers; kept, while there is room."""
     image = clips.decoded.get((column, row, size))
     if image is None:
-        encoded = np.frombuffer(clips.table[column][row].as_buffer(), np.uint8)
         part = clips.part[row]
-        pixels = _decode(encoded, math.ceil(size / part), grey=column == "valid")
-        if pixels is None:
-            video, frame = (clips.table[name][row].as_py() for name in ("video", "frame"))
-            raise BadInputError(
-                f"the {column} of frame {frame} of {video} is broken in the clips: prepare it again"
-            )
+        pixels = stored_image(clips, row, math.ceil(size / part), column)
         if part < 1:
             pixels = crop_image(pixels, len(pixels) * np.array([0.5, 0.5, part]), size)
         else:
@@ -150,6 +144,24 @@ def _shrunk(
         if len(clips.decoded) < _DECODED_BYTES // image.nbytes:
             clips.decoded[column, row, size] = image
     return image
+
+
+def stored_image(
+    clips: ClipSet, row: int, size: int, column: str = "image"
+) -> UInt8[np.ndarray, "side side *channels"]:
+    """An image of the set as it is stored, or at half its size where `size` px a side are enough.
+
+    Raises:
+        BadInputError: if it is broken.
+    """
+    encoded = np.frombuffer(clips.table[column][row].as_buffer(), np.uint8)
+    pixels = _decode(encoded, size, grey=column == "valid")
+    if pixels is None:
+        video, frame = (clips.table[name][row].as_py() for name in ("video", "frame"))
+        raise BadInputError(
+            f"the {column} of frame {frame} of {video} is broken in the clips: prepare it again"
+        )
+    return pixels
 
 
 def _decode(

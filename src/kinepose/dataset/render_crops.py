@@ -10,19 +10,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8
-from torch import Tensor
+from jaxtyping import Float32, UInt8
 
 from kinepose.dataset.config import CompositionConfig
+from kinepose.dataset.crop_effects import part_of, photographed, random_part
+from kinepose.dataset.placement import (
+    Placement,
+    in_plane,
+    matrix_to_crop,
+    placed,
+    random_angle,
+    stacked,
+)
 from kinepose.dataset.renders import PriorSet
 from kinepose.geometry.image_transforms import (
     flip_camera,
-    flip_joints2d,
     flip_joints3d,
     rotate_camera,
-    rotate_joints2d,
     zoom_camera,
-    zoom_joints2d,
 )
 from kinepose.method.batches import LabelledBatch, PaintingBatch
 from kinepose.synthetic.single_images import SEQUENCE
@@ -46,8 +51,6 @@ def pool_of(prior: PriorSet) -> RenderPool:
     return RenderPool(layers, prior.shadow, prior.joints2d, prior.joints3d, prior.camera)
 
 
-Placement = tuple[float, float, Float32[np.ndarray, " 2"]]
-"""Of a render in a crop: turned about its middle [rad], enlarged (log), shifted [half sides]."""
 _FLESH = 1.08
 """Length of what a person covers, in lengths of what the joints span."""
 
@@ -82,11 +85,11 @@ def compose_batch(
     joints3d, camera = (
         torch.from_numpy(labels[rows]) for labels in (renders.joints3d, renders.camera)
     )
-    angle, log_scale, shift = _stacked(placements)
+    angle, log_scale, shift = stacked(placements)
     camera = zoom_camera(rotate_camera(camera, angle), log_scale, shift)
     return LabelledBatch(
         torch.from_numpy(images).permute(0, 3, 1, 2),
-        _placed(renders.joints2d[rows], placements, flipped),
+        placed(renders.joints2d[rows], placements, flipped),
         torch.where(flipped[:, None, None], flip_joints3d(joints3d), joints3d),
         torch.where(flipped[:, None], flip_camera(camera), camera),
         torch.from_numpy(masks).permute(0, 3, 1, 2),
@@ -131,10 +134,8 @@ def compose_pairs(
         masks[place, ..., 0] = mask
     layers = (sources, targets, scenes, masks)
     source, target, scene, mask = (torch.from_numpy(each).permute(0, 3, 1, 2) for each in layers)
-    source_joints2d = _placed(
-        renders.joints2d[others], source_placements, torch.zeros_like(flipped)
-    )
-    joints2d = _placed(renders.joints2d[rows], placements, flipped)
+    source_joints2d = placed(renders.joints2d[others], source_placements, torch.zeros_like(flipped))
+    joints2d = placed(renders.joints2d[rows], placements, flipped)
     return PaintingBatch(source, target, scene, source_joints2d, joints2d, mask)
 
 
@@ -154,28 +155,9 @@ def _alone(
 ]:
     """A render before a place; the place; what it covers; and how the render lies in the crop."""
     placement = _placement(renders.joints2d[row], composition, generator)
-    scene = _part_of(backgrounds, size, generator)
+    scene = part_of(backgrounds, size, generator)
     crop, mask = _put(scene, renders, row, placement, np.random.default_rng(colours))
     return crop, scene, mask, placement
-
-
-def _placed(
-    joints2d: Float32[np.ndarray, "batch 17 2"],
-    placements: list[Placement],
-    flipped: Bool[Tensor, " batch"],
-) -> Float32[Tensor, "batch 17 2"]:
-    """Where crops show the joints of renders that lie in them so."""
-    angle, log_scale, shift = _stacked(placements)
-    placed = zoom_joints2d(rotate_joints2d(torch.from_numpy(joints2d), angle), log_scale, shift)
-    return torch.where(flipped[:, None, None], flip_joints2d(placed), placed)
-
-
-def _stacked(
-    placements: list[Placement],
-) -> tuple[Float32[Tensor, " batch"], Float32[Tensor, " batch"], Float32[Tensor, "batch 2"]]:
-    """Angles, log scales and shifts."""
-    angle, log_scale, shift = zip(*placements, strict=True)
-    return torch.tensor(angle), torch.tensor(log_scale), torch.from_numpy(np.stack(shift))
 
 
 def _placement(
@@ -184,10 +166,8 @@ def _placement(
     generator: np.random.Generator,
 ) -> Placement:
     """How a render lies in its crop: its length and its middle are those of the person's box."""
-    angle = math.radians(composition.roll) * generator.normal()
-    if generator.random() < composition.any_way:
-        angle = generator.uniform(-math.pi, math.pi)
-    turned = joints2d @ _turn(angle).T
+    angle = random_angle(composition, generator)
+    turned = joints2d @ in_plane(angle).T
     low, high = turned.min(0), turned.max(0)
     scale = 2 * generator.uniform(*composition.length) / (_FLESH * float((high - low).max()))
     shift = generator.normal(0, composition.shift, 2) - scale * (low + high) / 2
@@ -204,7 +184,7 @@ def _compose(
     generator: np.random.Generator,
 ) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size"]]:
     """One crop, and how much of each of its pixels shows the person."""
-    image = _part_of(backgrounds, size, generator)
+    image = part_of(backgrounds, size, generator)
     for _ in range(generator.poisson(composition.others)):
         image, _ = _put(image, renders, *_elsewhere(renders, generator), generator)
     image, mask = _put(image, renders, row, placement, generator)
@@ -212,27 +192,10 @@ def _compose(
         image, other = _put(image, renders, *_elsewhere(renders, generator), generator)
         mask = cv2.multiply(mask, 255 - other, scale=1 / 255)
     if generator.random() < composition.hidden:
-        low = generator.integers(-size // 4, size, 2)
-        length = generator.integers(min(15, size // 4), size // 3, 2)
-        part = np.s_[max(low[1], 0) : sum((low[1], length[1])), max(low[0], 0) : low[0] + length[0]]
-        image[part] = _part_of(backgrounds, size, generator)[part]
+        part = random_part(size, generator)
+        image[part] = part_of(backgrounds, size, generator)[part]
         mask[part] = 0
-    return _photographed(image, composition, generator), mask
-
-
-def _part_of(
-    backgrounds: UInt8[np.ndarray, "images side side 3"],
-    size: int,
-    generator: np.random.Generator,
-) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """A random part of a random image, perhaps mirrored."""
-    image = backgrounds[generator.integers(len(backgrounds))]
-    side = int(len(image) * generator.uniform(0.4, 1.0))
-    top, left = generator.integers(len(image) - side + 1, size=2)
-    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    part = image[top : top + side, left : left + side]
-    part = cv2.resize(part, (size, size), interpolation=way)
-    return cv2.flip(part, 1) if generator.random() < 0.5 else part
+    return photographed(image, composition, generator), mask
 
 
 def _elsewhere(renders: RenderPool, generator: np.random.Generator) -> tuple[int, Placement]:
@@ -255,7 +218,7 @@ def _put(
 ) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size"]]:
     """A person and her shadow before an image, her colours shifted; and what she covers."""
     side, size = renders.shadow.shape[1], len(image)
-    matrix = _render_to_crop(placement, side, size)
+    matrix = matrix_to_crop(placement, side, size)
     layers, shadow = renders.layers[row], renders.shadow[row]
     shrink = float(np.linalg.norm(matrix[:, 0]))
     if shrink < 0.7:  # what a pixel covers, not what lies at its middle
@@ -270,51 +233,3 @@ def _put(
     left = cv2.multiply(255 - mask, 255 - shadow, scale=1 / 255)
     behind = cv2.multiply(image, cv2.merge([left, left, left]), scale=1 / 255)
     return cv2.add(behind, person), mask
-
-
-def _render_to_crop(placement: Placement, side: int, size: int) -> Float[np.ndarray, "2 3"]:
-    """For OpenCV, whose pixels have their centres at whole numbers."""
-    angle, log_scale, shift = placement
-    scale = math.exp(log_scale)
-    turn = scale * _turn(angle)
-    linear = turn * size / side
-    offset = size / 2 * (1 + shift - turn.sum(1))
-    return np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
-
-
-def _turn(angle: float) -> Float[np.ndarray, "2 2"]:
-    """Clockwise on the screen, as y points down."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    return np.array([[cosine, -sine], [sine, cosine]])
-
-
-def _photographed(
-    image: UInt8[np.ndarray, "size size 3"],
-    composition: CompositionConfig,
-    generator: np.random.Generator,
-) -> UInt8[np.ndarray, "size size 3"]:
-    """As a camera would have it: exposure, no colour, focus, resolution, noise, compression."""
-    size = len(image)
-    gamma = generator.uniform(0.6, 1.6)
-    image = cv2.LUT(image, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
-    if generator.random() < composition.grey:
-        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    if generator.random() < composition.blur:
-        image = cv2.GaussianBlur(image, (0, 0), generator.uniform(0.3, 1.3))
-    elif generator.random() < composition.coarse:
-        fewer = round(size * generator.uniform(0.35, 0.8))
-        image = cv2.resize(image, (fewer, fewer), interpolation=cv2.INTER_AREA)
-        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
-    strength = generator.uniform(0, composition.noise)
-    start = generator.integers(len(_NOISE) - image.size)
-    noise = _NOISE[start : start + image.size].reshape(image.shape)
-    image = cv2.addWeighted(image, 1.0, noise, strength, 0.0, dtype=cv2.CV_8U)
-    if generator.random() < composition.jpeg:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(generator.integers(25, 95))]
-        compressed = cv2.imencode(".jpg", image, quality)[1]
-        image = np.asarray(cv2.imdecode(compressed, cv2.IMREAD_COLOR))
-    return image
-
-
-_NOISE = np.random.default_rng(0).normal(size=1 << 20).astype(np.float32)
-"""Drawn once, as drawing it for each image takes longer than all else together."""

@@ -13,11 +13,12 @@ from kinepose.geometry.devices import send
 from kinepose.geometry.image_transforms import zoom_image
 from kinepose.io.array_files import read_arrays, schema_of, write_npz
 from kinepose.io.errors import BadInputError
-from kinepose.method.batches import LabelledBatch, PaintingBatch
+from kinepose.method.batches import LabelledBatch, PaintingBatch, TaughtBatch
 from kinepose.synthetic.single_images import Layers
 
 FORMAT_VERSION = 2
 Composed = TypeVar("Composed", LabelledBatch, PaintingBatch)
+AsBytes = TypeVar("AsBytes", LabelledBatch, PaintingBatch, TaughtBatch)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def load_prior(path: Path) -> PriorSet:
     return prior
 
 
-def as_numbers(batch: Composed) -> Composed:
+def as_numbers(batch: AsBytes) -> AsBytes:
     """Images and masks from 0 to 1, of bytes."""
     layers = {k: v for k, v in vars(batch).items() if v is not None and v.dtype == torch.uint8}
     return replace(batch, **{name: layer.float() / 255 for name, layer in layers.items()})

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Interval, Len
 
+from kinepose.geometry.agreement import WINDOW
 from kinepose.io.places import RESULTS, RUN, Reads, Writes
 from kinepose.io.schema import Settings
 from kinepose.io.settings import SHIPPED, Device, Positional, Seconds
@@ -39,7 +40,7 @@ class PredictConfig(Settings):
     pose_smoothing: Annotated[float, Interval(ge=0.0, le=10.0)] = 0.3
     """Window of the filter (Savitzky-Golay, second order, no lag) that smooths the poses of videos
     over time [s]; 0 leaves them alone."""
-    lift_window: Annotated[float, Interval(ge=0.0, le=2.0)] = 0.16
+    lift_window: Annotated[float, Interval(ge=0.0, le=2.0)] = WINDOW
     """Standard deviation, in time, of the frames of a video that say together where a joint is in
     2D, by how certain they are and how well they agree; these places are then lifted to 3D anew
     [s]. Swings faster than twice a second lose height by it. 0 takes every frame by itself; models

@@ -34,7 +34,7 @@ class Writes:
 RUN = Reads(
     (
         *("config.json", "model.safetensors", "state.safetensors", "prior.npz", "log.jsonl"),
-        *("images/", "training/", "adaptation.json", "checks.jsonl", "figures.json"),
+        *("images/", "training/", "adaptation.json", "checks.jsonl", "figures.json", "taught.npz"),
     )
 )
 """What a run consists of."""

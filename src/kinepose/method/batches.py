@@ -39,6 +39,18 @@ class PairBatch:
 
 
 @dataclass(frozen=True)
+class TaughtBatch:
+    """Images, and what a teacher says of them."""
+
+    images: Float[Tensor, "batch 3 size size"] | UInt8[Tensor, "batch 3 size size"]
+    """From 0 to 1; or to 255."""
+    joints2d: Float[Tensor, "batch 17 2"]
+    """From -1 to 1 across the crop."""
+    certainty: Float[Tensor, "batch 17"]
+    """From 0 to 1."""
+
+
+@dataclass(frozen=True)
 class PaintingBatch:
     """Pairs of renders of one person in the same clothes, all of them known."""
 

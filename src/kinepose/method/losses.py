@@ -18,7 +18,13 @@ from kinepose.geometry.image_transforms import (
     rotate_image,
     rotate_joints2d,
 )
-from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, PoseBatch
+from kinepose.method.batches import (
+    LabelledBatch,
+    PaintingBatch,
+    PairBatch,
+    PoseBatch,
+    TaughtBatch,
+)
 from kinepose.method.camera_projection import rotation_camera_from_canonical
 from kinepose.method.model import Model, Poses
 from kinepose.method.spatial_maps import heatmaps, pixel_centres
@@ -101,6 +107,17 @@ def painting_loss(model: Model, batch: PaintingBatch) -> Terms:
     return terms
 
 
+def teacher_loss(model: Model, batch: TaughtBatch) -> Terms:
+    """Supervision of the heatmaps by what a teacher says, as far as it is certain.
+
+    Not in the paper (dataset/taught.py). A joint has the square of its certainty as weight.
+    """
+    keypoints = model.predict(batch.images).keypoints
+    assert keypoints is not None and keypoints.maps is not None
+    weights = batch.certainty.square()
+    return {"heatmaps": _heatmap_term(keypoints.maps.joints, batch.joints2d, weights)}
+
+
 def joints2d_loss(model: Model, batch: LabelledBatch) -> Terms:
     """Supervision of p_2D alone, of the variant 'weakly' (Sec. 4a)."""
     return _joints2d_terms(model.predict(batch.images), batch.joints2d, batch.mask)
@@ -136,17 +153,25 @@ def _joints2d_terms(
     terms = {"joints2d": _difference(poses.joints2d, joints2d)}
     if poses.keypoints is None or (maps := poses.keypoints.maps) is None:
         return terms
-    log_maps = maps.joints
-    cells = pixel_centres(*log_maps.shape[-2:], joints2d)
-    wanted = heatmaps(joints2d, cells, HEATMAP_SIGMA)
-    total = wanted.sum((-1, -2), keepdim=True)
-    inside = total.flatten(1) > _FAR_OUTSIDE
-    cross_entropy = -(wanted / total.clamp(min=_FAR_OUTSIDE) * log_maps).sum((-1, -2))
-    terms["heatmaps"] = (cross_entropy * inside).sum() / inside.sum().clamp(min=1)
+    terms["heatmaps"] = _heatmap_term(maps.joints, joints2d, torch.ones_like(joints2d[..., 0]))
     if mask is not None:
         shown = functional.adaptive_avg_pool2d(mask, maps.mask.shape[-1]).squeeze(1)
         terms["mask"] = functional.binary_cross_entropy_with_logits(maps.mask, shown)
     return terms
+
+
+def _heatmap_term(
+    log_maps: Float[Tensor, "batch 17 rows columns"],
+    joints2d: Float[Tensor, "batch 17 2"],
+    weights: Float[Tensor, "batch 17"],
+) -> Float[Tensor, ""]:
+    """Cross-entropy against Gaussians at the joints, but for those that no map can show."""
+    cells = pixel_centres(*log_maps.shape[-2:], joints2d)
+    wanted = heatmaps(joints2d, cells, HEATMAP_SIGMA)
+    total = wanted.sum((-1, -2), keepdim=True)
+    weights = weights * (total.flatten(1) > _FAR_OUTSIDE)
+    cross_entropy = -(wanted / total.clamp(min=_FAR_OUTSIDE) * log_maps).sum((-1, -2))
+    return (cross_entropy * weights).sum() / weights.sum().clamp(min=1)
 
 
 def paired_loss(model: Model, batch: PairBatch, weights: Weights) -> Terms:

@@ -37,8 +37,11 @@ class TrainConfig(Settings):
     start: Annotated[Path | None, RUN] = None
     """A run whose weights, and whose model unless told otherwise, to begin with, as the paper's
     fine-tuning does with its base model; `shipped` is the package's own."""
-    variant: Literal["unsupervised", "prior", "painting", "weakly", "semi", "full"] = "unsupervised"
+    variant: Literal["unsupervised", "prior", "painting", "teacher", "weakly", "semi", "full"] = (
+        "unsupervised"
+    )
     """prior: E_P from the renders alone (lower bound); painting: E_A and D_I from the stream's;
+    teacher: as prior, and E_P from what frames of the clips agree on by the run to start from;
     weakly: also all 2D labels; semi: also a share of the 3D labels; full: all 2D and 3D labels
     alone, after the warm-up (upper bound)."""
     labels: tuple[Annotated[Path, Reads()], ...] = ()

@@ -20,8 +20,15 @@ from kinepose.dataset.pairs import draw_pairs
 from kinepose.dataset.pose_pairs import draw_poses
 from kinepose.dataset.render_stream import RenderBatches
 from kinepose.dataset.renders import as_numbers, plain_batch
+from kinepose.dataset.taught import draw_taught
 from kinepose.geometry.devices import send
-from kinepose.method.batches import LabelledBatch, PaintingBatch, PairBatch, PoseBatch
+from kinepose.method.batches import (
+    LabelledBatch,
+    PaintingBatch,
+    PairBatch,
+    PoseBatch,
+    TaughtBatch,
+)
 from kinepose.method.losses import (
     ImageTransform,
     Terms,
@@ -37,6 +44,7 @@ from kinepose.method.losses import (
     paired_loss,
     pose_parameters,
     prior_loss,
+    teacher_loss,
     unpaired_loss,
 )
 from kinepose.method.model import Model
@@ -44,7 +52,9 @@ from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import share
 from kinepose.training.materials import Materials
 
-Batch = TypeVar("Batch", LabelledBatch, PaintingBatch, PairBatch, PoseBatch, ImageTransform)
+Batch = TypeVar(
+    "Batch", LabelledBatch, PaintingBatch, PairBatch, PoseBatch, TaughtBatch, ImageTransform
+)
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,14 @@ def _weights(config: TrainConfig) -> Weights:
     return Weights(config.pixel_weight, config.pose_consistency, config.appearance_consistency)
 
 
+def _teacher(turn: Turn) -> Terms:
+    config, clips, taught = turn.config, turn.materials.clips, turn.materials.taught
+    assert clips is not None and taught is not None
+    count, size = config.batch_size, config.model.image_size
+    batch = draw_taught(clips, taught, count, size, config.stream.composition, turn.generator)
+    return teacher_loss(turn.model, as_numbers(on_device(turn.model, share(batch))))
+
+
 def _joints2d(turn: Turn) -> Terms:
     return joints2d_loss(turn.model, _labelled(turn, "joints2d"))
 
@@ -179,8 +197,8 @@ def _labelled(turn: Turn, kind: str) -> LabelledBatch:
 
 def _clips(config: TrainConfig, materials: Materials) -> ClipSet | None:
     """Those that the run learns from without labels, if it does."""
-    only_labels_or_renders = config.variant in ("prior", "painting", "full")
-    return None if config.overfit or only_labels_or_renders else materials.clips
+    others = ("prior", "painting", "teacher", "full")
+    return None if config.overfit or config.variant in others else materials.clips
 
 
 def _has_paired(config: TrainConfig, materials: Materials) -> bool:
@@ -214,7 +232,7 @@ PAINTING = Loss(
     _painting,
     trained=painting_parameters,
     wanted=lambda config, materials: (
-        config.variant not in ("prior", "full") and materials.render_pairs is not None
+        config.variant not in ("prior", "teacher", "full") and materials.render_pairs is not None
     ),
     composed=lambda materials: materials.render_pairs,
 )
@@ -226,6 +244,12 @@ UNPAIRED = Loss(
     first_step=lambda config: config.consistency_from,
     rate=lambda config: config.unpaired_rate,
     of_videos=True,
+)
+TEACHER = Loss(
+    "teacher",
+    _teacher,
+    trained=pose_parameters,
+    wanted=lambda config, materials: materials.taught is not None,
 )
 JOINTS2D = Loss(
     "joints2d",
@@ -248,5 +272,5 @@ LABELS = Loss(
     wanted=lambda config, _: not config.overfit and config.variant == "full",
     of_videos=True,
 )
-LOSSES = (PRIOR, LIFTING, PAINTING, PAIRED, UNPAIRED, JOINTS2D, JOINTS3D, LABELS)
+LOSSES = (PRIOR, LIFTING, PAINTING, PAIRED, UNPAIRED, TEACHER, JOINTS2D, JOINTS3D, LABELS)
 """In the order of their turns."""

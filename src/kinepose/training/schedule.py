@@ -28,7 +28,7 @@ def plan(config: TrainConfig, materials: Materials, losses: Sequence[Loss]) -> l
     chosen = [loss for loss in losses if loss.wanted(config, materials)]
     if not chosen:
         raise BadInputError("the variant 'painting' needs --stream.renders")
-    if config.overfit or config.variant in ("prior", "painting", "full"):
+    if config.overfit or config.variant in ("prior", "painting", "teacher", "full"):
         return chosen
     clips = materials.clips
     if clips is None:
