@@ -1,10 +1,14 @@
 """A tiny model to start from, and settings to adapt it to the two tiny videos."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 from tests.adaptation.tiny_starts import PAINTS, turned_up
+from tests.conftest import TINY_MODEL
 
 from kinepose.adaptation.config import AdaptConfig
-from kinepose.artifacts.model_files import save_model
+from kinepose.artifacts.model_files import new_model, save_model
 from kinepose.video.config import PeopleConfig
 
 
@@ -18,6 +22,17 @@ def lively(tiny_model):
 def start(lively, tmp_path):
     save_model(lively, tmp_path / "start", **PAINTS)
     return tmp_path / "start"
+
+
+@pytest.fixture
+def painter(tmp_path):
+    """A run without heatmaps, which learns by L_P and L_UNP."""
+    torch.manual_seed(0)
+    model = new_model(replace(TINY_MODEL, heatmaps=0))
+    for branch in (model.pose_encoder.parameters_branch, model.pose_encoder.camera_branch):
+        torch.nn.init.normal_(branch[-1].weight, std=0.2)  # new ones start almost constant
+    save_model(model, tmp_path / "painter", **PAINTS)
+    return tmp_path / "painter"
 
 
 @pytest.fixture

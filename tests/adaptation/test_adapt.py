@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.adaptation.tiny_starts import PAINTS, turned_up
+from tests.conftest import TINY_MODEL
 
 from kinepose.adaptation.acceptance import criteria_of
 from kinepose.adaptation.adapt import _settings, _watcher, adapt
 from kinepose.adaptation.checks import Check, best_check
-from kinepose.artifacts.model_files import load_model, save_model
+from kinepose.artifacts.model_files import load_model, new_model, save_model
 from kinepose.artifacts.run_folder import read_log, read_run_config
 from kinepose.dataset.clip_set import read_clips
 from kinepose.io.errors import BadInputError
@@ -43,9 +44,7 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, videos, start, ca
     assert trained_with(config.output).pose_consistency == 0.2
     held = json.loads((config.output / "adaptation.json").read_text())
     assert held["finished"] and held["iterations"] == 6
-    assert {line["loss"] for line in read_log(config.output / "training")} == {
-        *("prior", "paired", "unpaired")
-    }
+    assert {line["loss"] for line in read_log(config.output / "training")} == {"prior", "teacher"}
     turns = read_run_config(config.output).turns
     assert sum(turns.values()) == 10 + held["kept"], "those of the start are among them"
     kept = config.output if held["kept"] else start
@@ -109,11 +108,24 @@ def test_what_got_better_is_kept_until_nothing_better_comes(config, clips, livel
     assert all(torch.equal(kept[name], value) for name, value in again.state_dict().items())
 
 
-def test_videos_without_backgrounds_train_a_model_that_paints(config, tmp_path):
+def test_a_model_without_heatmaps_learns_by_l_p_and_l_unp(config, painter, tmp_path):
+    config = replace(config, start=painter)
+    adapt(config)
+    losses = {line["loss"] for line in read_log(config.output / "training")}
+    assert losses == {"prior", "paired", "unpaired"}
     moving = [video for video in config.videos if "1" in video.stem]
     adapt(replace(config, videos=tuple(moving), output=tmp_path / "moving"))
     log = read_log(tmp_path / "moving" / "training")
-    assert [line["loss"] for line in log] == ["prior", "unpaired"] * 3
+    assert [line["loss"] for line in log] == ["prior", "unpaired"] * 3, "no backgrounds there"
+
+
+def test_what_is_judged_and_kept_is_the_average_of_the_weights(config, clips, lively):
+    held_back, settings = read_clips([clips]), _settings(config)
+    constant = turned_up(copy.deepcopy(lively), 0.0)
+    checks = [Check(0, criteria_of(constant, held_back))]
+    run = Run(settings, constant, {}, step=2, average=lively)
+    assert _watcher(config, settings, held_back, checks)(run) and best_check(checks).step == 2
+    assert same(config.output, config.start)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +166,8 @@ def test_an_interrupted_preparation_goes_on_and_takes_no_other_videos(config, mo
 
 
 def test_bad_input_is_one_line(config, videos, tiny_model, tmp_path):
-    save_model(tiny_model, tmp_path / "renders", train={"output": "run", "variant": "prior"})
+    renders = new_model(replace(TINY_MODEL, heatmaps=0))
+    save_model(renders, tmp_path / "renders", train={"output": "run", "variant": "prior"})
     save_model(tiny_model, tmp_path / "taken", **PAINTS)
     videos = tmp_path / "prepared"
     (videos / "clips").mkdir(parents=True)

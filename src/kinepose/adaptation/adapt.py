@@ -46,6 +46,8 @@ _AS_BEFORE = (
     *("rotation", "crop_jitter", "smallest_gap"),
 )
 """Settings that the run has from the one it starts from."""
+_AVERAGE = 0.99
+"""Decay, in an iteration, of the average of the weights that learn from a teacher."""
 _NEVER = 1e6
 """[min]"""
 _MADE = ("clips", "training", "held_back")
@@ -96,6 +98,7 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Check]:
                     shortest_clip=config.shortest_clip,
                     largest_invalid=config.largest_invalid,
                     crop_size=model.config.image_size,
+                    whole=not model.config.heatmaps,
                     workers=config.workers,
                 )
             )
@@ -135,9 +138,9 @@ def _watcher(
 
     def watch(run: Run) -> bool:
         if run.step > checks[-1].step:
-            checks.append(Check(run.step, criteria_of(run.model, held_back)))
+            checks.append(Check(run.step, criteria_of(run.kept, held_back)))
             if best_check(checks) is checks[-1]:
-                _keep(run.model, config.output, settings, run.turns)
+                _keep(run.kept, config.output, settings, run.turns)
             write_checks(config.output, checks[1:])
             gain = 1 - overall_change(checks[-1], checks[0])
             tqdm.write(f"after {run.step} iterations: criteria {gain:+.1%} better")
@@ -155,9 +158,14 @@ def _no_better(config: AdaptConfig) -> str:
 
 
 def _settings(config: AdaptConfig) -> TrainConfig:
-    """Those of `train`, with losses weighted as in the run it starts from."""
+    """Those of `train`, with losses weighted as in the run it starts from.
+
+    An E_P with heatmaps learns where the frames of a clip agree, by itself as it was, and nothing
+    of L_P and L_UNP, by which real people were found no better (docs/results.md).
+    """
     before, model = trained_with(config.start), read_run_config(config.start).model
     assert before is not None
+    taught = model.heatmaps > 0
     stream = replace(
         PRESETS["kinepose"].stream,
         renders=config.renders if model.extended_camera else 0,
@@ -165,7 +173,7 @@ def _settings(config: AdaptConfig) -> TrainConfig:
     )
     return replace(
         PRESETS["kinepose"],
-        variant="unsupervised",
+        variant="teacher" if taught else "unsupervised",
         output=config.output / "training",
         clips=(config.output / "training" / "clips",),
         start=config.start,
@@ -175,7 +183,7 @@ def _settings(config: AdaptConfig) -> TrainConfig:
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         cooldown=0.0,
-        average=0.0,
+        average=_AVERAGE if taught else 0.0,
         rise=0,
         checkpoint_minutes=_NEVER,
         image_every=config.check_every,
@@ -190,9 +198,10 @@ def _settings(config: AdaptConfig) -> TrainConfig:
 
 def _check_settings(config: AdaptConfig) -> None:
     check_folder(config.output)
-    if not paints_people(read_run_config(config.start)):
+    described = read_run_config(config.start)
+    if not described.model.heatmaps and not paints_people(described):
         raise BadInputError(
-            f"{config.start} paints no people: adapt needs a run whose D_I was trained on videos"
+            f"{config.start} has no heatmaps and paints no people: adapt has nothing to teach it by"
         )
     if trained_with(config.start) is None:
         raise BadInputError(f"{config.start} does not say how it was trained: adapt needs to know")

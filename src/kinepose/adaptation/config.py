@@ -25,11 +25,12 @@ from kinepose.video.config import PeopleConfig
 
 @dataclass(frozen=True)
 class AdaptConfig(Settings):
-    """Let a model learn from your own videos: no labels; L_P, L_UNP, and renders to forget nothing.
+    """Let a model learn from your own videos: no labels; and renders, to forget nothing.
 
-    Frames held back from training tell whether it helped: how little poses jitter beside how much
-    they change, and how many joints lie on the person where that is known. If it did not, the model
-    stays as it was.
+    An E_P with heatmaps learns from where the frames of a clip agree that joints are, another one
+    by L_P and L_UNP. Frames held back from training tell whether it helped: how little poses jitter
+    beside how much they change, and how many joints lie on the person where that is known. If it
+    did not, the model stays as it was.
     """
 
     videos: Videos
@@ -37,7 +38,7 @@ class AdaptConfig(Settings):
     output: Annotated[Path, Writes((*RUN.names, "clips/", "held_back/"))]
     """Folder of the run; an unfinished adaptation in it is resumed."""
     start: Annotated[Path, RUN] = SHIPPED
-    """A run that paints people; unless told, the package's own model."""
+    """A run with heatmaps, or one that paints people; unless told, the package's own model."""
     people: tyro.conf.OmitArgPrefixes[PeopleConfig] = field(default_factory=PeopleConfig)
     backgrounds: Annotated[Path | None, Reads()] = None
     """Folder of images of the empty scenes, named like the videos, instead of the median."""
@@ -53,8 +54,8 @@ class AdaptConfig(Settings):
     """Iterations between two checks by the frames held back."""
     patience: Some = 5
     """Checks in a row that find nothing better, after which it ends."""
-    batch_size: Annotated[int, Interval(ge=1, le=1_000_000)] = 8
-    learning_rate: Annotated[float, Interval(ge=0.0, le=100.0)] = 1e-4
+    batch_size: Annotated[int, Interval(ge=1, le=1_000_000)] = 16
+    learning_rate: Annotated[float, Interval(ge=0.0, le=100.0)] = 3e-4
     renders: Annotated[int, Interval(ge=0, le=10_000_000)] = 1024
     """How many of the stream's renders it sees, against forgetting; 0: the paper's 20."""
     seed: Seed = 0

@@ -26,6 +26,7 @@ from kinepose.geometry.crops import crop_to_frame, frame_to_crop
 from kinepose.geometry.skeleton import MIRRORED
 from kinepose.io.array_files import read_arrays, schema_of, write_npz
 from kinepose.io.errors import BadInputError
+from kinepose.io.memory import give_back_free_memory
 from kinepose.method.batches import TaughtBatch
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.model import Model
@@ -33,6 +34,8 @@ from kinepose.method.model import Model
 FORMAT_VERSION = 1
 _AT_ONCE = 32
 """Images that the teacher sees at once."""
+_GIVEN_BACK = 16
+"""Times of this after which free memory is given back."""
 _GAINS = (0.8, 1.2)
 """Of the colours of an image."""
 
@@ -70,7 +73,9 @@ def teach(teacher: Model, clips: ClipSet) -> Taught:
     """What a model with heatmaps says of all rows, where those of a clip agree."""
     device, size = next(teacher.parameters()).device, teacher.config.image_size
     places, certainty = [], []
-    for rows in torch.arange(len(clips.table)).split(_AT_ONCE):
+    for number, rows in enumerate(torch.arange(len(clips.table)).split(_AT_ONCE)):
+        if not number % _GIVEN_BACK:
+            give_back_free_memory()
         images = load_images(clips, rows.numpy(), size).to(device)
         poses = teacher.predict(images)
         places.append(poses.in_image.float().cpu())

@@ -49,7 +49,12 @@ class Run:
     turns: Counter[str] = field(default_factory=Counter)
     """How many iterations each loss had, those of the run it started from included."""
     average: Model | None = None
-    """The running average of the model, which is what users get."""
+    """The running average of the model, where the settings ask for one."""
+
+    @property
+    def kept(self) -> Model:
+        """What users get."""
+        return self.average or self.model
 
 
 def follow(run: Run) -> None:
@@ -82,9 +87,8 @@ def save(run: Run) -> None:
             f"step {run.step}: {name} is not finite; the last checkpoint is in {run.config.output}"
         )
     progress = {"step": str(run.step), "seconds": repr(run.seconds), "turns": json.dumps(run.turns)}
-    kept = run.average or run.model
     with replacing_several(run.config.output) as folder:
-        save_model(kept, folder, train=run.config, turns=dict(run.turns))
+        save_model(run.kept, folder, train=run.config, turns=dict(run.turns))
         save_tensors(tensors, folder / STATE, progress)
 
 
