@@ -61,9 +61,10 @@ def test_a_teacher_speaks_once_and_a_run_goes_on(config, tmp_path, monkeypatch):
     start = replace(config, variant="prior", clips=(), output=tmp_path / "start")
     train(start)
     settings = replace(config, variant="teacher", warm_up=0, start=start.output, iterations=6)
+    settings = replace(settings, smallest_gap=60.0, image_every=2, smallest_spread=0.0)
     train(replace(settings, output=tmp_path / "whole"))
     train(replace(settings, iterations=3))
-    monkeypatch.setattr("kinepose.training.materials.teach", None)
+    monkeypatch.setattr("kinepose.training.train.teach", None)
     train(settings)
     assert [line["loss"] for line in read_log(config.output)] == ["prior", "teacher"] * 3
     assert same(weights(tmp_path / "whole"), weights(config.output))

@@ -4,10 +4,12 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from tests.conftest import TINY_MODEL
 
 from kinepose.artifacts.model_files import load_model
+from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.config import StreamConfig
 from kinepose.io.errors import BadInputError, TrainingError
 from kinepose.training.train import train
@@ -59,3 +61,17 @@ def test_settings_that_cannot_be_met_are_one_line(config, settings, says):
         train(replace(config, **settings))
     assert "\n" not in str(caught.value)
     assert [path.name for path in config.output.iterdir()] == ["prior.npz"]  # of the fixture
+
+
+def test_a_teacher_of_another_model_or_without_frames_leaves_nothing(config, tmp_path):
+    start = replace(config, variant="prior", clips=(), iterations=2, output=tmp_path / "start")
+    train(start)
+    taught = replace(config, variant="teacher", start=start.output)
+    with pytest.raises(BadInputError, match="another model"):
+        train(replace(taught, model=replace(TINY_MODEL, branch_width=16)))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    pq.write_table(SCHEMA.empty_table(), empty / "a.parquet")
+    with pytest.raises(BadInputError, match="no frame"):
+        train(replace(taught, clips=(empty,)))
+    assert [path.name for path in config.output.iterdir()] == ["prior.npz"]

@@ -46,6 +46,8 @@ _AS_BEFORE = (
     *("rotation", "crop_jitter", "smallest_gap"),
 )
 """Settings that the run has from the one it starts from."""
+_MARGIN = 1.4
+"""Of crops, in lengths of a person's box, which are turned and moved then."""
 _AVERAGE = 0.99
 """Decay, in an iteration, of the average of the weights that learn from a teacher."""
 _NEVER = 1e6
@@ -62,7 +64,7 @@ def adapt(config: AdaptConfig) -> None:
 
     Raises:
         BadInputError: if the videos give no clips, or tell nothing; if the run to start from cannot
-            be read or paints no people; if the output holds something else.
+            be read, or has no heatmaps and paints no people; if the output holds something else.
     """
     _check_settings(config)
     if _finished(config):
@@ -86,6 +88,8 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Check]:
     """
     begun = (config.output / "adaptation.json").is_file()
     clips, training, held_back = (config.output / name for name in _MADE)
+    seen = model.config.crop_margin
+    margin = max(_MARGIN, seen)
     with making(config.output):
         try:
             _write_state(config, {"finished": False})
@@ -93,11 +97,11 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Check]:
                 PrepareConfig(
                     videos=config.videos,
                     output=clips,
-                    people=cropped_as(config.people, model.config),
+                    people=cropped_as(config.people, replace(model.config, crop_margin=margin)),
                     backgrounds=config.backgrounds,
                     shortest_clip=config.shortest_clip,
                     largest_invalid=config.largest_invalid,
-                    crop_size=model.config.image_size,
+                    crop_size=math.ceil(model.config.image_size * margin / seen),
                     whole=not model.config.heatmaps,
                     workers=config.workers,
                 )

@@ -45,7 +45,8 @@ class AdaptConfig(Settings):
     shortest_clip: Seconds = 1.0
     """Shorter clips are dropped [s]."""
     largest_invalid: Share = 0.3
-    """Share of a clip's boxes that may lack a background before L_P leaves it to L_UNP."""
+    """Share of a clip's boxes that may lack a background before it counts as without one: L_P then
+    leaves it to L_UNP, and nothing is known of the person's outline."""
     held_back: Annotated[float, Interval(gt=0.0, le=0.5)] = 0.2
     """Share of every clip that training does not see."""
     iterations: Some = 600

@@ -48,7 +48,7 @@ class PrepareConfig(Settings):
 
 @dataclass(frozen=True)
 class CompositionConfig(Settings):
-    """How crops are composed of renders and places, and what is done to the images."""
+    """How crops are composed of renders and places, or of frames, and what is done to them."""
 
     length: Annotated[Range, ends(0.05, 20.0)] = (0.58, 0.95)
     """Of the person, in sides of the crop."""

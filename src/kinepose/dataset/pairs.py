@@ -31,9 +31,7 @@ def long_enough(clips: ClipSet, paired: bool, smallest_gap: float) -> Int[np.nda
     Raises:
         BadInputError: if there is none.
     """
-    bounds = clips.paired if paired else clips.unpaired
-    duration = clips.time[bounds[:, 1] - 1] - clips.time[bounds[:, 0]]
-    bounds = bounds[duration >= smallest_gap - _ENDS_OF_GAP]
+    bounds = _with_pairs(clips, paired, smallest_gap)
     if not len(bounds):
         kind = "still" if paired else "moving"
         raise BadInputError(
@@ -41,6 +39,17 @@ def long_enough(clips: ClipSet, paired: bool, smallest_gap: float) -> Int[np.nda
             "or see --smallest-gap"
         )
     return bounds
+
+
+def has_pairs(clips: ClipSet, smallest_gap: float) -> bool:
+    """Whether a clip of D_p is long enough."""
+    return len(_with_pairs(clips, True, smallest_gap)) > 0
+
+
+def _with_pairs(clips: ClipSet, paired: bool, smallest_gap: float) -> Int[np.ndarray, "_ 2"]:
+    bounds = clips.paired if paired else clips.unpaired
+    duration = clips.time[bounds[:, 1] - 1] - clips.time[bounds[:, 0]]
+    return bounds[duration >= smallest_gap - _ENDS_OF_GAP]
 
 
 def draw_pairs(

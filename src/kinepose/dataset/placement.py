@@ -2,9 +2,10 @@
 
 import math
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor
 
 from kinepose.dataset.config import CompositionConfig
@@ -52,6 +53,14 @@ def matrix_to_crop(placement: Placement, side: int, size: int) -> Float[np.ndarr
     linear = turn * size / side
     offset = size / 2 * (1 + shift - turn.sum(1))
     return np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
+
+
+def ready_to_shrink(
+    image: UInt8[np.ndarray, "side side channels"], matrix: Float[np.ndarray, "2 3"]
+) -> UInt8[np.ndarray, "side side channels"]:
+    """The image, so blurred that pixels of its crop are the mean of what they cover."""
+    shrink = float(np.linalg.norm(matrix[:, 0]))
+    return cv2.GaussianBlur(image, (0, 0), 0.4 / shrink) if shrink < 0.7 else image
 
 
 def in_plane(angle: float) -> Float[np.ndarray, "2 2"]:

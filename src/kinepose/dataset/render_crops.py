@@ -20,6 +20,7 @@ from kinepose.dataset.placement import (
     matrix_to_crop,
     placed,
     random_angle,
+    ready_to_shrink,
     stacked,
 )
 from kinepose.dataset.renders import PriorSet
@@ -219,10 +220,7 @@ def _put(
     """A person and her shadow before an image, her colours shifted; and what she covers."""
     side, size = renders.shadow.shape[1], len(image)
     matrix = matrix_to_crop(placement, side, size)
-    layers, shadow = renders.layers[row], renders.shadow[row]
-    shrink = float(np.linalg.norm(matrix[:, 0]))
-    if shrink < 0.7:  # what a pixel covers, not what lies at its middle
-        layers = cv2.GaussianBlur(layers, (0, 0), 0.4 / shrink)
+    layers, shadow = ready_to_shrink(renders.layers[row], matrix), renders.shadow[row]
     layers = cv2.warpAffine(layers, matrix, (size, size), flags=cv2.INTER_LINEAR)
     shadow = cv2.warpAffine(shadow, matrix, (size, size), flags=cv2.INTER_LINEAR)
     gains, offset = np.ones(3), 0.0

@@ -8,19 +8,28 @@ https://arxiv.org/abs/1712.04440) do so with several views of one image in place
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
+from annotated_types import Interval
 from jaxtyping import Float32, UInt8
+from tqdm import tqdm
 
 from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.config import CompositionConfig
 from kinepose.dataset.crop_effects import part_of, photographed, random_part
 from kinepose.dataset.pairs import load_images, stored_image
-from kinepose.dataset.placement import Placement, matrix_to_crop, placed, random_angle
+from kinepose.dataset.placement import (
+    Placement,
+    matrix_to_crop,
+    placed,
+    random_angle,
+    ready_to_shrink,
+)
 from kinepose.geometry.agreement import TOLERANCE, WINDOW, agreeing
 from kinepose.geometry.crops import crop_to_frame, frame_to_crop
 from kinepose.geometry.skeleton import MIRRORED
@@ -36,6 +45,8 @@ _AT_ONCE = 32
 """Images that the teacher sees at once."""
 _GIVEN_BACK = 16
 """Times of this after which free memory is given back."""
+_SHOWN = (0.2, 5.0)
+"""Lengths of people in their crops, in sides; what is none of these is no box of theirs."""
 _GAINS = (0.8, 1.2)
 """Of the colours of an image."""
 
@@ -44,10 +55,12 @@ _GAINS = (0.8, 1.2)
 class Taught:
     """What a teacher says of every row of a ClipSet."""
 
+    crop: Float32[np.ndarray, "rows 3"]
+    """The crops of these rows [px]."""
     joints2d: Float32[np.ndarray, "rows 17 2"]
     """From -1 to 1 across the crop."""
-    certainty: Float32[np.ndarray, "rows 17"]
-    """From 0 to 1, of those that agree."""
+    certainty: Annotated[Float32[np.ndarray, "rows 17"], Interval(ge=0.0, le=1.0)]
+    """Of those that agree."""
 
 
 def save_taught(taught: Taught, path: Path) -> None:
@@ -63,7 +76,7 @@ def load_taught(path: Path, clips: ClipSet) -> Taught:
     """
     fixed = {"format_version": FORMAT_VERSION}
     taught = read_arrays(path, Taught, "joints that a teacher said", fixed)
-    if len(taught.joints2d) != len(clips.table):
+    if not np.array_equal(taught.crop, _crops(clips)):
         raise BadInputError(f"{path} is of other clips: name another --output")
     return taught
 
@@ -71,16 +84,19 @@ def load_taught(path: Path, clips: ClipSet) -> Taught:
 @torch.inference_mode()
 def teach(teacher: Model, clips: ClipSet) -> Taught:
     """What a model with heatmaps says of all rows, where those of a clip agree."""
+    teacher.eval()
     device, size = next(teacher.parameters()).device, teacher.config.image_size
     places, certainty = [], []
-    for number, rows in enumerate(torch.arange(len(clips.table)).split(_AT_ONCE)):
+    rows = np.arange(len(clips.table))
+    parts = np.array_split(rows, math.ceil(len(rows) / _AT_ONCE))
+    for number, part in enumerate(tqdm(parts, desc="teacher", unit="batch", leave=False)):
         if not number % _GIVEN_BACK:
             give_back_free_memory()
-        images = load_images(clips, rows.numpy(), size).to(device)
+        images = load_images(replace(clips, decoded={}), part, size).to(device)
         poses = teacher.predict(images)
         places.append(poses.in_image.float().cpu())
         certainty.append(joint_confidence(teacher, images, poses).float().cpu())
-    crops = torch.tensor(clips.table["crop"].to_pylist())
+    crops = torch.from_numpy(_crops(clips))
     boxes = np.array(clips.table["box"].to_pylist())
     length = (boxes[:, 2:] - boxes[:, :2]).max(-1).clip(min=1)
     joints2d = crop_to_frame(torch.cat(places), crops).double().numpy()
@@ -90,7 +106,11 @@ def teach(teacher: Model, clips: ClipSet) -> Taught:
         said = joints2d[clip], sure[clip], clips.time[clip], TOLERANCE * length[clip]
         joints2d[clip], sure[clip] = agreeing(*said, WINDOW)
     local = frame_to_crop(torch.from_numpy(joints2d).float(), crops)
-    return Taught(local.numpy(), sure.clip(0, 1).astype(np.float32))
+    return Taught(crops.numpy(), local.numpy(), sure.clip(0, 1).astype(np.float32))
+
+
+def _crops(clips: ClipSet) -> Float32[np.ndarray, "rows 3"]:
+    return np.array(clips.table["crop"].to_pylist(), np.float32)
 
 
 def draw_taught(
@@ -131,7 +151,7 @@ def _placement(
 ) -> Placement:
     """How the crop of a row lies in the one that is made of it."""
     box, side = np.array(clips.table["box"][row].as_py()), clips.table["crop"][row].as_py()[2]
-    shown = max((box[2:] - box[:2]).max(), 1) / side
+    shown = np.clip((box[2:] - box[:2]).max() / side, *_SHOWN)
     scale = generator.uniform(*composition.length) / shown
     shift = generator.normal(0, composition.shift, 2).astype(np.float32)
     return random_angle(composition, generator), math.log(scale), shift
@@ -140,13 +160,11 @@ def _placement(
 def _put(
     clips: ClipSet, row: int, placement: Placement, size: int
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """A frame's stored crop, which is larger than what the model sees of it; its border goes on."""
+    """A frame, of which more may be stored than the model sees; beyond that its border goes on."""
     image, part = stored_image(clips, row, math.ceil(size / clips.part[row])), clips.part[row]
     angle, log_scale, shift = placement
     matrix = matrix_to_crop((angle, log_scale - math.log(part), shift), len(image), size)
-    shrink = float(np.linalg.norm(matrix[:, 0]))
-    if shrink < 0.7:  # what a pixel covers, not what lies at its middle
-        image = cv2.GaussianBlur(image, (0, 0), 0.4 / shrink)
+    image = ready_to_shrink(image, matrix)
     return cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE).astype(
         np.uint8, copy=False
     )

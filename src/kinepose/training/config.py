@@ -41,7 +41,7 @@ class TrainConfig(Settings):
         "unsupervised"
     )
     """prior: E_P from the renders alone (lower bound); painting: E_A and D_I from the stream's;
-    teacher: as prior, and E_P from what frames of the clips agree on by the run to start from;
+    teacher: as prior, and E_P from where frames of the clips agree, by the run of --start;
     weakly: also all 2D labels; semi: also a share of the 3D labels; full: all 2D and 3D labels
     alone, after the warm-up (upper bound)."""
     labels: tuple[Annotated[Path, Reads()], ...] = ()

@@ -57,6 +57,10 @@ Batch = TypeVar(
 )
 
 
+WITHOUT_PAIRS = ("prior", "painting", "teacher", "full")
+"""The variants that do not learn by L_P and L_UNP."""
+
+
 @dataclass(frozen=True)
 class Turn:
     """One iteration, as its loss sees it."""
@@ -197,8 +201,7 @@ def _labelled(turn: Turn, kind: str) -> LabelledBatch:
 
 def _clips(config: TrainConfig, materials: Materials) -> ClipSet | None:
     """Those that the run learns from without labels, if it does."""
-    others = ("prior", "painting", "teacher", "full")
-    return None if config.overfit or config.variant in others else materials.clips
+    return None if config.overfit or config.variant in WITHOUT_PAIRS else materials.clips
 
 
 def _has_paired(config: TrainConfig, materials: Materials) -> bool:
@@ -249,7 +252,7 @@ TEACHER = Loss(
     "teacher",
     _teacher,
     trained=pose_parameters,
-    wanted=lambda config, materials: materials.taught is not None,
+    wanted=lambda config, _: not config.overfit and config.variant == "teacher",
 )
 JOINTS2D = Loss(
     "joints2d",

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kinepose.artifacts.model_files import load_model
 from kinepose.dataset.backgrounds import BackgroundSource, open_backgrounds
 from kinepose.dataset.clip_set import ClipSet, read_clips
 from kinepose.dataset.labels import ClipLabels, read_clip_labels
@@ -18,13 +17,11 @@ from kinepose.dataset.render_stream import (
     render_prior_set,
 )
 from kinepose.dataset.renders import PriorSet, load_prior
-from kinepose.dataset.taught import Taught, load_taught, save_taught, teach
+from kinepose.dataset.taught import Taught
 from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch, PaintingBatch
 from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import number, rank
-
-TAUGHT = "taught.npz"
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Materials:
     poses: Float[Tensor, "moments 17 3"] | None = None
     """Without images, in the world [m]."""
     taught: Taught | None = None
-    """What the run that this one starts from says of the clips, by the frames' agreement."""
+    """What the run's first model says of the clips, where their frames agree; once there is one."""
 
 
 def gather(config: TrainConfig, device: torch.device) -> Materials:
@@ -84,19 +81,4 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
         render_pairs = RenderBatches(*settings, rank(), number(), compose_pairs)
         if config.stream.poses and config.model.heatmaps:
             poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
-    taught = None
-    if config.variant == "teacher" and not config.overfit:
-        taught = _taught(config, clips, device)
-    return Materials(prior, backgrounds, clips, labels, crops, render_pairs, poses, taught)
-
-
-def _taught(config: TrainConfig, clips: ClipSet | None, device: torch.device) -> Taught:
-    """Said once, and found again in the folder of a run that goes on."""
-    if clips is None or config.start is None or not config.model.heatmaps:
-        raise BadInputError(
-            "the variant 'teacher' needs --clips, and a run whose E_P has heatmaps to --start from"
-        )
-    path = config.output / TAUGHT
-    if not path.is_file():
-        save_taught(teach(load_model(config.start, device), clips), path)
-    return load_taught(path, clips)
+    return Materials(prior, backgrounds, clips, labels, crops, render_pairs, poses)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kinepose.artifacts.run_folder import read_log
-from kinepose.dataset.pairs import draw_pairs
+from kinepose.dataset.pairs import draw_pairs, has_pairs
 from kinepose.dataset.renders import plain_batch
 from kinepose.io.errors import TrainingError
 from kinepose.method.batches import PairBatch
@@ -72,10 +72,10 @@ def summarise(run: Run, losses: list[Loss]) -> None:
 
 
 def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
-    """The pairs of all images of a run: of D_p, else the renders with themselves."""
+    """The pairs of all images of a run: of D_p if it has any, else the renders with themselves."""
     config, clips = run.config, materials.clips
     size, generator = config.model.image_size, torch.Generator().manual_seed(config.seed)
-    if clips is not None and len(clips.paired):
+    if clips is not None and has_pairs(clips, config.smallest_gap):
         return draw_pairs(clips, True, 8, size, config.smallest_gap, generator)
     images = plain_batch(materials.prior, size).images[:8]
     grey = torch.full_like(images, 0.5)

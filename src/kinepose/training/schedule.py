@@ -10,7 +10,7 @@ from kinepose.dataset.pairs import long_enough
 from kinepose.io.errors import BadInputError
 from kinepose.method.model import Model
 from kinepose.training.config import TrainConfig
-from kinepose.training.losses import PAIRED, PRIOR, UNPAIRED, Loss
+from kinepose.training.losses import PAIRED, PRIOR, TEACHER, UNPAIRED, WITHOUT_PAIRS, Loss
 from kinepose.training.materials import Materials
 
 WEIGHT_DECAY = 0.02
@@ -28,9 +28,13 @@ def plan(config: TrainConfig, materials: Materials, losses: Sequence[Loss]) -> l
     chosen = [loss for loss in losses if loss.wanted(config, materials)]
     if not chosen:
         raise BadInputError("the variant 'painting' needs --stream.renders")
-    if config.overfit or config.variant in ("prior", "painting", "teacher", "full"):
-        return chosen
     clips = materials.clips
+    if TEACHER in chosen and (clips is None or not config.start or not config.model.heatmaps):
+        raise BadInputError(
+            "the variant 'teacher' needs --clips, and a run whose E_P has heatmaps to --start from"
+        )
+    if config.overfit or config.variant in WITHOUT_PAIRS:
+        return chosen
     if clips is None:
         raise BadInputError(f"the variant {config.variant!r} needs --clips")
     if PAIRED not in chosen and not (config.unpaired and _paints(config.start)):

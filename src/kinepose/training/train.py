@@ -27,8 +27,10 @@ from kinepose.artifacts.model_files import (
     with_painters_of,
 )
 from kinepose.artifacts.run_folder import PAINTING_LOSSES, read_run_config
+from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.render_stream import batches_from
 from kinepose.dataset.renders import save_prior
+from kinepose.dataset.taught import Taught, load_taught, save_taught, teach
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder
 from kinepose.method.config import PAINTER_SETTINGS, ModelConfig
@@ -37,7 +39,7 @@ from kinepose.method.model import Model
 from kinepose.training.checkpoint import Run, follow, holds_run, restore, save
 from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import average, joined, number, rank, wait
-from kinepose.training.losses import LOSSES, PAIRED, PRIOR, Loss, Turn
+from kinepose.training.losses import LOSSES, PAIRED, PRIOR, TEACHER, Loss, Turn
 from kinepose.training.materials import Materials, gather
 from kinepose.training.monitor import (
     Outcome,
@@ -48,6 +50,8 @@ from kinepose.training.monitor import (
 )
 from kinepose.training.schedule import learning_rate, new_optimiser, only_paints, plan, whose_turn
 
+TAUGHT = "taught.npz"
+"""What the teacher said, in the folder of a run."""
 Watch = Callable[[Run], bool]
 """Whether training goes on."""
 READ_EVERY = 20
@@ -104,6 +108,8 @@ def _train(
         run.turns = _first_turns(config.start, config.model)
     if resumed:
         restore(run)
+    if TEACHER in losses:
+        materials = replace(materials, taught=_taught(config, model, materials.clips, resumed))
     wait()  # all have read what is there
     with TemporaryDirectory() if rank() else nullcontext(config.output) as folder:
         run.config = replace(config, output=Path(folder))
@@ -111,8 +117,22 @@ def _train(
             run.config.output.mkdir(parents=True, exist_ok=True)
             (run.config.output / "log.jsonl").unlink(missing_ok=True)
             save_prior(materials.prior, run.config.output / "prior.npz")
+            if materials.taught is not None:
+                save_taught(materials.taught, run.config.output / TAUGHT)
             save(run)
         _loop(run, materials, losses, watch)
+
+
+def _taught(config: TrainConfig, first: Model, clips: ClipSet | None, resumed: bool) -> Taught:
+    """What the run's first model says of the clips; a run that goes on has it in a file.
+
+    Raises:
+        BadInputError: if the clips have no frame, or are others than those of the run's file.
+    """
+    assert clips is not None
+    if not len(clips.table):
+        raise BadInputError("the clips hold no frame: there is nothing to be taught")
+    return load_taught(config.output / TAUGHT, clips) if resumed else teach(first, clips)
 
 
 def _first_turns(start: Path, model: ModelConfig) -> Counter[str]:
