@@ -147,7 +147,8 @@ def _watcher(
                 _keep(run.kept, config.output, settings, run.turns)
             write_checks(config.output, checks[1:])
             gain = 1 - overall_change(checks[-1], checks[0])
-            tqdm.write(f"after {run.step} iterations: criteria {gain:+.1%} better")
+            told = f"{gain:+.1%} better" if math.isfinite(gain) else "as bad as can be"
+            tqdm.write(f"after {run.step} iterations: criteria {told}")
         return not _is_patience_over(config, checks)
 
     return watch
