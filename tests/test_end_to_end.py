@@ -126,7 +126,7 @@ def test_info_describes_clips_run_and_poses(walk):
     assert succeeds("info", uri).replace(uri, str(walk / "clips")) == described
     assert "cpu" in succeeds("info", walk / "run")
     assert "people: 1" in succeeds("info", walk / "poses")
-    assert "unsupervised" in succeeds("info", walk / "adapted")
+    assert "teacher" in succeeds("info", walk / "adapted")
 
 
 def test_adapt_says_what_it_gained_and_leaves_a_run(walk):
