@@ -37,9 +37,8 @@ from kinepose.io.schema import Settings, as_json, write_json
 from kinepose.io.settings import Positional
 from kinepose.io.tensor_files import read_tensors, save_tensors
 from kinepose.training.checkpoint import trained_with
+from kinepose.training.config import OF_LABELS
 
-_OF_LABELS = ("weakly", "semi", "full")
-"""The variants that see labels of videos."""
 LARGEST = 30_000_000
 """Of model.safetensors [bytes]."""
 
@@ -132,7 +131,7 @@ def model_card(figures: dict[str, Any]) -> str:
     """Markdown, from figures.json."""
     return _TEMPLATES.get_template("model_card.md").render(
         **figures,
-        labelled=[s for s in figures["stages"] if s["variant"] in _OF_LABELS],
+        labelled=[s for s in figures["stages"] if s["variant"] in OF_LABELS],
         tables=[
             (describe(Description(**s["benchmark"])), scores_table(s["splits"]))
             for s in figures["scores"]

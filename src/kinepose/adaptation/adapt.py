@@ -35,6 +35,7 @@ from kinepose.dataset.prepare import prepare
 from kinepose.io.errors import BadInputError, TrainingError
 from kinepose.io.files import check_folder, making
 from kinepose.io.schema import as_json, differences, write_json
+from kinepose.method.config import ModelConfig
 from kinepose.method.model import Model
 from kinepose.training.checkpoint import Run, trained_with
 from kinepose.training.config import PRESETS, TrainConfig
@@ -46,8 +47,6 @@ _AS_BEFORE = (
     *("rotation", "crop_jitter", "smallest_gap"),
 )
 """Settings that the run has from the one it starts from."""
-_MARGIN = 1.4
-"""Of crops, in lengths of a person's box, which are turned and moved then."""
 _AVERAGE = 0.99
 """Decay, in an iteration, of the average of the weights that learn from a teacher."""
 _NEVER = 1e6
@@ -89,7 +88,7 @@ def _prepare(config: AdaptConfig, model: Model) -> tuple[ClipSet, Check]:
     begun = (config.output / "adaptation.json").is_file()
     clips, training, held_back = (config.output / name for name in _MADE)
     seen = model.config.crop_margin
-    margin = max(_MARGIN, seen)
+    margin = max(ModelConfig.crop_margin, seen)  # as `prepare` has it: crops are turned and moved
     with making(config.output):
         try:
             _write_state(config, {"finished": False})

@@ -24,7 +24,6 @@ from kinepose.inference.config import ExportOnnxConfig
 from kinepose.inference.onnx_tracing import package, silence, trace
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_file, decoding, read_whole, replacing
-from kinepose.method.blocks import fold_batch_norms
 from kinepose.method.model import Model, Poses
 from kinepose.method.pose_encoder import Keypoints
 from kinepose.synthetic.backgrounds import procedural_background
@@ -51,7 +50,6 @@ def export_onnx(config: ExportOnnxConfig) -> None:
     check_file(config.output)
     model = load_model(config.run)
     onnx, size = package("onnx"), model.config.image_size
-    fold_batch_norms(model.pose_encoder)
     outputs = OUTPUTS + (SEEN_OUTPUTS if model.config.heatmaps else ())
     free = {0: torch.export.Dim("batch")}
     with TemporaryDirectory() as place:

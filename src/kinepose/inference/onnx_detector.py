@@ -17,7 +17,6 @@ from kinepose.detection.weights import detector_sha256, load_detector
 from kinepose.inference.onnx import made_of, open_session, write_onnx
 from kinepose.inference.onnx_tracing import package, trace
 from kinepose.io.errors import BadInputError
-from kinepose.method.blocks import fold_batch_norms
 
 
 def people_path(path: Path) -> Path:
@@ -31,13 +30,11 @@ def export_detector(path: Path) -> None:
     Raises:
         BadInputError: if the package has none, or a package is missing.
     """
-    detector = load_detector()
-    fold_batch_norms(detector)
     batch, rows, columns = (torch.export.Dim(name) for name in ("batch", "rows", "columns"))
     free = {0: batch, 2: 32 * rows, 3: 32 * columns}
     with TemporaryDirectory() as place:
         traced = Path(place) / "people.onnx"
-        trace(detector, torch.rand(2, 3, 96, 128), traced, ("logits", "sides"), free)
+        trace(load_detector(), torch.rand(2, 3, 96, 128), traced, ("logits", "sides"), free)
         network = package("onnx").load(traced)
     write_onnx(network, people_path(path), detector_sha256())
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from kinepose.io.errors import BadInputError
+from kinepose.method.blocks import fold_batch_norms
 
 
 def trace(
@@ -43,6 +44,7 @@ def trace(
         return opset.Clip(features, low, high)
 
     network = _with_short_relu6(copy.deepcopy(network)).requires_grad_(False)
+    fold_batch_norms(network)
     network.to(memory_format=torch.contiguous_format)  # ty: ignore[no-matching-overload]
     network(images)  # constants that are kept must be numbers, not what the exporter traces with
     with silence():

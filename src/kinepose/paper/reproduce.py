@@ -22,7 +22,7 @@ from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.protocols import Protocol, open_protocol
 from kinepose.paper.stages import STAGES
 from kinepose.paper.tables import RENDERS, STREAM, SUPERVISION, write_tables
-from kinepose.training.config import PRESETS, TrainConfig
+from kinepose.training.config import OF_LABELS, PRESETS, TrainConfig
 from kinepose.training.train import train
 
 
@@ -135,7 +135,7 @@ def _train(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) ->
         smallest_spread=0.0,  # every row has all its iterations, whatever becomes of it
         **{"variant": "unsupervised"} | stage.settings,
     )
-    if settings.variant in ("weakly", "semi", "full"):
+    if settings.variant in OF_LABELS:
         settings = replace(settings, labels=protocol.labels)
     if stage.after is None:
         settings = replace(

@@ -23,6 +23,9 @@ from kinepose.io.settings import (
 )
 from kinepose.method.config import CPU_MODEL, KINEPOSE_MODEL, ModelConfig
 
+OF_LABELS = ("weakly", "semi", "full")
+"""The variants that see labels of videos."""
+
 
 @dataclass(frozen=True)
 class TrainConfig(Settings):

@@ -20,7 +20,7 @@ from kinepose.dataset.renders import PriorSet, load_prior
 from kinepose.dataset.taught import Taught
 from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch, PaintingBatch
-from kinepose.training.config import TrainConfig
+from kinepose.training.config import OF_LABELS, TrainConfig
 from kinepose.training.distributed import number, rank
 
 
@@ -62,7 +62,7 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
         prior = render_prior_set(count, config.prior_seed, render_size)
     clips = read_clips(config.clips, device, config.model.crop_margin) if config.clips else None
     labels = None
-    if config.variant in ("weakly", "semi", "full") and not config.overfit:
+    if config.variant in OF_LABELS and not config.overfit:
         if clips is None or not config.labels:
             raise BadInputError(f"the variant {config.variant!r} needs --clips and --labels")
         share = config.label_share if config.variant == "semi" else 1.0
