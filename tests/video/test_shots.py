@@ -53,12 +53,22 @@ def test_a_video_thinned_out_keeps_its_cut_and_its_frame_numbers(video_with_a_cu
     assert second.frames == list(range(24, 42, 2))
 
 
-def test_thumbnails_are_small_and_boxes_scale_back(tmp_path: Path) -> None:
+def test_thumbnails_are_small(tmp_path: Path) -> None:
     for (height, width), small in [((480, 960), (128, 256)), ((50, 20), (50, 20))]:
         image = cv2.resize(texture(0), (width, height), interpolation=cv2.INTER_CUBIC)
         video = save_video(tmp_path / "video.mkv", [image] * 10)
         (only,) = stretches(video)
         assert np.stack(only.thumbnails).shape == (10, *small, 3)
-        assert np.allclose(only.scale, width / small[1])
         mean = cv2.resize(image, small[::-1], interpolation=cv2.INTER_AREA)
         assert np.abs(only.thumbnails[0].astype(int) - mean).mean() < 5
+
+
+@pytest.mark.parametrize(("width", "closer"), [(768, 384), (766, 256), (200, 200)])
+def test_people_are_looked_for_more_closely_where_there_is_more_to_see(
+    tmp_path: Path, width: int, closer: int
+) -> None:
+    image = cv2.resize(texture(0), (width, 64), interpolation=cv2.INTER_CUBIC)
+    video = save_video(tmp_path / "video.mkv", [image] * 10)
+    (only,) = read_stretches(video, 0, 60.0, lambda frame: np.zeros((0, 5)), closely=True)
+    assert {image.shape[1] for image in only.closer} == {closer}
+    assert {image.shape[1] for image in only.thumbnails} == {min(width, 256)}

@@ -58,6 +58,15 @@ def find_people(
             yield np.column_stack([boxes, found[:, 4]])[there]
 
 
+def find_people_in_video(
+    answer: Answer, images: Sequence[Image], threshold: float
+) -> Iterator[ScoredBoxes]:
+    """The same, of images that may be larger than SIDE: in this size, and as they are."""
+    sides = sorted({SIDE, *(max(SIDE, *image.shape) for image in images[:1])})
+    for views in zip(*(find_people(answer, images, threshold, s) for s in sides), strict=True):
+        yield agreed(views) if len(sides) > 1 else views[0]
+
+
 def find_people_closely(answer: Answer, image: Image, threshold: float) -> ScoredBoxes:
     """Those of one image, for which there is time: seen in two sizes, as it is and mirrored."""
     views = []

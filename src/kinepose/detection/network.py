@@ -30,7 +30,7 @@ class PersonDetector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.backbone = EfficientNetLite(BACKBONE[-1])
-        _, _, at8, at16, at32 = self.backbone.channels
+        _, at8, at16, at32 = self.backbone.channels
         self.from8, self.from16, self.from32 = (
             _conv(channels, _WIDTH, 1) for channels in (at8, at16, at32)
         )
@@ -53,7 +53,7 @@ class PersonDetector(nn.Module):
         Images are RGB from 0 to 1, their sides multiples of LARGEST_STRIDE. The sides are left,
         top, right, bottom.
         """
-        _, _, at8, at16, at32 = self.backbone(images)
+        _, at8, at16, at32 = self.backbone(images)
         at32 = self.refine32(self.from32(at32))
         joined = self.join32(_with_coarser(at32, self.to64(at32)))
         joined = self.join16(_with_coarser(self.from16(at16), joined))

@@ -7,6 +7,7 @@ how wide each is.
 import math
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoBackbone, PretrainedConfig
@@ -26,8 +27,13 @@ _LITE_STAGES = (
 """Expansion, channels, blocks, stride and kernel of the stages of EfficientNet-B0."""
 LITE_FACTORS = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2)}
 """Of width and depth."""
-_LAST_OF_STRIDE = (0, 1, 2, 4, 6)
-"""The stages after which the image is a half, a quarter, ... a thirty-second as large."""
+_LAST_OF_STRIDE = (1, 2, 4, 6)
+"""The stages after which the image is a quarter, an eighth, ... a thirty-second as large."""
+_FINE = 2
+"""As many stages are at strides 2 and 4, ..."""
+_AT_ONCE = 300_000
+"""... and see so many pixels at once: between their layers lie 100 bytes and more for each, and of
+many images together it takes twice the time, as memory is slow."""
 
 
 class TransformersBackbone(nn.Module):
@@ -54,7 +60,7 @@ class TransformersBackbone(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """EfficientNet-Lite 0, 1 or 2: at strides 2, 4, 8, 16 and 32.
+    """EfficientNet-Lite 0, 1 or 2: at strides 4, 8, 16 and 32.
 
     EfficientNet (Tan and Le 2019) without squeeze-and-excitation, with ReLU6 and a stem of fixed
     width, as https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite has
@@ -86,8 +92,14 @@ class EfficientNetLite(nn.Module):
     ) -> list[Float[Tensor, "batch _ _ _"]]:
         """The feature maps of the last stage of each stride; height and width in 32s."""
         assert not (images.shape[-2] % 32 or images.shape[-1] % 32), images.shape
-        features, found = self.stem((images.flip(-2, -1) * 255 - 127) / 128), []
-        for number, stage in enumerate(self.blocks):
+        images = (images.flip(-2, -1) * 255 - 127) / 128
+        fine = nn.Sequential(self.stem, *self.blocks[:_FINE])
+        parts = [images]
+        if not torch.compiler.is_compiling():  # which is for any number of images
+            parts = images.split(max(1, _AT_ONCE // (images.shape[-2] * images.shape[-1])))
+        features = torch.cat([fine(part) for part in parts])
+        found = [features.flip(-2, -1)]
+        for number, stage in enumerate(self.blocks[_FINE:], _FINE):
             features = stage(features)
             if number in _LAST_OF_STRIDE:
                 found.append(features.flip(-2, -1))

@@ -39,8 +39,10 @@ class Finder:
     detect: Callable[[Frame], ScoredBoxes]
     """In each frame in passing, or in each image [px of it]."""
     search: Callable[[Sequence[ImageArray], float, float], list[ScoredBoxes | None]] | None = None
-    """If not in passing: in the thumbnails of a shot, given its frames a second and its background
-    motion [px of the thumbnails]; None for a frame that was not looked at."""
+    """If not in passing: in the small images of a shot [px of them], given its frames a second and
+    its background motion; None for a frame that was not looked at."""
+    closely: bool = False
+    """Whether these are larger than thumbnails, where the video has the pixels."""
     from_file: FileBoxes | None = None
     """Everybody, known before the video is read."""
     sure: float = 0.0
@@ -87,16 +89,17 @@ def make_finder(
 
 
 def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finder:
-    from kinepose.detection.finding import find_people, find_people_closely
+    from kinepose.detection.finding import find_people_closely, find_people_in_video
 
     sure = sure_score(config)
     if is_images(video):
         return Finder(lambda image: find_people_closely(answer, image.image, sure))
-    search: Search = functools.partial(find_people, answer, threshold=_GOES_ON * sure)
+    search: Search = functools.partial(find_people_in_video, answer, threshold=_GOES_ON * sure)
     nobody = np.zeros((0, 5))
     return Finder(
         lambda frame: nobody,
-        lambda thumbnails, fps, _: search_video(thumbnails, fps, sure, search),
+        lambda images, fps, _: search_video(images, fps, sure, search),
+        closely=True,
         sure=sure,
     )
 

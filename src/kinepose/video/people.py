@@ -18,6 +18,7 @@ from kinepose.video.appearance import appearance_of
 from kinepose.video.background import background_motion
 from kinepose.video.box_tables import FileBoxes, check_boxes, check_end
 from kinepose.video.config import PeopleConfig
+from kinepose.video.display import ImageArray
 from kinepose.video.fades import unfaded
 from kinepose.video.finders import Finder, make_finder
 from kinepose.video.images import is_images
@@ -107,7 +108,8 @@ def people_in_video(
                 keep(frame, finder.from_file)
             return finder.detect(frame)
 
-        stretches = read_stretches(video, fps, longest or finder.longest, detect_and_keep)
+        length = longest or finder.longest
+        stretches = read_stretches(video, fps, length, detect_and_keep, finder.closely)
         survey = _people_in_video(stretches, finder, config, info)
     if not survey.tracks:
         never = {config.detector, "motion"} if is_images(video) else {config.detector}
@@ -154,13 +156,16 @@ def _people_in_video(
         part = unfaded(stretch.thumbnails)
         motion = background_motion(stretch.thumbnails[part])
         found: list[ScoredBoxes | None] = [*stretch.found]
-        scale = np.ones(4)
+        images = stretch.closer if finder.closely else stretch.thumbnails
+        height, width, _ = images[0].shape
+        scale = np.tile([info.width / width, info.height / height], 2)
         if finder.search is not None:
-            found[part] = finder.search(stretch.thumbnails[part], stretch.pace, motion)
-            scale = stretch.scale
-        seen_in_it = [_sight(stretch, *pair, scale) for pair in enumerate(found)]
+            found[part] = finder.search(images[part], stretch.pace, motion)
+            found = [finds if finds is None else _enlarged(finds, scale) for finds in found]
+        pairs = zip(images, found, strict=True)
+        seen_in_it = [_sight(image, finds, scale) for image, finds in pairs]
         give_back_free_memory()
-        return replace(stretch, thumbnails=[]), motion, seen_in_it
+        return replace(stretch, thumbnails=[], closer=[]), motion, seen_in_it
 
     for stretch, motion, seen_in_it in in_order(seen, stretches, 1):
         if stretch.new_shot:
@@ -197,15 +202,19 @@ def _longest_gap(config: PeopleConfig) -> float:
     return _LONGEST_GAP.get(config.detector, _USUAL_GAP)
 
 
+def _enlarged(found: ScoredBoxes, scale: Float[np.ndarray, " 4"]) -> ScoredBoxes:
+    """From px of small images to px of the video."""
+    return np.column_stack([found[:, :4] * scale, found[:, 4]])
+
+
 def _sight(
-    stretch: Stretch, position: int, found: ScoredBoxes | None, scale: Float[np.ndarray, " 4"]
+    image: ImageArray, found: ScoredBoxes | None, scale: Float[np.ndarray, " 4"]
 ) -> Sight | None:
-    """What was found in a frame, in px of the video, with the appearance in its thumbnail."""
+    """What was found in a frame [px of the video], with the appearance in its small image."""
     if found is None:
         return None
-    boxes = found[:, :4] * scale
-    appearance = appearance_of(stretch.thumbnails[position], boxes / stretch.scale)
-    return Sight(boxes, found[:, 4], appearance)
+    boxes = found[:, :4]
+    return Sight(boxes, found[:, 4], appearance_of(image, boxes / scale))
 
 
 def _foremost(tracks: list[Track], most: int | None) -> tuple[Track, ...]:

@@ -17,6 +17,8 @@ _MOST = 0.8
 _LEAST_SCORE, _LEAST_SHARE = 0.36, 0.7
 """The mean score of a person over all frames in which he should be found is at least this, and this
 share of that of the surest person."""
+_AWAY = 2.0
+"""Who is not found for longer is not there [s], if he was known again."""
 _SUREST, _OPENING_SHARE = 0.95, 0.75
 """In a shot in which people are found with some score, that of this share of its frames, nobody
 new is found with less than this share of it."""
@@ -63,7 +65,7 @@ def believed(
     if not by_score or not stay:
         return stay
     was_searched = np.array([sight is not None for sight in sights])
-    scores = np.array([_mean_score(person, was_searched) for person in stay])
+    scores = np.array([_mean_score(person, was_searched, times) for person in stay])
     enough = scores >= max(_LEAST_SCORE, _LEAST_SHARE * scores.max())
     stay = [person for person, kept in zip(stay, enough, strict=True) if kept]
     lengths = [_length(person) for person in stay]
@@ -74,9 +76,15 @@ def believed(
     ]
 
 
-def _mean_score(person: Person, was_searched: Bool[np.ndarray, " frames"]) -> float:
-    """Over the frames that were looked at from the first find to the last, unless he is hidden."""
-    searches = was_searched[min(person.boxes) : max(person.boxes) + 1].sum()
+def _mean_score(
+    person: Person, was_searched: Bool[np.ndarray, " frames"], times: Sequence[float]
+) -> float:
+    """Over the frames that were looked at, but for those in which he is hidden or away."""
+    searched = was_searched.copy()
+    for last, first in itertools.pairwise(person.boxes):
+        if times[first] - times[last] > _AWAY:
+            searched[last + 1 : first] = False
+    searches = searched[min(person.boxes) : max(person.boxes) + 1].sum()
     hidden = len(person.boxes) - len(person.scores)
     return sum(person.scores.values()) / float(searches - hidden)
 

@@ -16,34 +16,34 @@ Search = Callable[[Sequence[ImageArray]], Iterator[ScoredBoxes]]
 
 
 def search_video(
-    thumbnails: Sequence[ImageArray], fps: float, sure: float, search: Search
+    images: Sequence[ImageArray], fps: float, sure: float, search: Search
 ) -> list[ScoredBoxes | None]:
     """What is found in the frames of a shot; None for those that were not looked at.
 
     Between two frames in which not the same people are surely found, the one in the middle is
     looked at as well.
     """
-    count = len(thumbnails)
+    count = len(images)
     found: list[ScoredBoxes | None] = [None] * count
     step = max(1, round(INTERVAL * fps))
     chosen = sorted({*range(0, count, step), count - 1})
-    _search_some(chosen, thumbnails, found, search)
+    _search_some(chosen, images, found, search)
     doubtful = [
         (first + second) // 2
         for first, second in itertools.pairwise(chosen)
         if second - first > 1 and not _agree(found[first], found[second], sure)
     ]
-    _search_some(doubtful, thumbnails, found, search)
+    _search_some(doubtful, images, found, search)
     return found
 
 
 def _search_some(
     chosen: list[int],
-    thumbnails: Sequence[ImageArray],
+    images: Sequence[ImageArray],
     found: list[ScoredBoxes | None],
     search: Search,
 ) -> None:
-    for position, finds in zip(chosen, search([thumbnails[i] for i in chosen]), strict=True):
+    for position, finds in zip(chosen, search([images[i] for i in chosen]), strict=True):
         found[position] = finds
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float
 from scenedetect import FrameTimecode
@@ -11,10 +12,12 @@ from scenedetect.detectors import AdaptiveDetector
 
 from kinepose.geometry.boxes import Boxes, ScoredBoxes
 from kinepose.video.display import ImageArray
-from kinepose.video.reading import Frame, read_frames, video_info
+from kinepose.video.reading import Frame, VideoInfo, read_frames, video_info
 
 THUMBNAIL = 256
-"""Longer side of the small images that show cuts, camera motion and people [px]."""
+"""Longer side of the small images that show cuts, camera motion and people [px] ..."""
+CLOSER = 384
+"""... and of larger ones, for people alone, of videos of twice as many pixels a side."""
 _LATE = 3
 """A cut is known this many frames after it, and so is left room for at the end of a stretch."""
 _SHORTEST_SHOT = 0.5
@@ -41,11 +44,11 @@ class Stretch:
     """Whether a cut (or the video's start) lies before it, rather than the limit of length."""
     fps: float
     """Frames a second, on average, by what the video states."""
-    scale: Float[np.ndarray, " 4"]
-    """From boxes in px of the thumbnails to px of the video."""
     frames: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     thumbnails: list[ImageArray] = field(default_factory=list)
+    closer: list[ImageArray] = field(default_factory=list)
+    """The same, or larger, for those who look for people."""
     found: list[ScoredBoxes] = field(default_factory=list)
     """What `detect` found in each frame."""
 
@@ -62,6 +65,7 @@ class Stretch:
             frames=self.frames[:count],
             times=self.times[:count],
             thumbnails=self.thumbnails[:count],
+            closer=self.closer[:count],
             found=self.found[:count],
         )
         tail = replace(
@@ -70,34 +74,43 @@ class Stretch:
             frames=self.frames[count:],
             times=self.times[count:],
             thumbnails=self.thumbnails[count:],
+            closer=self.closer[count:],
             found=self.found[count:],
         )
         return head, tail
 
 
 def read_stretches(
-    video: Path, fps: float, longest: float, detect: Callable[[Frame], ScoredBoxes]
+    video: Path,
+    fps: float,
+    longest: float,
+    detect: Callable[[Frame], ScoredBoxes],
+    closely: bool = False,
 ) -> Iterator[Stretch]:
     """Cut a video at its shot changes, and shots longer than `longest` [s] into several stretches.
 
-    Each frame is given to `detect` in passing, so that one reading serves all. Memory is that of
-    the thumbnails of one stretch. Cuts are PySceneDetect's: changes of content that stand out from
-    the frames around them, which camera motion does not.
+    Each frame is given to `detect` in passing, so that one reading serves all; `closely` is whether
+    people are looked for in more than thumbnails. Memory is that of the small images of one
+    stretch. Cuts are PySceneDetect's: changes of content that stand out from the frames around
+    them, which camera motion does not.
 
     Raises:
         BadInputError: if the video cannot be read.
     """
     info = video_info(video)
     pace = min(fps, info.fps) if fps > 0 else info.fps
-    width, height = _thumbnail_size(info.width, info.height)
-    scale = np.tile([info.width / width, info.height / height], 2)
+    size = _small_size(info, THUMBNAIL)
+    is_large = closely and max(info.width, info.height) >= 2 * CLOSER
+    closer_size = _small_size(info, CLOSER) if is_large else size
     cuts = AdaptiveDetector(min_scene_len=max(_LATE, round(_SHORTEST_SHOT * pace)))
-    stretch, start = Stretch(True, pace, scale), 0
+    stretch, start = Stretch(True, pace), 0
     for position, frame in enumerate(read_frames(video, fps)):
-        small = frame.develop((width, height))
+        closer = frame.develop(closer_size)
+        small = cv2.resize(closer, size, interpolation=cv2.INTER_AREA) if is_large else closer
         stretch.frames.append(frame.index)
         stretch.times.append(frame.time)
-        stretch.thumbnails.append(small)
+        stretch.thumbnails.append(small.astype(np.uint8, copy=False))
+        stretch.closer.append(closer)
         stretch.found.append(detect(frame))
         sparse = np.ascontiguousarray(small[::2, ::2, ::-1])  # BGR, enough for means of pixels
         for cut in cuts.process_frame(FrameTimecode(position, fps=pace), sparse):
@@ -120,6 +133,6 @@ def _lasts(thumbnails: list[ImageArray]) -> bool:
     return all(np.square(later - before).mean() > 0.5 * change for later in after)
 
 
-def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
-    scale = min(1.0, THUMBNAIL / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+def _small_size(info: VideoInfo, longer_side: int) -> tuple[int, int]:
+    scale = min(1.0, longer_side / max(info.height, info.width))
+    return max(1, round(info.width * scale)), max(1, round(info.height * scale))
