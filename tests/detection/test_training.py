@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from kinepose.detection.checkpoint import save
 from kinepose.detection.config import TrainDetectorConfig
-from kinepose.detection.finding import find_people, torch_answer
+from kinepose.detection.finding import find_people, find_people_in_video, torch_answer
 from kinepose.detection.network import PersonDetector
 from kinepose.detection.training import _new_run, train_detector
 from kinepose.detection.weights import load_detector
@@ -112,21 +112,37 @@ def test_a_file_of_other_weights_is_one_line(tmp_path: Path) -> None:
         load_detector(path)
 
 
-def test_finds_are_in_the_pixels_of_the_image() -> None:
+def bright_cells(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """A detector that sees the middle of the brightest cell, and boxes of two by four cells."""
+    cells = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 8)[:, 0]
+    logits = torch.where(cells > 0.9, 4.0, -9.0)
+    sides = torch.tensor([1.0, 2.0, 1.0, 2.0]).log()[None, :, None, None]
+    return logits, sides.expand(len(images), 4, *logits.shape[1:])
 
-    def answer(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        assert images.shape == (2, 3, 160, 256)
-        cells = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 8)[:, 0]
-        logits = torch.where(cells > 0.9, 4.0, -9.0)
-        sides = torch.tensor([1.0, 2.0, 1.0, 2.0]).log()[None, :, None, None]
-        return logits, sides.expand(2, 4, *logits.shape[1:])
 
+def test_finds_are_in_the_pixels_of_the_image() -> None:
     images = np.zeros((2, 288, 512, 3), np.uint8)
     images[1, 96:112, 160:176] = 255  # [px of the image]: one cell of 8 px, half as large
-    none, one = find_people(answer, list(images), 0.5)
+    none, one = find_people(bright_cells, list(images), 0.5)
     assert len(none) == 0
     np.testing.assert_allclose(one, [[152, 72, 184, 136, torch.tensor(4.0).sigmoid()]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shown_in", "side", "found_in"),
+    [({3, 5}, 384, {3, 5}), ({3}, 384, set()), ({3, 5}, 256, {3, 5}), (set(), 384, set())],
+)
+def test_who_is_too_small_is_looked_for_closely_if_every_fifth_image_says_so(
+    shown_in: set[int], side: int, found_in: set[int]
+) -> None:
+    """One cell is a person; of images of 384 px that is two thirds of a cell at 256 px."""
+    images = [np.zeros((64, side, 3), np.uint8) for _ in range(7)]
+    for number in shown_in:
+        images[number][32:40, 64:72] = 255
+    found = find_people_in_video(bright_cells, images, 0.1, sure=0.4)
+    assert {number for number, finds in enumerate(found) if len(finds)} == found_in
+    for number in found_in:
+        np.testing.assert_allclose(found[number][:, :4], [[60, 20, 76, 52]])
 
 
 def test_the_network_says_something_of_images_of_any_shape() -> None:

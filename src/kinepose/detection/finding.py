@@ -15,6 +15,8 @@ from kinepose.method.blocks import fold_batch_norms
 
 SIDE = 256
 """Longer side of images as the detector sees them [px]."""
+_PROBED = 5
+"""One of so many images of a video tells whether looking at them closely helps."""
 _HARDLY = 0.1
 """Share of the threshold above which a find in one view of several counts."""
 _BATCH = 8
@@ -59,12 +61,30 @@ def find_people(
 
 
 def find_people_in_video(
-    answer: Answer, images: Sequence[Image], threshold: float
-) -> Iterator[ScoredBoxes]:
-    """The same, of images that may be larger than SIDE: in this size, and as they are."""
-    sides = sorted({SIDE, *(max(SIDE, *image.shape) for image in images[:1])})
-    for views in zip(*(find_people(answer, images, threshold, s) for s in sides), strict=True):
-        yield agreed(views) if len(sides) > 1 else views[0]
+    answer: Answer, images: Sequence[Image], threshold: float, sure: float
+) -> list[ScoredBoxes]:
+    """The same, of images that may be larger than SIDE; `sure` is the score of a person.
+
+    They are looked at as they are besides, if some of them show people surely then who are not
+    surely found at SIDE.
+    """
+    found = list(find_people(answer, images, threshold))
+    if max((max(image.shape) for image in images), default=0) <= SIDE:
+        return found
+    some = slice(None, None, _PROBED)
+    closer = _looked_at_as_well(answer, images[some], found[some], threshold)
+    pairs = zip(closer, found[some], strict=True)
+    if not any((two[:, 4] >= sure).sum() > (one[:, 4] >= sure).sum() for two, one in pairs):
+        return found
+    return _looked_at_as_well(answer, images, found, threshold)
+
+
+def _looked_at_as_well(
+    answer: Answer, images: Sequence[Image], found: Sequence[ScoredBoxes], threshold: float
+) -> list[ScoredBoxes]:
+    """What is found in these images as they are, agreed upon with what was found before."""
+    closer = find_people(answer, images, threshold, max(images[0].shape))
+    return [agreed(views) for views in zip(found, closer, strict=True)]
 
 
 def find_people_closely(answer: Answer, image: Image, threshold: float) -> ScoredBoxes:

@@ -94,7 +94,9 @@ def _people_finder(video: Path, config: PeopleConfig, answer: "Answer") -> Finde
     sure = sure_score(config)
     if is_images(video):
         return Finder(lambda image: find_people_closely(answer, image.image, sure))
-    search: Search = functools.partial(find_people_in_video, answer, threshold=_GOES_ON * sure)
+    search: Search = functools.partial(
+        find_people_in_video, answer, threshold=_GOES_ON * sure, sure=sure
+    )
     nobody = np.zeros((0, 5))
     return Finder(
         lambda frame: nobody,

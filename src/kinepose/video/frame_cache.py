@@ -117,9 +117,9 @@ class KeptFrames:
         return self._shrinking(min(self._info.width, self._info.height) / 2)
 
     def _shrinking(self, smallest: float) -> Shrinking:
-        """By the whole number that leaves the smallest crop 1 to 2 times as wide as it becomes."""
+        """By so many halves that the smallest crop is 1 to 1.5 times as wide as it becomes."""
         width, height = self._info.width, self._info.height
-        factor = max(1, int(smallest // self._crop_size))
+        factor = max(2, int(2 * smallest // self._crop_size)) / 2
         size = max(1, round(width / factor)), max(1, round(height / factor))
         return Shrinking(size, (size[0] / width, size[1] / height))
 

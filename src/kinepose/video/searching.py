@@ -1,7 +1,7 @@
 """Which frames of a video the person detector looks at: some, and more where they disagree."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from kinepose.geometry.boxes import ScoredBoxes, overlaps
 from kinepose.video.display import ImageArray
@@ -11,7 +11,7 @@ INTERVAL = 0.2
 _SAME = 0.4
 """Intersection over union of two finds of one person, at least."""
 
-Search = Callable[[Sequence[ImageArray]], Iterator[ScoredBoxes]]
+Search = Callable[[Sequence[ImageArray]], Sequence[ScoredBoxes]]
 """The finds in images of one size."""
 
 
