@@ -139,10 +139,13 @@ def test_who_is_too_small_is_looked_for_closely_if_every_fifth_image_says_so(
     images = [np.zeros((64, side, 3), np.uint8) for _ in range(7)]
     for number in shown_in:
         images[number][32:40, 64:72] = 255
-    found = find_people_in_video(bright_cells, images, 0.1, sure=0.4)
+    found, closely = find_people_in_video(bright_cells, images, False, 0.1, sure=0.4)
+    assert closely == bool(found_in and side > 256)
     assert {number for number, finds in enumerate(found) if len(finds)} == found_in
     for number in found_in:
         np.testing.assert_allclose(found[number][:, :4], [[60, 20, 76, 52]])
+    told, _ = find_people_in_video(bright_cells, images, True, 0.1, sure=0.4)
+    assert {number for number, finds in enumerate(told) if len(finds)} == shown_in
 
 
 def test_the_network_says_something_of_images_of_any_shape() -> None:

@@ -5,7 +5,7 @@ from kinepose.video.phantoms import believed, opening_scores
 from kinepose.video.shots import Sight
 from kinepose.video.tracklets import Person
 
-HEIGHT = 50
+HEIGHT, GAP = 50, 2.0
 TIMES = (0.1 * np.arange(41)).tolist()
 LOOKED_AT = range(0, 41, 2)
 SIGHT = Sight(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 3)))
@@ -31,7 +31,7 @@ def person(score: float, frames: range = LOOKED_AT) -> Person:
 )
 def test_phantoms_are_found_seldom_or_with_doubt(other: Person, kept: bool) -> None:
     sure = person(0.9 if other.scores[next(iter(other.scores))] == 0.45 else 0.7)
-    people = believed([sure, other], SIGHTS, TIMES, HEIGHT, by_score=True)
+    people = believed([sure, other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True)
     assert people == ([sure, other] if kept else [sure])
 
 
@@ -52,18 +52,18 @@ def test_who_is_new_is_found_about_as_surely_as_others_are() -> None:
 
 def test_without_scores_only_the_time_counts() -> None:
     seldom, short = person(1.0, range(0, 41, 20)), person(1.0, range(0, 4, 2))
-    assert believed([seldom, short], SIGHTS, TIMES, HEIGHT, by_score=False) == [seldom]
-    assert believed([], SIGHTS, TIMES, HEIGHT, by_score=True) == []
+    assert believed([seldom, short], SIGHTS, TIMES, HEIGHT, GAP, by_score=False) == [seldom]
+    assert believed([], SIGHTS, TIMES, HEIGHT, GAP, by_score=True) == []
 
 
 def test_most_of_a_short_video_is_long_enough() -> None:
     brief = person(1.0, range(0, 4, 2))
-    assert believed([brief], SIGHTS[:3], TIMES[:3], HEIGHT, by_score=True) == [brief]
+    assert believed([brief], SIGHTS[:3], TIMES[:3], HEIGHT, GAP, by_score=True) == [brief]
 
 
 def test_frames_in_which_somebody_is_hidden_or_away_do_not_count_against_him() -> None:
     def are_kept(other: Person) -> bool:
-        return len(believed([person(0.7), other], SIGHTS, TIMES, HEIGHT, by_score=True)) == 2
+        return len(believed([person(0.7), other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True)) == 2
 
     hidden = person(0.6)
     for position in range(4, 20, 2):
@@ -76,6 +76,10 @@ def test_frames_in_which_somebody_is_hidden_or_away_do_not_count_against_him() -
     for position in range(32, 41, 2):
         away.boxes[position], away.scores[position] = away.boxes[0], 0.6
     assert are_kept(away), "he was known again after more than two seconds"
+    brief = person(0.6, range(0, 6, 2))
+    for position in range(36, 41, 2):
+        brief.boxes[position], brief.scores[position] = brief.boxes[0], 0.6
+    assert not are_kept(brief), "two moments, far apart, are no half second"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,6 @@ def test_frames_in_which_somebody_is_hidden_or_away_do_not_count_against_him() -
 def test_legs_alone_are_nobody(box: tuple, kept: bool) -> None:
     boxes = {i: np.array(box) for i in LOOKED_AT}
     other = Person(boxes, dict.fromkeys(boxes, 0.7))
-    people = believed([person(0.7), other], SIGHTS, TIMES, HEIGHT, by_score=True)
+    people = believed([person(0.7), other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True)
     assert len(people) == (2 if kept else 1)
-    assert believed([other], SIGHTS, TIMES, HEIGHT, by_score=True) == [other]
+    assert believed([other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True) == [other]

@@ -15,10 +15,11 @@ def find(people):
     """A search that notes what it was shown, and finds the people of a function of the frame."""
     seen = []
 
-    def search(images):
-        for image in images:
-            seen.append(int(image[0, 0, 0]))
-            yield np.array(people(seen[-1]), float).reshape(-1, 5)
+    def search(images, closely):
+        numbers = [int(image[0, 0, 0]) for image in images]
+        seen.extend(numbers)
+        finds = [np.array(people(number), float).reshape(-1, 5) for number in numbers]
+        return finds, closely
 
     return search, seen
 
@@ -48,3 +49,17 @@ def test_every_frame_of_a_slow_video_is_looked_at() -> None:
     search, seen = find(lambda frame: [])
     assert search_video(thumbnails(4), 2.0, 0.3, search) is not None
     assert seen == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_doubtful_frames_are_looked_at_as_closely_as_others(helps: bool) -> None:
+    told = []
+
+    def search(images, closely):
+        told.append(closely)
+        return [
+            np.array([[0, 0, 50, 80, 0.9]])[: int(image[0, 0, 0] > 6)] for image in images
+        ], helps
+
+    search_video(thumbnails(16), FPS, 0.3, search)
+    assert told == [False, helps]

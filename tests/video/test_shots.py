@@ -69,6 +69,6 @@ def test_people_are_looked_for_more_closely_where_there_is_more_to_see(
 ) -> None:
     image = cv2.resize(texture(0), (width, 64), interpolation=cv2.INTER_CUBIC)
     video = save_video(tmp_path / "video.mkv", [image] * 10)
-    (only,) = read_stretches(video, 0, 60.0, lambda frame: np.zeros((0, 5)), closely=True)
+    (only,) = read_stretches(video, 0.0, 60.0, lambda frame: np.zeros((0, 5)), closely=True)
     assert {image.shape[1] for image in only.closer} == {closer}
     assert {image.shape[1] for image in only.thumbnails} == {min(width, 256)}

@@ -16,7 +16,7 @@ from kinepose.method.blocks import fold_batch_norms
 SIDE = 256
 """Longer side of images as the detector sees them [px]."""
 _PROBED = 5
-"""One of so many images of a video tells whether looking at them closely helps."""
+"""One of so many images of a part of a video tells whether looking at them closely helps."""
 _HARDLY = 0.1
 """Share of the threshold above which a find in one view of several counts."""
 _BATCH = 8
@@ -61,22 +61,24 @@ def find_people(
 
 
 def find_people_in_video(
-    answer: Answer, images: Sequence[Image], threshold: float, sure: float
-) -> list[ScoredBoxes]:
-    """The same, of images that may be larger than SIDE; `sure` is the score of a person.
+    answer: Answer, images: Sequence[Image], closely: bool, threshold: float, sure: float
+) -> tuple[list[ScoredBoxes], bool]:
+    """People in each of a video's images, and whether it looked closely.
 
-    They are looked at as they are besides, if some of them show people surely then who are not
-    surely found at SIDE.
+    That is, at the images as they are besides, if they are larger than SIDE: if told, or if some of
+    them show more people then whose scores are `sure`.
     """
     found = list(find_people(answer, images, threshold))
     if max((max(image.shape) for image in images), default=0) <= SIDE:
-        return found
-    some = slice(None, None, _PROBED)
-    closer = _looked_at_as_well(answer, images[some], found[some], threshold)
-    pairs = zip(closer, found[some], strict=True)
-    if not any((two[:, 4] >= sure).sum() > (one[:, 4] >= sure).sum() for two, one in pairs):
-        return found
-    return _looked_at_as_well(answer, images, found, threshold)
+        return found, closely
+    if not closely:
+        some = slice(None, None, _PROBED)
+        closer = _looked_at_as_well(answer, images[some], found[some], threshold)
+        pairs = zip(closer, found[some], strict=True)
+        closely = any((two[:, 4] >= sure).sum() > (one[:, 4] >= sure).sum() for two, one in pairs)
+    if closely:
+        found = _looked_at_as_well(answer, images, found, threshold)
+    return found, closely
 
 
 def _looked_at_as_well(

@@ -43,8 +43,8 @@ class PredictConfig(Settings):
     lift_window: Annotated[float, Interval(ge=0.0, le=2.0)] = WINDOW
     """Standard deviation, in time, of the frames of a video that say together where a joint is in
     2D, by how certain they are and how well they agree; these places are then lifted to 3D anew
-    [s]. Swings faster than twice a second lose height by it. 0 takes every frame by itself; models
-    without heatmaps always do."""
+    [s]. Swings faster than twice a second lose height by it: 0.08 with --pose-rate 0 is for those.
+    0 takes every frame by itself; models without heatmaps always do."""
     pose_rate: Annotated[float, Interval(ge=0.0, le=10_000.0)] = 15.0
     """How many frames of each second of a video, at most, E_P looks at where its poses are lifted
     over time; those between come from their neighbours, in less time. 0 is all."""

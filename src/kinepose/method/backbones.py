@@ -33,7 +33,7 @@ _FINE = 2
 """As many stages are at strides 2 and 4, ..."""
 _AT_ONCE = 300_000
 """... and see so many pixels at once: between their layers lie 100 bytes and more for each, and of
-many images together it takes twice the time, as memory is slow."""
+many images together it takes a processor twice the time, as memory is slow."""
 
 
 class TransformersBackbone(nn.Module):
@@ -95,7 +95,7 @@ class EfficientNetLite(nn.Module):
         images = (images.flip(-2, -1) * 255 - 127) / 128
         fine = nn.Sequential(self.stem, *self.blocks[:_FINE])
         parts = [images]
-        if not torch.compiler.is_compiling():  # which is for any number of images
+        if images.device.type == "cpu" and not torch.compiler.is_compiling():  # any batch is traced
             parts = images.split(max(1, _AT_ONCE // (images.shape[-2] * images.shape[-1])))
         features = torch.cat([fine(part) for part in parts])
         found = [features.flip(-2, -1)]

@@ -17,8 +17,6 @@ _MOST = 0.8
 _LEAST_SCORE, _LEAST_SHARE = 0.36, 0.7
 """The mean score of a person over all frames in which he should be found is at least this, and this
 share of that of the surest person."""
-_AWAY = 2.0
-"""Who is not found for longer is not there [s], if he was known again."""
 _SUREST, _OPENING_SHARE = 0.95, 0.75
 """In a shot in which people are found with some score, that of this share of its frames, nobody
 new is found with less than this share of it."""
@@ -53,19 +51,27 @@ def believed(
     sights: Sequence[Sight | None],
     times: Sequence[float],
     height: int,
+    longest_gap: float,
     by_score: bool,
 ) -> list[Person]:
     """Those who are long enough in a video and, if the detector tells, surely found and whole.
 
     Phantoms are found with low scores, and in few of the frames in which they should be.
-    `height` is the frame's [px].
+    `height` is the frame's [px]; who is not found for longer than longest_gap [s] was away, and
+    known again.
     """
     least = min(_SHORTEST, _MOST * (times[-1] - times[0]))
-    stay = [p for p in people if times[max(p.boxes)] - times[min(p.boxes)] >= least]
+    was_searched = np.array([sight is not None for sight in sights])
+    known = [(person, _visits(person, times, longest_gap, was_searched)) for person in people]
+    known = [
+        (person, visits)
+        for person, visits in known
+        if max(times[last] - times[first] for first, last in visits) >= least
+    ]
+    stay = [person for person, _ in known]
     if not by_score or not stay:
         return stay
-    was_searched = np.array([sight is not None for sight in sights])
-    scores = np.array([_mean_score(person, was_searched, times) for person in stay])
+    scores = np.array([_mean_score(person, was_searched, visits) for person, visits in known])
     enough = scores >= max(_LEAST_SCORE, _LEAST_SHARE * scores.max())
     stay = [person for person, kept in zip(stay, enough, strict=True) if kept]
     lengths = [_length(person) for person in stay]
@@ -76,15 +82,30 @@ def believed(
     ]
 
 
+def _visits(
+    person: Person,
+    times: Sequence[float],
+    longest_gap: float,
+    was_searched: Bool[np.ndarray, " frames"],
+) -> list[tuple[int, int]]:
+    """The first and last positions of each time for which he is there, by link's rule."""
+    positions = list(person.boxes)
+    pairs = itertools.pairwise(positions)
+    away = [
+        (last, first)
+        for last, first in pairs
+        if times[first] - times[last] > longest_gap and was_searched[last + 1 : first].any()
+    ]
+    firsts = [positions[0], *(first for _, first in away)]
+    lasts = [*(last for last, _ in away), positions[-1]]
+    return list(zip(firsts, lasts, strict=True))
+
+
 def _mean_score(
-    person: Person, was_searched: Bool[np.ndarray, " frames"], times: Sequence[float]
+    person: Person, was_searched: Bool[np.ndarray, " frames"], visits: list[tuple[int, int]]
 ) -> float:
-    """Over the frames that were looked at, but for those in which he is hidden or away."""
-    searched = was_searched.copy()
-    for last, first in itertools.pairwise(person.boxes):
-        if times[first] - times[last] > _AWAY:
-            searched[last + 1 : first] = False
-    searches = searched[min(person.boxes) : max(person.boxes) + 1].sum()
+    """Over the frames of his visits that were looked at, unless he is hidden."""
+    searches = sum(was_searched[first : last + 1].sum() for first, last in visits)
     hidden = len(person.boxes) - len(person.scores)
     return sum(person.scores.values()) / float(searches - hidden)
 

@@ -11,8 +11,8 @@ INTERVAL = 0.2
 _SAME = 0.4
 """Intersection over union of two finds of one person, at least."""
 
-Search = Callable[[Sequence[ImageArray]], Sequence[ScoredBoxes]]
-"""The finds in images of one size."""
+Search = Callable[[Sequence[ImageArray], bool], tuple[list[ScoredBoxes], bool]]
+"""The finds in images of one size, and whether to look closely: as told, or as these images ask."""
 
 
 def search_video(
@@ -27,24 +27,27 @@ def search_video(
     found: list[ScoredBoxes | None] = [None] * count
     step = max(1, round(INTERVAL * fps))
     chosen = sorted({*range(0, count, step), count - 1})
-    _search_some(chosen, images, found, search)
+    closely = _search_some(chosen, images, False, found, search)
     doubtful = [
         (first + second) // 2
         for first, second in itertools.pairwise(chosen)
         if second - first > 1 and not _agree(found[first], found[second], sure)
     ]
-    _search_some(doubtful, images, found, search)
+    _search_some(doubtful, images, closely, found, search)
     return found
 
 
 def _search_some(
     chosen: list[int],
     images: Sequence[ImageArray],
+    closely: bool,
     found: list[ScoredBoxes | None],
     search: Search,
-) -> None:
-    for position, finds in zip(chosen, search([images[i] for i in chosen]), strict=True):
-        found[position] = finds
+) -> bool:
+    finds, closely = search([images[i] for i in chosen], closely)
+    for position, in_frame in zip(chosen, finds, strict=True):
+        found[position] = in_frame
+    return closely
 
 
 def _agree(first: ScoredBoxes | None, second: ScoredBoxes | None, sure: float) -> bool:
