@@ -69,24 +69,22 @@ def find_people_in_video(
     them show more people then whose scores are `sure`.
     """
     found = list(find_people(answer, images, threshold))
-    if max((max(image.shape) for image in images), default=0) <= SIDE:
+    side = max((max(image.shape) for image in images), default=0)
+    if side <= SIDE:
         return found, closely
-    if not closely:
-        some = slice(None, None, _PROBED)
-        closer = _looked_at_as_well(answer, images[some], found[some], threshold)
-        pairs = zip(closer, found[some], strict=True)
-        closely = any((two[:, 4] >= sure).sum() > (one[:, 4] >= sure).sum() for two, one in pairs)
-    if closely:
-        found = _looked_at_as_well(answer, images, found, threshold)
-    return found, closely
 
+    def look_closely(numbers: Sequence[int]) -> dict[int, ScoredBoxes]:
+        closer = find_people(answer, [images[i] for i in numbers], threshold, side)
+        return {i: agreed([found[i], finds]) for i, finds in zip(numbers, closer, strict=True)}
 
-def _looked_at_as_well(
-    answer: Answer, images: Sequence[Image], found: Sequence[ScoredBoxes], threshold: float
-) -> list[ScoredBoxes]:
-    """What is found in these images as they are, agreed upon with what was found before."""
-    closer = find_people(answer, images, threshold, max(images[0].shape))
-    return [agreed(views) for views in zip(found, closer, strict=True)]
+    def count(finds: ScoredBoxes) -> int:
+        return int((finds[:, 4] >= sure).sum())
+
+    both = {} if closely else look_closely(range(0, len(images), _PROBED))
+    if not closely and not any(count(finds) > count(found[i]) for i, finds in both.items()):
+        return found, False
+    both |= look_closely([i for i in range(len(images)) if i not in both])
+    return [both[i] for i in range(len(images))], True
 
 
 def find_people_closely(answer: Answer, image: Image, threshold: float) -> ScoredBoxes:

@@ -29,7 +29,7 @@ LITE_FACTORS = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2)}
 """Of width and depth."""
 _LAST_OF_STRIDE = (1, 2, 4, 6)
 """The stages after which the image is a quarter, an eighth, ... a thirty-second as large."""
-_FINE = 2
+_FINE = _LAST_OF_STRIDE[0] + 1
 """As many stages are at strides 2 and 4, ..."""
 _AT_ONCE = 300_000
 """... and see so many pixels at once: between their layers lie 100 bytes and more for each, and of
