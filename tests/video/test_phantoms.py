@@ -31,7 +31,7 @@ def person(score: float, frames: range = LOOKED_AT) -> Person:
 )
 def test_phantoms_are_found_seldom_or_with_doubt(other: Person, kept: bool) -> None:
     sure = person(0.9 if other.scores[next(iter(other.scores))] == 0.45 else 0.7)
-    people = believed([sure, other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True)
+    people = believed([sure, other], SIGHTS, TIMES, [0], HEIGHT, GAP, by_score=True)
     assert people == ([sure, other] if kept else [sure])
 
 
@@ -52,18 +52,19 @@ def test_who_is_new_is_found_about_as_surely_as_others_are() -> None:
 
 def test_without_scores_only_the_time_counts() -> None:
     seldom, short = person(1.0, range(0, 41, 20)), person(1.0, range(0, 4, 2))
-    assert believed([seldom, short], SIGHTS, TIMES, HEIGHT, GAP, by_score=False) == [seldom]
-    assert believed([], SIGHTS, TIMES, HEIGHT, GAP, by_score=True) == []
+    assert believed([seldom, short], SIGHTS, TIMES, [0], HEIGHT, GAP, by_score=False) == [seldom]
+    assert believed([], SIGHTS, TIMES, [0], HEIGHT, GAP, by_score=True) == []
 
 
 def test_most_of_a_short_video_is_long_enough() -> None:
     brief = person(1.0, range(0, 4, 2))
-    assert believed([brief], SIGHTS[:3], TIMES[:3], HEIGHT, GAP, by_score=True) == [brief]
+    assert believed([brief], SIGHTS[:3], TIMES[:3], [0], HEIGHT, GAP, by_score=True) == [brief]
 
 
 def test_frames_in_which_somebody_is_hidden_or_away_do_not_count_against_him() -> None:
     def are_kept(other: Person) -> bool:
-        return len(believed([person(0.7), other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True)) == 2
+        people = [person(0.7), other]
+        return believed(people, SIGHTS, TIMES, [0], HEIGHT, GAP, by_score=True) == people
 
     hidden = person(0.6)
     for position in range(4, 20, 2):
@@ -94,6 +95,20 @@ def test_frames_in_which_somebody_is_hidden_or_away_do_not_count_against_him() -
 def test_legs_alone_are_nobody(box: tuple, kept: bool) -> None:
     boxes = {i: np.array(box) for i in LOOKED_AT}
     other = Person(boxes, dict.fromkeys(boxes, 0.7))
-    people = believed([person(0.7), other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True)
+    people = believed([person(0.7), other], SIGHTS, TIMES, [0], HEIGHT, GAP, by_score=True)
     assert len(people) == (2 if kept else 1)
-    assert believed([other], SIGHTS, TIMES, HEIGHT, GAP, by_score=True) == [other]
+    assert believed([other], SIGHTS, TIMES, [0], HEIGHT, GAP, by_score=True) == [other]
+
+
+def test_people_of_one_shot_are_not_measured_by_those_of_another() -> None:
+    def kept(cuts: list[int], *people: Person) -> int:
+        return len(believed([*people], SIGHTS, TIMES, cuts, HEIGHT, GAP, by_score=True))
+
+    sure, doubtful = person(0.9, range(0, 20, 2)), person(0.5, range(20, 41, 2))
+    assert kept([0], sure, doubtful) == 1
+    assert kept([0, 20], sure, doubtful) == 2
+    legs = person(0.9, range(20, 41, 2))
+    legs.boxes.update(dict.fromkeys(legs.boxes, np.array([70.0, 0.0, 75.0, 10.0])))
+    assert kept([0], sure, legs) == 1
+    assert kept([0, 20], sure, legs) == 2
+    assert kept([0, 20], sure, doubtful, person(0.3, range(20, 41, 2))) == 2

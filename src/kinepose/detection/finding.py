@@ -11,15 +11,16 @@ from torch import Tensor
 from kinepose.detection.decoding import agreed, decode, distinct, without_parts
 from kinepose.detection.network import LARGEST_STRIDE, PersonDetector
 from kinepose.geometry.boxes import ScoredBoxes
+from kinepose.io.threads import in_order, networks_in_one_thread
 from kinepose.method.blocks import fold_batch_norms
 
 SIDE = 256
 """Longer side of images as the detector sees them [px]."""
-_PROBED = 5
+_PROBED = 3
 """One of so many images of a part of a video tells whether looking at them closely helps."""
 _HARDLY = 0.1
 """Share of the threshold above which a find in one view of several counts."""
-_BATCH = 8
+_BATCH = 4
 _GREY = (127, 127, 127)
 """Around images whose sides are no multiples of LARGEST_STRIDE: ImageNet's mean."""
 
@@ -48,16 +49,23 @@ def find_people(
     answer: Answer, images: Sequence[Image], threshold: float, side: int = SIDE
 ) -> Iterator[ScoredBoxes]:
     """Those of each of some images of one size, in the px of the images and within them."""
-    for start in range(0, len(images), _BATCH):
-        batch = images[start : start + _BATCH]
+
+    def find(batch: Sequence[Image]) -> list[ScoredBoxes]:
         pixels, scale = zip(*(_shrunk(image, side) for image in batch), strict=True)
         stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
         said = answer(stacked.contiguous(memory_format=torch.channels_last))
         limits = np.tile([batch[0].shape[1], batch[0].shape[0]], 2)
+        people = []
         for found in decode(*said, threshold):
             boxes = (found[:, :4] / scale[0]).clip(0, limits)
             there = (boxes[:, 2:] - boxes[:, :2]).min(-1, initial=np.inf) > 0
-            yield np.column_stack([boxes, found[:, 4]])[there]
+            people.append(np.column_stack([boxes, found[:, 4]])[there])
+        return people
+
+    batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+    with networks_in_one_thread() as cores:
+        for people in in_order(find, batches, cores):
+            yield from people
 
 
 def find_people_in_video(
@@ -93,7 +101,7 @@ def find_people_closely(answer: Answer, image: Image, threshold: float) -> Score
     for side in (SIDE, round(1.5 * SIDE)):
         for is_mirrored in (False, True):
             seen = np.ascontiguousarray(image[:, ::-1]) if is_mirrored else image
-            found = next(find_people(answer, [seen], _HARDLY * threshold, side))
+            (found,) = find_people(answer, [seen], _HARDLY * threshold, side)
             if is_mirrored:
                 found[:, [0, 2]] = image.shape[1] - found[:, [2, 0]]
             views.append(found)

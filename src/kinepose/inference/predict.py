@@ -5,7 +5,7 @@ predict their poses; to draw them it is decoded again. Memory does not grow with
 """
 
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -32,7 +32,12 @@ from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_file, making
-from kinepose.io.threads import ahead, images_in_one_thread, in_order
+from kinepose.io.threads import (
+    ahead,
+    images_in_one_thread,
+    in_order,
+    networks_in_one_thread,
+)
 from kinepose.method.blocks import fold_batch_norms
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.losses import energy
@@ -200,10 +205,10 @@ def _predict_rows(
         return taken, *(numbers.cpu().numpy() for numbers in found)
 
     with (
-        _workers(device) as workers,
+        networks_in_one_thread() as cores,
         tqdm(total=count, desc="poses", unit="pose", leave=False) as progress,
     ):
-        for batch, *found in in_order(find, batches, workers):
+        for batch, *found in in_order(find, batches, 1 if device.type == "cuda" else cores):
             kept = (joints2d, joints3d, confidence, energies)
             for numbers, new in zip(kept, found, strict=True):
                 numbers[batch] = new
@@ -229,17 +234,6 @@ def _predict_rows(
         fps=np.array(fps, np.float32),
         model_sha256=np.array(model_sha256(config.run)),
     )
-
-
-@contextmanager
-def _workers(device: torch.device) -> Generator[int]:
-    """How many threads find poses: one a core, as cores that share a batch wait for each other."""
-    cores = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        yield 1 if device.type == "cuda" else cores
-    finally:
-        torch.set_num_threads(cores)
 
 
 def _to_tensor(images: list[np.ndarray], device: torch.device) -> Float[Tensor, "batch 3 s s"]:

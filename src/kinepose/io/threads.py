@@ -28,6 +28,22 @@ def images_in_one_thread() -> Generator[None]:
         cv2.setNumThreads(before)
 
 
+@contextmanager
+def networks_in_one_thread() -> Generator[int]:
+    """PyTorch with one thread in each of ours; gives how many of ours there may be, one a core.
+
+    Cores that share a batch wait for each other.
+    """
+    import torch
+
+    cores = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        yield cores
+    finally:
+        torch.set_num_threads(cores)
+
+
 def ahead(items: Generator[Item], depth: int) -> Iterator[Item]:
     """What a generator gives, made in a thread of its own, up to `depth` items in advance.
 

@@ -179,7 +179,7 @@ def _people_in_video(
         is_ours = finder.sure > 0 and config.detector_threshold is None
         sure = opening_scores(sights, cuts, finder.sure) if is_ours else finder.sure
         linked = link(sights, times, cuts, gap, sure)
-        people = believed(linked, sights, times, info.height, gap, by_score=finder.sure > 0)
+        people = believed(linked, sights, times, cuts, info.height, gap, finder.sure > 0)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
         check_end(finder.from_file, frames, config.boxes, info)

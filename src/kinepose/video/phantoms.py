@@ -16,13 +16,13 @@ _MOST = 0.8
 """Share of the video, from the first find to the last."""
 _LEAST_SCORE, _LEAST_SHARE = 0.36, 0.7
 """The mean score of a person over all frames in which he should be found is at least this, and this
-share of that of the surest person."""
+share of that of the surest person in the same shot."""
 _SUREST, _OPENING_SHARE = 0.95, 0.75
 """In a shot in which people are found with some score, that of this share of its frames, nobody
 new is found with less than this share of it."""
 _HALF = 0.6
-"""Who is cut off by the upper border and has less than this share of the longest person's length is
-a pair of legs, of which no pose can be told ..."""
+"""Who is cut off by the upper border and has less than this share of the length of the longest
+person in the same shot is a pair of legs, of which no pose can be told ..."""
 _ALWAYS = 0.9
 """... if he is in this share of the frames ..."""
 _BORDER = 0.03
@@ -50,6 +50,7 @@ def believed(
     people: list[Person],
     sights: Sequence[Sight | None],
     times: Sequence[float],
+    cuts: Sequence[int],
     height: int,
     longest_gap: float,
     by_score: bool,
@@ -57,28 +58,32 @@ def believed(
     """Those who are long enough in a video and, if the detector tells, surely found and whole.
 
     Phantoms are found with low scores, and in few of the frames in which they should be.
-    `height` is the frame's [px]; who is not found for longer than longest_gap [s] was away, and
-    known again.
+    `cuts` are the positions of the shots' first frames, `height` is the frame's [px]; who is not
+    found for longer than longest_gap [s] was away, and known again.
     """
     least = min(_SHORTEST, _MOST * (times[-1] - times[0]))
     was_searched = np.array([sight is not None for sight in sights])
-    known = [(person, _visits(person, times, longest_gap, was_searched)) for person in people]
-    known = [
-        (person, visits)
-        for person, visits in known
-        if max(times[last] - times[first] for first, last in visits) >= least
-    ]
-    stay = [person for person, _ in known]
-    if not by_score or not stay:
-        return stay
-    scores = np.array([_mean_score(person, was_searched, visits) for person, visits in known])
-    enough = scores >= max(_LEAST_SCORE, _LEAST_SHARE * scores.max())
-    stay = [person for person, kept in zip(stay, enough, strict=True) if kept]
-    lengths = [_length(person) for person in stay]
+    stay: list[list[tuple[Person, float]]] = [[] for _ in range(len(cuts) + 1)]
+    for person in people:
+        visits = _visits(person, times, longest_gap, was_searched)
+        if max(times[last] - times[first] for first, last in visits) >= least:
+            shot = int(np.searchsorted(cuts, min(person.boxes), side="right"))
+            stay[shot].append((person, _mean_score(person, was_searched, visits)))
+    if not by_score:
+        return [person for in_shot in stay for person, _ in in_shot]
+    return [person for in_shot in stay for person in _believed_together(in_shot, height)]
+
+
+def _believed_together(scored: list[tuple[Person, float]], height: int) -> list[Person]:
+    """Those of the people of one shot who are no phantoms, by their mean scores."""
+    surest = max((score for _, score in scored), default=0.0)
+    least = max(_LEAST_SCORE, _LEAST_SHARE * surest)
+    sure = [person for person, score in scored if score >= least]
+    longest = max(map(_length, sure), default=0.0)
     return [
         person
-        for person, length in zip(stay, lengths, strict=True)
-        if length >= _HALF * max(lengths) or not _is_headless(person, height)
+        for person in sure
+        if _length(person) >= _HALF * longest or not _is_headless(person, height)
     ]
 
 

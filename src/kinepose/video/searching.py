@@ -1,15 +1,16 @@
 """Which frames of a video the person detector looks at: some, and more where they disagree."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kinepose.geometry.boxes import ScoredBoxes, overlaps
 from kinepose.video.display import ImageArray
 
-INTERVAL = 0.2
-"""Time between frames that are looked at [s]: boxes between them are interpolated."""
-_SAME = 0.4
-"""Intersection over union of two finds of one person, at least."""
+_INTERVAL = 0.4
+"""Time between the frames that are looked at first [s]: boxes between them are interpolated."""
+_STILL, _SAME = 0.8, 0.4
+"""Intersection over union of a person's finds in two of these frames, at least, and in two of those
+that are looked at then, or the one in the middle is looked at as well."""
 
 Search = Callable[[Sequence[ImageArray], bool], tuple[list[ScoredBoxes], bool]]
 """The finds in images of one size, and whether to look closely: as told, or as these images ask."""
@@ -20,41 +21,37 @@ def search_video(
 ) -> list[ScoredBoxes | None]:
     """What is found in the frames of a shot; None for those that were not looked at.
 
-    Between two frames in which not the same people are surely found, the one in the middle is
-    looked at as well.
+    Between two frames in which not the same people are surely found, or who has moved, the one in
+    the middle is looked at as well; and, between these, where it is not the same people.
     """
     count = len(images)
     found: list[ScoredBoxes | None] = [None] * count
-    step = max(1, round(INTERVAL * fps))
-    chosen = sorted({*range(0, count, step), count - 1})
-    closely = _search_some(chosen, images, False, found, search)
-    doubtful = [
-        (first + second) // 2
-        for first, second in itertools.pairwise(chosen)
-        if second - first > 1 and not _agree(found[first], found[second], sure)
-    ]
-    _search_some(doubtful, images, closely, found, search)
+    step = max(1, round(_INTERVAL * fps))
+    chosen, closely = sorted({*range(0, count, step), count - 1}), False
+    for least in (_STILL, _SAME, None):
+        finds, closely = search([images[i] for i in chosen], closely)
+        for position, in_frame in zip(chosen, finds, strict=True):
+            found[position] = in_frame
+        if least is not None:
+            chosen = list(_doubtful(found, sure, least))
     return found
 
 
-def _search_some(
-    chosen: list[int],
-    images: Sequence[ImageArray],
-    closely: bool,
-    found: list[ScoredBoxes | None],
-    search: Search,
+def _doubtful(found: Sequence[ScoredBoxes | None], sure: float, least: float) -> Iterator[int]:
+    """Frames in the middle between two in whose sure finds people overlap less than this."""
+    searched = [position for position, finds in enumerate(found) if finds is not None]
+    for before, after in itertools.pairwise(searched):
+        if after - before > 1 and not _agree(found[before], found[after], sure, least):
+            yield (before + after) // 2
+
+
+def _agree(
+    first: ScoredBoxes | None, second: ScoredBoxes | None, sure: float, least: float
 ) -> bool:
-    finds, closely = search([images[i] for i in chosen], closely)
-    for position, in_frame in zip(chosen, finds, strict=True):
-        found[position] = in_frame
-    return closely
-
-
-def _agree(first: ScoredBoxes | None, second: ScoredBoxes | None, sure: float) -> bool:
     """Whether the sure finds of two frames are of the same people, each to one."""
     assert first is not None and second is not None
     first, second = (finds[finds[:, 4] >= sure] for finds in (first, second))
     if len(first) != len(second):
         return False
-    same = overlaps(first[:, :4], second[:, :4]) >= _SAME
+    same = overlaps(first[:, :4], second[:, :4]) >= least
     return bool((same.sum(0) == 1).all() and (same.sum(1) == 1).all())
