@@ -69,18 +69,18 @@ def ahead(items: Generator[Item], depth: int) -> Iterator[Item]:
 
 
 def in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, depth: int = 1
 ) -> Iterator[Result]:
     """The function of each item, worked out by several threads, in the order of the items.
 
-    No more than one item waits beside those that are worked on.
+    No more than `depth` items wait beside those that are worked on.
     """
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > workers:
+                if len(waiting) >= workers + depth:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -31,7 +31,7 @@ _LAST_OF_STRIDE = (1, 2, 4, 6)
 """The stages after which the image is a quarter, an eighth, ... a thirty-second as large."""
 _FINE = _LAST_OF_STRIDE[0] + 1
 """As many stages are at strides 2 and 4, ..."""
-_AT_ONCE = 300_000
+_AT_ONCE = 200_000
 """... and see so many pixels at once: between their layers lie 100 bytes and more for each, and of
 many images together it takes a processor twice the time, as memory is slow."""
 

@@ -18,9 +18,8 @@ from kinepose.video.reading import Frame, VideoInfo
 
 _KEPT_BYTES = 2**31
 """Most room on disk for the frames of one video."""
-_GUESS = 8 / 15
-"""Side of the smallest crop in the image's shorter one, where nothing is known: HD video is then
-shrunk by whole numbers for crops of 192 px, which is quicker."""
+_LEAST = 0.9
+"""Side of the smallest crop before it is resampled, in that of what it becomes, at least."""
 
 Crops = Float[np.ndarray, "_ 3"]
 
@@ -50,8 +49,8 @@ class KeptFrames:
     """The first frames of a video, shrunk as its people suggest, in a nameless file.
 
     Where boxes are known before the video is read they tell how small its frames may be. Otherwise
-    it can be guessed that crops are at least about half as wide as the image's shorter side. `rate`
-    is how many of each second are kept (clock.Beats), 0 all.
+    it can be guessed that crops are at least half as wide as the image's shorter side. `rate` is
+    how many of each second are kept (clock.Beats), 0 all.
     """
 
     def __init__(
@@ -117,12 +116,12 @@ class KeptFrames:
         if tracks:
             boxes = [np.stack(list(track.values())) for track in tracks.values()]
             return self._shrinking(_smallest(crops_around(b, self._config) for b in boxes))
-        return self._shrinking(_GUESS * min(self._info.width, self._info.height))
+        return self._shrinking(min(self._info.width, self._info.height) / 2)
 
     def _shrinking(self, smallest: float) -> Shrinking:
-        """By so many halves that the smallest crop is 1 to 1.5 times as wide as it becomes."""
+        """By as many halves as leave the smallest crop _LEAST times as wide as it becomes."""
         width, height = self._info.width, self._info.height
-        factor = max(2, int(2 * smallest // self._crop_size)) / 2
+        factor = max(2, int(2 * smallest // (_LEAST * self._crop_size))) / 2
         size = max(1, round(width / factor)), max(1, round(height / factor))
         return Shrinking(size, (size[0] / width, size[1] / height))
 

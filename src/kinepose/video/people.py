@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _LONGEST_GAP = {"people": 2.0}
 """Of --longest-gap unless told, where it is not the usual one: who is held is hidden for long."""
 _USUAL_GAP = 1.0
+_WAITING = 2
+"""Stretches that wait to be searched: some are short, and reading need not wait for long ones."""
 _OTHERS = ("people", "motion", "rtdetr", "none")
 _SIDE_SMOOTHING = 5.0
 """With side = 'frame', sides are smoothed this many times as much as centres."""
@@ -167,7 +169,7 @@ def _people_in_video(
         give_back_free_memory()
         return replace(stretch, thumbnails=[], closer=[]), motion, seen_in_it
 
-    for stretch, motion, seen_in_it in in_order(seen, stretches, 1):
+    for stretch, motion, seen_in_it in in_order(seen, stretches, 1, _WAITING):
         if stretch.new_shot:
             cuts.append(len(frames))
         shots.append(Shot(len(frames), len(frames) + len(stretch.frames), motion))
