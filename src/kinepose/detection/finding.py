@@ -22,7 +22,7 @@ _PROBED = 3
 """One of so many images of a part of a video tells whether looking at them closely helps."""
 _HARDLY = 0.1
 """Share of the threshold above which a find in one view of several counts."""
-_BATCH = 16
+_BATCH = 8
 """Images that a thread shows the network at once, at most: all have about as many."""
 _GREY = (127, 127, 127)
 """Around images whose sides are no multiples of LARGEST_STRIDE: ImageNet's mean."""
