@@ -128,6 +128,25 @@ def test_finds_are_in_the_pixels_of_the_image() -> None:
     np.testing.assert_allclose(one, [[152, 72, 184, 136, torch.tensor(4.0).sigmoid()]], rtol=1e-5)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 16, 37])
+def test_images_keep_their_order_over_batches_and_threads(count: int) -> None:
+    shown = []
+
+    def answer(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        shown.append(len(images))
+        return bright_cells(images)
+
+    images = [np.zeros((64, 256, 3), np.uint8) for _ in range(count)]
+    for number, image in enumerate(images):
+        image[32:40, 16 + 8 * (number % 25) : 24 + 8 * (number % 25)] = 255
+    found = find_people(answer, images, 0.5)
+    assert [(finds[0, 0] + finds[0, 2]) / 2 for finds in found] == [
+        20 + 8 * (number % 25) for number in range(count)
+    ]
+    assert sum(shown) == count and max(shown, default=0) <= 8
+    assert max(shown, default=0) - min(shown, default=0) <= 1
+
+
 @pytest.mark.parametrize(
     ("shown_in", "side", "found_in"),
     [({3, 5}, 384, {3, 5}), ({5}, 384, set()), ({3, 5}, 256, {3, 5}), (set(), 384, set())],
@@ -139,7 +158,7 @@ def test_who_is_too_small_is_looked_for_closely_if_every_third_image_says_so(
     images = [np.zeros((64, side, 3), np.uint8) for _ in range(7)]
     for number in shown_in:
         images[number][32:40, 64:72] = 255
-    found, closely = find_people_in_video(bright_cells, images, False, 0.1, sure=0.4)
+    found, closely = find_people_in_video(bright_cells, images, None, 0.1, sure=0.4)
     assert closely == bool(found_in and side > 256)
     assert {number for number, finds in enumerate(found) if len(finds)} == found_in
     for number in found_in:

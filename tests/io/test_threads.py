@@ -4,8 +4,9 @@ import threading
 import time
 
 import pytest
+import torch
 
-from kinepose.io.threads import ahead, in_order
+from kinepose.io.threads import ahead, in_order, networks_in_one_thread
 
 
 class BrokenError(Exception):
@@ -90,3 +91,48 @@ def test_in_order_draws_no_more_than_it_needs_and_passes_errors_on():
             seen.append(result)
             assert len(made) <= len(seen) + 3
     assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_so_many_items_wait_beside_those_that_are_worked_on(depth):
+    taken, may_end = [], threading.Event()
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            if number == depth:  # one is worked on, and as many wait
+                threading.Timer(0.1, may_end.set).start()
+            yield number
+
+    results = in_order(lambda number: may_end.wait(10) and number, items(), 1, depth)
+    assert next(results) == 0
+    assert len(taken) == depth + 1
+    assert list(results) == list(range(1, 20))
+
+
+def test_networks_have_one_thread_until_the_last_one_is_done():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with networks_in_one_thread() as outer:
+            assert in_a_new_thread(torch.get_num_threads) == 1
+            first, second = networks_in_one_thread(), networks_in_one_thread()
+            assert first.__enter__() == second.__enter__() == outer == 3
+            first.__exit__(None, None, None)
+            assert in_a_new_thread(torch.get_num_threads) == 1
+        assert in_a_new_thread(torch.get_num_threads) == 1, "the second one is not done"
+        second.__exit__(None, None, None)
+        assert in_a_new_thread(torch.get_num_threads) == 3
+        with pytest.raises(BrokenError), networks_in_one_thread():
+            raise BrokenError
+        assert in_a_new_thread(torch.get_num_threads) == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_a_new_thread(function):
+    told = []
+    thread = threading.Thread(target=lambda: told.append(function()))
+    thread.start()
+    thread.join()
+    return told[0]

@@ -115,11 +115,18 @@ def test_every_third_frame_is_kept_and_others_are_decoded(video, people, tmp_pat
 def test_people_smaller_than_was_guessed_are_cut_from_larger_frames(
     video, people, tmp_path, decoded
 ):
-    """For 160 px crops of 768 / 2 px may be halved; those of 0.8 x 352 px be two thirds."""
+    """For 160 px crops of 768 / 2 px may be two fifths; those of 0.8 x 352 px be two thirds."""
     small = replace(people["motion"], margin=0.8)
     _, shots = read(video, small, tmp_path, 160)
     assert [shot.first for shot in decoded] == [0, 12]
     assert all(small.size == (683, 512) == given[0].shape[1::-1] for small, given in shots)
+
+
+def test_kept_frames_may_be_a_tenth_smaller_than_their_crops(video, people, tmp_path, decoded):
+    """Crops of 1.03 x 352 px, and as was guessed of 384, by two and a half to 145 px for 160."""
+    _, shots = read(video, replace(people["motion"], margin=1.03), tmp_path, 160)
+    assert not decoded
+    assert all(small.size == (410, 307) for small, _ in shots)
 
 
 def test_a_full_disk_is_no_room(video, people, tmp_path, decoded, monkeypatch):

@@ -112,3 +112,4 @@ def test_people_of_one_shot_are_not_measured_by_those_of_another() -> None:
     assert kept([0], sure, legs) == 1
     assert kept([0, 20], sure, legs) == 2
     assert kept([0, 20], sure, doubtful, person(0.3, range(20, 41, 2))) == 2
+    assert kept([0, 20], sure, person(0.4, range(20, 41, 2))) == 1, "less than half as sure"

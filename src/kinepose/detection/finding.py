@@ -1,8 +1,8 @@
 """People in images of any size: shrunk to what the detector knows, and its finds brought back."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
 
 import cv2
 import numpy as np
@@ -50,7 +50,7 @@ def torch_answer(detector: PersonDetector) -> Answer:
 
 def find_people(
     answer: Answer, images: Sequence[Image], threshold: float, side: int = SIDE
-) -> Iterator[ScoredBoxes]:
+) -> list[ScoredBoxes]:
     """Those of each of some images of one size, in the px of the images and within them."""
 
     def find(batch: Sequence[Image]) -> list[ScoredBoxes]:
@@ -65,26 +65,28 @@ def find_people(
             people.append(np.column_stack([boxes, found[:, 4]])[there])
         return people
 
+    if len(images) < torch.get_num_threads():  # the cores share an image
+        return [found for image in images for found in find([image])]
     with networks_in_one_thread() as cores:
-        count = min(len(images), cores * math.ceil(len(images) / (cores * _BATCH)))
+        workers = 1 if torch.cuda.is_available() else cores
+        count = workers * math.ceil(len(images) / (workers * _BATCH))
         ends = [len(images) * number // count for number in range(count + 1)] if count else []
-        batches = (images[start:end] for start, end in pairwise(ends))
-        for people in in_order(find, batches, cores):
-            yield from people
+        batches = (images[start:end] for start, end in pairwise(ends) if end > start)
+        return list(chain.from_iterable(in_order(find, batches, workers)))
 
 
 def find_people_in_video(
-    answer: Answer, images: Sequence[Image], closely: bool, threshold: float, sure: float
+    answer: Answer, images: Sequence[Image], closely: bool | None, threshold: float, sure: float
 ) -> tuple[list[ScoredBoxes], bool]:
     """People in each of a video's images, and whether it looked closely.
 
-    That is, at the images as they are besides, if they are larger than SIDE: if told, or if some of
-    them show more people then whose scores are `sure`.
+    That is, at the images as they are besides, if they are larger than SIDE: if told or, where it
+    is not known, if some of them show more people then whose scores are `sure`.
     """
-    found = list(find_people(answer, images, threshold))
+    found = find_people(answer, images, threshold)
     side = max((max(image.shape) for image in images), default=0)
-    if side <= SIDE:
-        return found, closely
+    if closely is False or side <= SIDE:
+        return found, bool(closely)
 
     def look_closely(numbers: Sequence[int]) -> dict[int, ScoredBoxes]:
         closer = find_people(answer, [images[i] for i in numbers], threshold, side)
@@ -93,7 +95,7 @@ def find_people_in_video(
     def count(finds: ScoredBoxes) -> int:
         return int((finds[:, 4] >= sure).sum())
 
-    both = {} if closely else look_closely(range(0, len(images), _PROBED))
+    both = look_closely(range(0, len(images), 1 if closely else _PROBED))
     if not closely and not any(count(finds) > count(found[i]) for i, finds in both.items()):
         return found, False
     both |= look_closely([i for i in range(len(images)) if i not in both])

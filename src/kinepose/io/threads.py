@@ -28,20 +28,31 @@ def images_in_one_thread() -> Generator[None]:
         cv2.setNumThreads(before)
 
 
+_networks = Lock()
+_threads_before: list[int] = []
+"""Of torch, before networks_in_one_thread, once for each who is in it."""
+
+
 @contextmanager
 def networks_in_one_thread() -> Generator[int]:
     """PyTorch with one thread in each of ours; gives how many of ours there may be, one a core.
 
-    Cores that share a batch wait for each other.
+    Cores that share a batch wait for each other. Torch's number is that of the whole process: the
+    last of several who are here at once sets it back.
     """
     import torch
 
-    cores = torch.get_num_threads()
-    try:
+    with _networks:
+        cores = _threads_before[0] if _threads_before else torch.get_num_threads()
+        _threads_before.append(cores)
         torch.set_num_threads(1)
+    try:
         yield cores
     finally:
-        torch.set_num_threads(cores)
+        with _networks:
+            _threads_before.pop()
+            if not _threads_before:
+                torch.set_num_threads(cores)
 
 
 def ahead(items: Generator[Item], depth: int) -> Iterator[Item]:

@@ -19,7 +19,8 @@ from kinepose.video.reading import Frame, VideoInfo
 _KEPT_BYTES = 2**31
 """Most room on disk for the frames of one video."""
 _LEAST = 0.9
-"""Side of the smallest crop before it is resampled, in that of what it becomes, at least."""
+"""A crop's side in a kept frame is at least this share of the side that it is resampled to, if the
+video has the pixels."""
 
 Crops = Float[np.ndarray, "_ 3"]
 

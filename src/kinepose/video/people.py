@@ -36,7 +36,8 @@ _LONGEST_GAP = {"people": 2.0}
 """Of --longest-gap unless told, where it is not the usual one: who is held is hidden for long."""
 _USUAL_GAP = 1.0
 _WAITING = 2
-"""Stretches that wait to be searched: some are short, and reading need not wait for long ones."""
+"""Stretches that wait to be searched, where a detector says how long they are: some are short, and
+reading need not wait for longer ones."""
 _OTHERS = ("people", "motion", "rtdetr", "none")
 _SIDE_SMOOTHING = 5.0
 """With side = 'frame', sides are smoothed this many times as much as centres."""
@@ -110,9 +111,9 @@ def people_in_video(
                 keep(frame, finder.from_file)
             return finder.detect(frame)
 
-        length = longest or finder.longest
+        length, waiting = (longest, 1) if longest else (finder.longest, _WAITING)
         stretches = read_stretches(video, fps, length, detect_and_keep, finder.closely)
-        survey = _people_in_video(stretches, finder, config, info)
+        survey = _people_in_video(stretches, finder, config, info, waiting)
     if not survey.tracks:
         never = {config.detector, "motion"} if is_images(video) else {config.detector}
         others = ", ".join(name for name in _OTHERS if name not in never)
@@ -146,7 +147,11 @@ def crops_around(
 
 
 def _people_in_video(
-    stretches: Iterator[Stretch], finder: Finder, config: PeopleConfig, info: VideoInfo
+    stretches: Iterator[Stretch],
+    finder: Finder,
+    config: PeopleConfig,
+    info: VideoInfo,
+    waiting: int,
 ) -> Survey:
     frames: list[int] = []
     times: list[float] = []
@@ -169,7 +174,7 @@ def _people_in_video(
         give_back_free_memory()
         return replace(stretch, thumbnails=[], closer=[]), motion, seen_in_it
 
-    for stretch, motion, seen_in_it in in_order(seen, stretches, 1, _WAITING):
+    for stretch, motion, seen_in_it in in_order(seen, stretches, 1, waiting):
         if stretch.new_shot:
             cuts.append(len(frames))
         shots.append(Shot(len(frames), len(frames) + len(stretch.frames), motion))
@@ -181,7 +186,8 @@ def _people_in_video(
         is_ours = finder.sure > 0 and config.detector_threshold is None
         sure = opening_scores(sights, cuts, finder.sure) if is_ours else finder.sure
         linked = link(sights, times, cuts, gap, sure)
-        people = believed(linked, sights, times, cuts, info.height, gap, finder.sure > 0)
+        by_score = finder.sure > 0
+        people = believed(linked, sights, times, cuts, info.height, gap, by_score=by_score)
         numbered = dict(enumerate(sorted(people, key=lambda person: min(person.boxes))))
     else:
         check_end(finder.from_file, frames, config.boxes, info)

@@ -16,7 +16,9 @@ _MOST = 0.8
 """Share of the video, from the first find to the last."""
 _LEAST_SCORE, _LEAST_SHARE = 0.36, 0.7
 """The mean score of a person over all frames in which he should be found is at least this, and this
-share of that of the surest person in the same shot."""
+share of that of the surest person in the same shot ..."""
+_ANYWHERE = 0.5
+"""... and this share of that of the surest person in the video."""
 _SUREST, _OPENING_SHARE = 0.95, 0.75
 """In a shot in which people are found with some score, that of this share of its frames, nobody
 new is found with less than this share of it."""
@@ -63,21 +65,24 @@ def believed(
     """
     least = min(_SHORTEST, _MOST * (times[-1] - times[0]))
     was_searched = np.array([sight is not None for sight in sights])
-    stay: list[list[tuple[Person, float]]] = [[] for _ in range(len(cuts) + 1)]
+    stay: list[list[tuple[Person, float]]] = [[] for _ in cuts]
     for person in people:
         visits = _visits(person, times, longest_gap, was_searched)
         if max(times[last] - times[first] for first, last in visits) >= least:
-            shot = int(np.searchsorted(cuts, min(person.boxes), side="right"))
+            shot = int(np.searchsorted(cuts, min(person.boxes), side="right")) - 1
             stay[shot].append((person, _mean_score(person, was_searched, visits)))
     if not by_score:
         return [person for in_shot in stay for person, _ in in_shot]
-    return [person for in_shot in stay for person in _believed_together(in_shot, height)]
+    surest = max((score for in_shot in stay for _, score in in_shot), default=0.0)
+    least = max(_LEAST_SCORE, _ANYWHERE * surest)
+    return [person for in_shot in stay for person in _believed_together(in_shot, least, height)]
 
 
-def _believed_together(scored: list[tuple[Person, float]], height: int) -> list[Person]:
+def _believed_together(
+    scored: list[tuple[Person, float]], least: float, height: int
+) -> list[Person]:
     """Those of the people of one shot who are no phantoms, by their mean scores."""
-    surest = max((score for _, score in scored), default=0.0)
-    least = max(_LEAST_SCORE, _LEAST_SHARE * surest)
+    least = max([least, *(_LEAST_SHARE * score for _, score in scored)])
     sure = [person for person, score in scored if score >= least]
     longest = max(map(_length, sure), default=0.0)
     return [

@@ -8,12 +8,14 @@ from kinepose.video.display import ImageArray
 
 _INTERVAL = 0.4
 """Time between the frames that are looked at first [s]: boxes between them are interpolated."""
-_STILL, _SAME = 0.8, 0.4
-"""Intersection over union of a person's finds in two of these frames, at least, and in two of those
-that are looked at then, or the one in the middle is looked at as well."""
+_STILL = 0.8
+"""Intersection over union of somebody's finds in two of these who hardly moves, at least."""
+_SAME = 0.4
+"""Intersection over union of two finds of one person, at least."""
 
-Search = Callable[[Sequence[ImageArray], bool], tuple[list[ScoredBoxes], bool]]
-"""The finds in images of one size, and whether to look closely: as told, or as these images ask."""
+Search = Callable[[Sequence[ImageArray], bool | None], tuple[list[ScoredBoxes], bool]]
+"""The finds in images of one size, and whether to look closely: as told or, where that is not known
+(None), as these images ask."""
 
 
 def search_video(
@@ -21,19 +23,23 @@ def search_video(
 ) -> list[ScoredBoxes | None]:
     """What is found in the frames of a shot; None for those that were not looked at.
 
-    Between two frames in which not the same people are surely found, or who has moved, the one in
-    the middle is looked at as well; and, between these, where it is not the same people.
+    Between two frames in which not the same people are surely found, or somebody moves, the one in
+    the middle is looked at as well; and then again wherever neighbours do not show the same people,
+    each once.
     """
     count = len(images)
     found: list[ScoredBoxes | None] = [None] * count
-    step = max(1, round(_INTERVAL * fps))
-    chosen, closely = sorted({*range(0, count, step), count - 1}), False
-    for least in (_STILL, _SAME, None):
+
+    def look(chosen: Sequence[int], closely: bool | None) -> bool:
         finds, closely = search([images[i] for i in chosen], closely)
         for position, in_frame in zip(chosen, finds, strict=True):
             found[position] = in_frame
-        if least is not None:
-            chosen = list(_doubtful(found, sure, least))
+        return closely
+
+    step = max(1, round(_INTERVAL * fps))
+    closely = look(sorted({*range(0, count, step), count - 1}), None)
+    for least in (_STILL, _SAME):
+        look(list(_doubtful(found, sure, least)), closely)
     return found
 
 
