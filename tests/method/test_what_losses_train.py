@@ -102,6 +102,20 @@ def test_gradients_of_unpaired_loss_pass_through_the_frozen_decoder(tiny_model, 
 
 
 @pytest.mark.parametrize("loss", ["paired", "unpaired"])
+def test_joints_of_the_frame_are_held_where_those_of_what_is_painted_should_be_the_same(
+    tiny_model, pairs, labelled, poses, loss, monkeypatch
+):
+    """Where paint says nothing of the pose, a frame's own joints are given no gradient."""
+    monkeypatch.setattr(tiny_model, "paint", lambda *_: torch.zeros_like(pairs.target))
+    frames = replace(pairs, target=pairs.target.clone().requires_grad_())
+    terms = all_terms(tiny_model, frames, labelled, poses)[loss]()
+    terms["pose"].backward()
+    assert terms["pose"] > 0
+    assert frames.target.grad is None or not frames.target.grad.any()
+    assert any(p.grad is not None and p.grad.any() for p in pose_parameters(tiny_model))
+
+
+@pytest.mark.parametrize("loss", ["paired", "unpaired"])
 def test_gradients_reach_the_backbone_through_the_peaks(tiny_model, pairs, labelled, poses, loss):
     """Nothing else leads there: what the backbone sees under the peaks weighs nothing."""
     assert not tiny_model.pose_encoder.lifter.context.weight.any()

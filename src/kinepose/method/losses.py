@@ -178,7 +178,8 @@ def paired_loss(model: Model, batch: PairBatch, weights: Weights) -> Terms:
     """L_P = |I_t - I^_t| + lambda_1 |p_2D - p^_2D| + lambda_2 |f_a - f^_a| (Sec. 3.3a).
 
     Pixels whose background is not known are left out of the first term; terms without weight are
-    left out altogether.
+    left out altogether. p_2D is held in the second: gradients pass through p^_2D alone, or poses
+    become one, as what is painted before D_I can paint limbs is the same for all (docs/results.md).
     """
     assert batch.background is not None and batch.valid is not None
     poses = model.predict(batch.target)
@@ -188,7 +189,7 @@ def paired_loss(model: Model, batch: PairBatch, weights: Weights) -> Terms:
     terms = {"pixels": weights.pixels * pixels.sum() / (3 * batch.valid.sum()).clamp(min=1)}
     if weights.pose:
         again = model.predict(painted).joints2d
-        terms["pose"] = weights.pose * _difference(poses.joints2d, again)
+        terms["pose"] = weights.pose * _difference(poses.joints2d.detach(), again)
     if weights.appearance:
         again = model.appearance(painted)
         terms["appearance"] = weights.appearance * _difference(appearance, again)
@@ -201,7 +202,7 @@ def unpaired_loss(
     """L_UNP = |p_2D - p~_2D| + lambda_2 |f_a - f~_a| (Sec. 3.3b); the batch's background is B_r.
 
     D_I is the energy function: gradients pass through it, and nothing in it changes. T acts on
-    E_P's input alone.
+    E_P's input alone. p_2D is held, as in L_P.
     """
     assert batch.background is not None
     poses = model.predict(batch.target)
@@ -209,7 +210,7 @@ def unpaired_loss(
     painted = model.paint(poses.joints2d, appearance, batch.background)
     again = transform.undo(model.predict(transform.apply(painted)).joints2d)
     return {
-        "pose": _difference(poses.joints2d, again),
+        "pose": _difference(poses.joints2d.detach(), again),
         "appearance": weights.appearance * _difference(appearance, model.appearance(painted)),
     }
 
