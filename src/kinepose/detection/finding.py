@@ -70,7 +70,7 @@ def find_people(
     with networks_in_one_thread() as cores:
         workers = 1 if torch.cuda.is_available() else cores
         count = workers * math.ceil(len(images) / (workers * _BATCH))
-        ends = [len(images) * number // count for number in range(count + 1)] if count else []
+        ends = [len(images) * number // count for number in range(count + 1)]
         batches = (images[start:end] for start, end in pairwise(ends) if end > start)
         return list(chain.from_iterable(in_order(find, batches, workers)))
 
@@ -104,14 +104,11 @@ def find_people_in_video(
 
 def find_people_closely(answer: Answer, image: Image, threshold: float) -> ScoredBoxes:
     """Those of one image, for which there is time: seen in two sizes, as it is and mirrored."""
-    views = []
+    flipped, views = np.ascontiguousarray(image[:, ::-1]), []
     for side in (SIDE, round(1.5 * SIDE)):
-        for is_mirrored in (False, True):
-            seen = np.ascontiguousarray(image[:, ::-1]) if is_mirrored else image
-            (found,) = find_people(answer, [seen], _HARDLY * threshold, side)
-            if is_mirrored:
-                found[:, [0, 2]] = image.shape[1] - found[:, [2, 0]]
-            views.append(found)
+        found, mirrored = find_people(answer, [image, flipped], _HARDLY * threshold, side)
+        mirrored[:, [0, 2]] = image.shape[1] - mirrored[:, [2, 0]]
+        views += [found, mirrored]
     found = agreed(views)
     return without_parts(distinct(found[found[:, 4] > threshold]))
 

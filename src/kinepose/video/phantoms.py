@@ -84,11 +84,11 @@ def _believed_together(
     """Those of the people of one shot who are no phantoms, by their mean scores."""
     least = max([least, *(_LEAST_SHARE * score for _, score in scored)])
     sure = [person for person, score in scored if score >= least]
-    longest = max(map(_length, sure), default=0.0)
+    lengths = [_length(person) for person in sure]
     return [
         person
-        for person in sure
-        if _length(person) >= _HALF * longest or not _is_headless(person, height)
+        for person, length in zip(sure, lengths, strict=True)
+        if length >= _HALF * max(lengths) or not _is_headless(person, height)
     ]
 
 
