@@ -33,7 +33,7 @@ from kinepose.evaluation.score import read_scores, scores_table
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder, replacing
 from kinepose.io.places import RUN, Reads, Writes
-from kinepose.io.schema import Settings, as_json, write_json
+from kinepose.io.schema import Plain, Settings, as_json, read_json, write_json
 from kinepose.io.settings import Positional
 from kinepose.io.tensor_files import read_tensors, save_tensors
 from kinepose.training.checkpoint import trained_with
@@ -162,26 +162,27 @@ def _stages(run: Path, after: tuple[Path, ...] = ()) -> list[dict[str, Any]]:
     if settings is None or not log:
         raise BadInputError(f"{run} does not say how it was trained: no settings, or no log.jsonl")
     train = without_places(as_json(settings))
+    turns = Counter(line["loss"] for line in log)
     stage = {
         "preset": train["preset"],
         "variant": train["variant"],
-        "iterations": dict(Counter(line["loss"] for line in log)),
+        "iterations": dict(turns),
         "batch_size": train["batch_size"],
         "minutes": log[-1]["seconds"] / 60,
         "seed": train["seed"],
         "clips": train["clips"],
-        "renders": _renders(train),
+        "renders": (train["stream"]["renders"] or train["prior_images"]) if turns["prior"] else 0,
         "start": train["start"],
     }
-    start = settings.start
-    if start is not None and (start / "log.jsonl").is_file() and start.resolve() not in after:
+    if settings.start is None:
+        return [stage]
+    start = run_folder(settings.start)
+    if (start / "figures.json").is_file():  # a model that was released, perhaps this very run
+        before = read_json(start / "figures.json", Plain)["stages"]
+        return before if before[-1] == stage else [*before, stage]
+    if (start / "log.jsonl").is_file() and start.resolve() not in after:
         return [*_stages(start, (*after, start.resolve())), stage]
     return [stage]
-
-
-def _renders(train: dict[str, Any]) -> int:
-    """How many L_prior had."""
-    return train["stream"]["renders"] or train["prior_images"]
 
 
 def _no_better_than_a_constant(scores: list[dict[str, Any]]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.conftest import TINY_MODEL
 from tools.mean_run import MeanRunConfig, mean_run
-from tools.release import ReleaseConfig, half_precision, model_card, release
+from tools.release import ReleaseConfig, _stages, half_precision, model_card, release
 
 from kinepose.artifacts.model_files import load_model
 from kinepose.artifacts.pose_files import read_poses
@@ -107,6 +107,20 @@ def test_the_card_holds_every_figure_and_nothing_of_the_machine(shipped, scores,
     for path in shipped.glob("*.*"):
         assert str(run.parent).encode() not in path.read_bytes()
     assert model_card(json.loads((shipped / "figures.json").read_text())) == card
+
+
+def test_what_goes_on_from_a_released_model_tells_all_that_made_it(
+    shipped, run, settings, tmp_path
+):
+    released = shutil.copytree(shipped, tmp_path / "released")
+    again = replace(settings, output=tmp_path / "again", start=released, iterations=2, warm_up=2)
+    train(again)
+    stages = _stages(again.output)
+    turns = [stage["iterations"] for stage in stages]
+    assert turns == [*(stage["iterations"] for stage in _stages(run)), {"prior": 2}]
+    figures = json.loads((released / "figures.json").read_text())
+    (released / "figures.json").write_text(json.dumps(figures | {"stages": stages}))
+    assert _stages(again.output) == stages, "it is in place of what it started from"
 
 
 def test_labels_that_were_used_are_on_the_card(shipped):
