@@ -55,7 +55,7 @@ def mean_run(config: MeanRunConfig) -> None:
     if any((config.output / name).exists() for name in _TAKEN):
         raise BadInputError(f"{config.output} holds a run: name another folder")
     model, start = load_model(config.run), load_model(settings.start)
-    if model.config != start.config:
+    if replace(start.config, frozen_stages=model.config.frozen_stages) != model.config:
         raise BadInputError(f"{config.run} and {settings.start} are runs of different models")
     check_folder(config.output)
     model.load_state_dict(mean(model.state_dict(), start.state_dict()))

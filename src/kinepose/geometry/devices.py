@@ -10,14 +10,12 @@ from torch import Tensor
 
 def constant(values: Any, like: Tensor) -> Shaped[Tensor, "..."]:
     """Numbers in (nested) tuples, as a tensor of the same kind, sent to its device only once."""
-    if torch.compiler.is_dynamo_compiling():  # which keeps them itself, and warns of caches
-        return torch.tensor(values, dtype=like.dtype, device=like.device)
-    return _constant(values, like.dtype, like.device)
+    return _held(values, like.dtype, like.device)
 
 
 def index(numbers: tuple[int, ...], like: Tensor) -> Shaped[Tensor, " numbers"]:
     """Which entries of a tensor to take, on its device."""
-    return _constant(numbers, torch.int64, like.device)
+    return _held(numbers, torch.int64, like.device)
 
 
 def send(tensor: Shaped[Tensor, "*shape"], device: torch.device | str) -> Shaped[Tensor, "*shape"]:
@@ -31,6 +29,12 @@ def fork(generator: torch.Generator, device: torch.device | str) -> torch.Genera
     """A generator of the device's own, whose numbers the processor's generator decides."""
     seed = int(torch.randint(2**62, (), generator=generator))
     return torch.Generator(device).manual_seed(seed)
+
+
+def _held(values: Any, dtype: torch.dtype, device: torch.device) -> Shaped[Tensor, "..."]:
+    if torch.compiler.is_dynamo_compiling():  # which keeps them itself, and warns of caches
+        return torch.tensor(values, dtype=dtype, device=device)
+    return _constant(values, dtype, device)
 
 
 @functools.cache

@@ -146,11 +146,14 @@ def _first_turns(start: Path, model: ModelConfig) -> Counter[str]:
 def _first_model(config: TrainConfig) -> Model:
     """From noise, from pretrained weights, or where another run has come to.
 
-    Where only E_A and D_I differ from that run's, these begin from noise.
+    Where only E_A and D_I differ from that run's, these begin from noise; which stages of the
+    backbone are frozen is up to each run.
     """
     if config.start is None:
         return new_model(config.model)
     model = load_model(config.start)
+    model.pose_encoder.frozen = config.model.frozen_stages
+    model.config = replace(model.config, frozen_stages=config.model.frozen_stages)
     if model.config == config.model:
         return model
     try:
@@ -256,6 +259,8 @@ def _check_settings(config: TrainConfig) -> None:
         raise BadInputError(f"{number()} processes cannot share --batch-size {config.batch_size}")
     if number() > 1 and config.minutes:
         raise BadInputError("several processes need --iterations: their clocks differ")
+    if config.variant == "lifting" and (config.start is None or config.warm_up):
+        raise BadInputError("the variant 'lifting' needs --start and --warm-up 0")
     if config.crop_jitter and not config.model.extended_camera:
         raise BadInputError("--crop-jitter needs --model.extended-camera: T_c's pelvis is fixed")
     if config.stream.renders and not config.model.extended_camera:
