@@ -14,7 +14,6 @@ from kinepose.artifacts.pose_files import read_poses
 from kinepose.artifacts.run_folder import model_sha256
 from kinepose.dataset.render_stream import render_prior_set
 from kinepose.dataset.renders import layers_of
-from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.inference.config import ExportOnnxConfig, PredictConfig
 from kinepose.inference.onnx import OUTPUTS, export_onnx, made_of, onnx_poses, open_session
 from kinepose.inference.predict import predict
@@ -29,7 +28,7 @@ def run(tmp_path_factory):
     torch.manual_seed(0)
     model = new_model(TINY_MODEL)
     lifter = model.pose_encoder.lifter
-    for layer in (lifter.parameters_branch, lifter.camera_branch, lifter.context):
+    for layer in (lifter.parameters_branch, lifter.camera_branch):
         torch.nn.init.normal_(layer.weight, std=0.2)
     folder = tmp_path_factory.mktemp("run")
     save_model(model, folder)
@@ -103,10 +102,10 @@ def test_eight_bits_are_smaller_and_near(run, exported, images):
     path = run / "int8.onnx"
     export(run, path, int8=True)
     with torch.inference_mode():
-        expected = load_model(run).predict(images).joints3d
-        found = onnx_poses(path, run)(images).joints3d
-    spread = p_mpjpe(expected.roll(1, 0), expected).mean()
-    assert 0 < p_mpjpe(found, expected).mean() < 0.5 * spread, "peaks of maps of noise leap"
+        expected = load_model(run).predict(images).keypoints.joints2d
+        found = onnx_poses(path, run)(images).keypoints.joints2d
+    away, spread = ((it - expected).norm(dim=-1) for it in (found, expected.roll(1, 0)))
+    assert 0 < away.median() < 0.1 * spread.median(), "some peaks of maps of noise leap"
     kinds = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
     assert onnx.TensorProto.INT8 in kinds
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kinepose.method.heatmap_head import HeatmapHead, at_peaks, peaks
+from kinepose.method.heatmap_head import HeatmapHead, peaks
 
 
 def log_maps(*cells: tuple[int, int, float], rows: int = 12, columns: int = 16) -> torch.Tensor:
@@ -49,21 +49,10 @@ def test_gradients_of_places_and_certainty_reach_the_maps():
     assert (maps.grad.flatten(2) != 0).sum(-1).min() >= 25, "each cell of the window"
 
 
-def test_features_under_places():
-    """Of an image that says where it is; beyond the border it goes on."""
-    x = (torch.arange(10) + 0.5) / 5 - 1
-    y = (torch.arange(6) + 0.5) / 3 - 1
-    features = torch.stack([x.expand(6, 10), y[:, None].expand(6, 10)])[None]
-    places = torch.tensor([[[0.1, 0.2], [-0.83, 0.5], [3.0, 0.0]]])
-    expected = torch.tensor([[[0.1, 0.2], [-0.83, 0.5], [0.9, 0.0]]])
-    torch.testing.assert_close(at_peaks(features, places), expected)
-
-
 def test_maps_are_probabilities_at_a_quarter_of_the_image():
     head = HeatmapHead((4, 8, 8, 16, 32), width=8).eval()
     sizes = [(48, 32), (24, 16), (12, 8), (6, 4), (3, 2)]
     features = [torch.rand(2, c, *s) for c, s in zip((4, 8, 8, 16, 32), sizes, strict=True)]
-    maps, fine, coarse = head(features)
+    maps = head(features)
     assert maps.joints.shape == (2, 17, 24, 16) and maps.mask.shape == (2, 24, 16)
-    assert fine.shape == (2, 8, 12, 8) and coarse.shape == (2, 16, 3, 2)
     torch.testing.assert_close(maps.joints.exp().sum((2, 3)), torch.ones(2, 17))

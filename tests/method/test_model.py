@@ -69,7 +69,8 @@ def edit(path, change):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda d: d.update(format_version=99), "format_version 99: must be at most 1"),
+        (lambda d: d.update(format_version=99), "format_version 99: must be at most 2"),
+        (lambda d: d.update(format_version=1), "format_version 1: must be at least 2"),
         (lambda d: d["model"].update(unknown=1), "unknown"),
         (lambda d: d["model"].update(pose_feature_width=16), r"does not fit config\.json: .*, not"),
         (lambda d: d.pop("model"), "model"),

@@ -12,6 +12,7 @@ from kinepose.artifacts.model_files import load_model
 from kinepose.dataset.clips import SCHEMA
 from kinepose.dataset.config import StreamConfig
 from kinepose.io.errors import BadInputError, TrainingError
+from kinepose.io.settings import SHIPPED
 from kinepose.training.train import train
 
 
@@ -34,6 +35,9 @@ def test_poses_that_become_one_stop_the_run(config):
         ({"clips": (Path("nowhere"),)}, "nowhere"),
         ({"variant": "full"}, "--labels"),
         ({"variant": "teacher"}, "--start"),
+        ({"variant": "lifting", "start": SHIPPED}, "--warm-up 0"),
+        ({"variant": "lifting", "warm_up": 0}, "needs --start"),
+        ({"variant": "lifting", "warm_up": 0, "start": SHIPPED}, "--stream.poses"),
         ({"variant": "full", "labels": (Path("nowhere"),)}, "nowhere"),
         ({"crop_jitter": 0.1, "model": replace(TINY_MODEL, extended_camera=False)}, "extended"),
         ({"batch_size": 0}, "--batch-size"),

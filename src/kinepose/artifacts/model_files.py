@@ -183,8 +183,8 @@ def _card(described: dict[str, Any]) -> str:
     return f"""# 3D human poses from single images
 
 A model of kinepose, which implements Kundu et al., *Kinematic-Structure-Preserved Representation
-for Unsupervised 3D Human Pose Estimation* (AAAI 2020). Variants `prior` and `unsupervised` saw no
-label of a human.
+for Unsupervised 3D Human Pose Estimation* (AAAI 2020). Only the variants
+`weakly`, `semi` and `full` saw labels of people.
 
 | | |
 |---|---|

@@ -22,7 +22,7 @@ from kinepose.method.config import ModelConfig
 
 PAINTING_LOSSES = ("paired", "painting")
 """Those that train D_I."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Of the package: laid out as a run is, with figures.json and a model card beside it."""
 STATE = "state.safetensors"

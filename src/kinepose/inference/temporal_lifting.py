@@ -1,9 +1,8 @@
 """Poses of a video from what its frames say together.
 
 A joint's place in a frame is where those of the frames about it agree that it is
-(geometry/agreement.py). The branches of E_P then lift these places to 3D. What they see of single
-images, which misleads them where places are right (docs/results.md), has a say where little is
-certain.
+(geometry/agreement.py). The branches of E_P then lift these places to 3D. Where little agrees,
+what they said of the frame alone has a say.
 """
 
 from dataclasses import replace
@@ -21,7 +20,7 @@ from kinepose.inference.temporal_filter import stretches
 from kinepose.method.model import Model
 
 _UNSURE, _SURE = 0.2, 0.6
-"""Mean confidence of a pose below which its image alone decides the 3D, and above which it has no
+"""Mean confidence of a pose below which its frame alone decides the 3D, and above which it has no
 say."""
 _LIFTED = 4096
 """Poses lifted at once."""

@@ -57,10 +57,8 @@ class HeatmapHead(nn.Module):
         self.fine = nn.Sequential(*(_Residual(width) for _ in range(3)))
         self.maps = nn.Conv2d(width, 4 * (JOINTS + 1), 1)
 
-    def forward(
-        self, features: Sequence[Float[Tensor, "batch _ _ _"]]
-    ) -> tuple[Heatmaps, Float[Tensor, "batch width r c"], Float[Tensor, "batch wide s d"]]:
-        """The maps, and the features at stride 8 and 32 from which they came."""
+    def forward(self, features: Sequence[Float[Tensor, "batch _ _ _"]]) -> Heatmaps:
+        """The maps of features, the finest first, of which the last four count."""
         quarter, eighth, sixteenth, thirty_second = features[-4:]
         coarse = self.coarse(self.from_thirty_second(thirty_second))
         middle = torch.cat([self.from_sixteenth(sixteenth), _enlarged(coarse)], dim=1)
@@ -70,7 +68,7 @@ class HeatmapHead(nn.Module):
         maps = functional.pixel_shuffle(self.maps(fine), 2).float()
         joints = maps[:, :JOINTS]
         joints = joints.flatten(2).log_softmax(-1).view_as(joints)
-        return Heatmaps(joints, maps[:, JOINTS]), fine, coarse
+        return Heatmaps(joints, maps[:, JOINTS])
 
 
 def peaks(
@@ -94,17 +92,6 @@ def peaks(
     column = (near.sum(-2) * (x + 0.5)).sum(-1) / total
     row = (near.sum(-1) * (y + 0.5)).sum(-1) / total
     return torch.stack([column * 2 / columns - 1, row * 2 / rows - 1], dim=-1), share
-
-
-def at_peaks(
-    features: Float[Tensor, "batch channels rows columns"], places: Float[Tensor, "batch joints 2"]
-) -> Float[Tensor, "batch joints channels"]:
-    """The features under places of the crop."""
-    places = places.nan_to_num().clamp(-1, 1)  # nan would crash the backward pass of grid_sample
-    found = functional.grid_sample(
-        features.float(), places[:, :, None], padding_mode="border", align_corners=False
-    )
-    return found.squeeze(-1).transpose(1, 2)
 
 
 class _Residual(nn.Module):

@@ -8,13 +8,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig
 
-from kinepose.geometry.image_transforms import zoom_camera
-from kinepose.geometry.skeleton import STANDARD_SKELETON
+from kinepose.geometry.devices import index
+from kinepose.geometry.image_transforms import (
+    flip_camera,
+    flip_joints2d,
+    flip_parameters,
+    zoom_camera,
+)
+from kinepose.geometry.skeleton import MIRRORED, STANDARD_SKELETON
 from kinepose.method.backbones import new_backbone
 from kinepose.method.config import ModelConfig
-from kinepose.method.heatmap_head import JOINTS, HeatmapHead, Heatmaps, at_peaks, peaks
+from kinepose.method.heatmap_head import JOINTS, HeatmapHead, Heatmaps, peaks
 
-DROPOUT = 0.1
 _REST = torch.cat([torch.zeros(1), torch.tensor(STANDARD_SKELETON.rest_directions).flatten()])
 _FRONT = torch.tensor([0.0, 1.0] * 3 + [0.0] * 3)
 
@@ -35,9 +40,8 @@ class PoseEncoder(nn.Module):
     """E_P: I -> v_k, c.
 
     The paper's: features averaged over the image, and two fully connected branches. With
-    heatmaps: the branches read the 2D joints that the maps' peaks say, with their certainty, and
-    what the backbone sees there. The branches start almost constant, at the rest pose seen from the
-    front.
+    heatmaps: the branches read the 2D joints that the maps' peaks say, with their certainty. The
+    branches start almost constant, at the rest pose seen from the front.
     """
 
     def __init__(self, config: ModelConfig, description: PretrainedConfig | None) -> None:
@@ -47,7 +51,7 @@ class PoseEncoder(nn.Module):
         self.heatmaps = self.lifter = None
         if config.heatmaps:
             self.heatmaps = HeatmapHead(self.backbone.channels, config.heatmaps)
-            self.lifter = Lifter(config)
+            self.lifter = Lifter(config.branch_width)
             return
         self.pool = nn.AdaptiveAvgPool2d(config.branch_cells)
         inputs = self.backbone.channels[-1] * config.branch_cells**2
@@ -63,10 +67,9 @@ class PoseEncoder(nn.Module):
         if self.heatmaps is None or self.lifter is None:
             seen = self.pool(features[-1]).flatten(1)
             return self.parameters_branch(seen), self.camera_branch(seen), None
-        maps, fine, coarse = self.heatmaps(features)
+        maps = self.heatmaps(features)
         joints2d, certainty = peaks(maps.joints)
-        context = torch.cat([at_peaks(fine, joints2d).flatten(1), coarse.mean((-1, -2))], dim=1)
-        parameters, camera = self.lifter(joints2d, certainty, context)
+        parameters, camera = self.lifter(joints2d, certainty)
         return parameters, camera, Keypoints(joints2d, certainty, maps)
 
     def trained_parameters(self) -> list[nn.Parameter]:
@@ -88,39 +91,40 @@ class Lifter(nn.Module):
     """From 2D joints to v_k and c: the branches of an E_P with heatmaps.
 
     It sees 2D joints about their middle and in their own size, whatever the crop, and says the
-    camera of that view; both need no images to learn from. What the
-    backbone sees at the joints, which tells front from back, comes in besides where there is an
-    image. Two residual blocks as in Martinez et al. 2017.
+    camera of that view; so it needs no images to learn from. What it says of the mirrored joints is
+    the mirror image of what it says of the joints. Two residual blocks as in Martinez et al. 2017.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        width, channels = config.branch_width, config.heatmaps
         self.joints = nn.Linear(3 * JOINTS, width)
-        self.context = nn.Linear(JOINTS * channels + 2 * channels, width)
-        nn.init.zeros_(self.context.weight)
-        nn.init.zeros_(self.context.bias)
         self.blocks = nn.ModuleList(_block(width) for _ in range(2))
         self.norm = nn.LayerNorm(width)
         self.parameters_branch = _last(width, _REST)
         self.camera_branch = _last(width, _FRONT)
 
     def forward(
-        self,
-        joints2d: Float[Tensor, "batch 17 2"],
-        certainty: Float[Tensor, "batch 17"],
-        context: Float[Tensor, "batch features"] | None = None,
+        self, joints2d: Float[Tensor, "batch 17 2"], certainty: Float[Tensor, "batch 17"]
     ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch 9"]]:
         """v_k and the extended camera c of joints from -1 to 1 across a crop."""
+        parameters, camera = self._one_way(joints2d, certainty)
+        mirrored = flip_joints2d(joints2d), certainty[:, index(MIRRORED, certainty)]
+        other_parameters, other_camera = self._one_way(*mirrored)
+        return (
+            (parameters + flip_parameters(other_parameters)) / 2,
+            (camera + flip_camera(other_camera)) / 2,
+        )
+
+    def _one_way(
+        self, joints2d: Float[Tensor, "batch 17 2"], certainty: Float[Tensor, "batch 17"]
+    ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch 9"]]:
         local, middle, size = _about_their_middle(joints2d, certainty)
         hidden = self.joints(torch.cat([local.flatten(1), certainty], dim=1))
-        if context is not None:
-            hidden = hidden + self.context(context)
         for block in self.blocks:
             hidden = hidden + block(hidden)
         hidden = functional.relu(self.norm(hidden))
         camera = self.camera_branch(hidden).float()
-        return self.parameters_branch(hidden), zoom_camera(camera, size.log(), middle)
+        return self.parameters_branch(hidden).float(), zoom_camera(camera, size.log(), middle)
 
 
 def _about_their_middle(
@@ -142,9 +146,7 @@ def _block(width: int) -> nn.Sequential:
         nn.LayerNorm(width),
         nn.Linear(width, width),
         nn.ReLU(inplace=True),
-        nn.Dropout(DROPOUT),
         nn.Linear(width, width),
-        nn.Dropout(DROPOUT),
     )
 
 

@@ -40,10 +40,11 @@ class TrainConfig(Settings):
     start: Annotated[Path | None, RUN] = None
     """A run whose weights, and whose model unless told otherwise, to begin with, as the paper's
     fine-tuning does with its base model; `shipped` is the package's own."""
-    variant: Literal["unsupervised", "prior", "painting", "teacher", "weakly", "semi", "full"] = (
-        "unsupervised"
-    )
-    """prior: E_P from the renders alone (lower bound); painting: E_A and D_I from the stream's;
+    variant: Literal[
+        "unsupervised", "prior", "lifting", "painting", "teacher", "weakly", "semi", "full"
+    ] = "unsupervised"
+    """prior: E_P from the renders alone (lower bound); lifting: E_P's branches alone, from the
+    stream's poses without images; painting: E_A and D_I from the stream's renders;
     teacher: as prior, and E_P from where frames of the clips agree, by the run of --start;
     weakly: also all 2D labels; semi: also a share of the 3D labels; full: all 2D and 3D labels
     alone, after the warm-up (upper bound)."""

@@ -57,7 +57,7 @@ Batch = TypeVar(
 )
 
 
-WITHOUT_PAIRS = ("prior", "painting", "teacher", "full")
+WITHOUT_PAIRS = ("prior", "lifting", "painting", "teacher", "full")
 """The variants that do not learn by L_P and L_UNP."""
 
 
@@ -218,7 +218,9 @@ PRIOR = Loss(
     "prior",
     _prior,
     trained=pose_parameters,
-    wanted=lambda config, _: config.overfit > 0 or config.variant not in ("painting", "full"),
+    wanted=lambda config, _: (
+        config.overfit > 0 or config.variant not in ("lifting", "painting", "full")
+    ),
     composed=lambda materials: materials.crops,
 )
 LIFTING = Loss(
@@ -235,7 +237,8 @@ PAINTING = Loss(
     _painting,
     trained=painting_parameters,
     wanted=lambda config, materials: (
-        config.variant not in ("prior", "teacher", "full") and materials.render_pairs is not None
+        config.variant not in ("prior", "lifting", "teacher", "full")
+        and materials.render_pairs is not None
     ),
     composed=lambda materials: materials.render_pairs,
 )

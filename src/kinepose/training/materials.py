@@ -71,14 +71,14 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
         config.backgrounds, clips, config.model.image_size, config.prior_seed, device
     )
     crops = render_pairs = poses = None
-    if config.stream.renders and not config.overfit:
-        folder = config.stream.folder or config.output / "renders"
+    folder = config.stream.folder or config.output / "renders"
+    if config.stream.renders and not config.overfit and config.variant != "lifting":
         paths = render_ahead(config.stream, config.prior_seed, folder)
         places = backgrounds.images.permute(0, 2, 3, 1).cpu().numpy()
         size = config.model.image_size
         settings = (config.stream, paths, places, config.batch_size, size, config.prior_seed)
         crops = RenderBatches(*settings, rank(), number(), compose_batch)
         render_pairs = RenderBatches(*settings, rank(), number(), compose_pairs)
-        if config.stream.poses and config.model.heatmaps:
-            poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
+    if config.stream.poses and config.model.heatmaps and not config.overfit:
+        poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
     return Materials(prior, backgrounds, clips, labels, crops, render_pairs, poses)

@@ -26,6 +26,8 @@ def plan(config: TrainConfig, materials: Materials, losses: Sequence[Loss]) -> l
     if len({loss.name for loss in losses}) < len(losses):
         raise ValueError(f"two losses have one name: {', '.join(loss.name for loss in losses)}")
     chosen = [loss for loss in losses if loss.wanted(config, materials)]
+    if not chosen and config.variant == "lifting":
+        raise BadInputError("the variant 'lifting' needs --model.heatmaps and --stream.poses")
     if not chosen:
         raise BadInputError("the variant 'painting' needs --stream.renders")
     clips = materials.clips
