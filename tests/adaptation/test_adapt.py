@@ -45,6 +45,11 @@ def test_adapt_writes_a_run_and_leaves_its_input_alone(config, videos, start, ca
     held = json.loads((config.output / "adaptation.json").read_text())
     assert held["finished"] and held["iterations"] == 6
     assert {line["loss"] for line in read_log(config.output / "training")} == {"prior", "teacher"}
+    trained, branches = config.output / "training", "pose_encoder.lifter."
+    before, after = (load_file(run / "model.safetensors") for run in (start, trained))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved and not any(name.startswith(branches) for name in moved)
+    assert any(name.startswith(branches) for name in before)
     turns = read_run_config(config.output).turns
     assert sum(turns.values()) == 10 + held["kept"], "those of the start are among them"
     kept = config.output if held["kept"] else start
