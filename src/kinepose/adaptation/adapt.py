@@ -36,11 +36,9 @@ from kinepose.io.errors import BadInputError, TrainingError
 from kinepose.io.files import check_folder, making
 from kinepose.io.schema import as_json, differences, write_json
 from kinepose.method.config import ModelConfig
-from kinepose.method.losses import seeing_parameters
 from kinepose.method.model import Model
 from kinepose.training.checkpoint import Run, trained_with
 from kinepose.training.config import PRESETS, TrainConfig
-from kinepose.training.losses import LOSSES, PRIOR
 from kinepose.training.train import train
 from kinepose.video.people import cropped_as
 
@@ -49,11 +47,6 @@ _AS_BEFORE = (
     *("rotation", "crop_jitter", "smallest_gap"),
 )
 """Settings that the run has from the one it starts from."""
-_LOSSES = tuple(
-    replace(loss, trained=seeing_parameters) if loss is PRIOR else loss for loss in LOSSES
-)
-"""Those of `train`, but E_P's branches stay as they are: they learnt from far more poses than the
-renders show."""
 _AVERAGE = 0.99
 """Decay, in an iteration, of the average of the weights that learn from a teacher."""
 _NEVER = 1e6
@@ -132,7 +125,7 @@ def _train_and_watch(
     if _is_patience_over(config, checks):
         return _no_better(config)
     try:
-        train(settings, _watcher(config, settings, held_back, checks), _LOSSES)
+        train(settings, _watcher(config, settings, held_back, checks))
     except TrainingError as error:
         return str(error)
     return _no_better(config) if _is_patience_over(config, checks) else "all iterations were made"
@@ -180,7 +173,6 @@ def _settings(config: AdaptConfig) -> TrainConfig:
     stream = replace(
         PRESETS["kinepose"].stream,
         renders=config.renders if model.extended_camera else 0,
-        poses=0,  # the branches stay
     )
     return replace(
         PRESETS["kinepose"],

@@ -6,6 +6,7 @@ predict their poses; to draw them it is decoded again. Memory does not grow with
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -42,6 +43,7 @@ from kinepose.method.blocks import fold_batch_norms
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
+from kinepose.method.views import predict_by_views
 from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (
     Batch,
@@ -113,8 +115,12 @@ def find_poses(config: PredictConfig) -> VideoPoses:
     model = load_model(config.run, device)
     model.half_precision = choose_precision(config.bfloat16, device)
     fold_batch_norms(model.pose_encoder)
-    estimate = model.predict if config.onnx is None else onnx_poses(config.onnx, config.run)
-    if is_images(config.video):
+    are_images = is_images(config.video)
+    if config.onnx is not None:
+        estimate = onnx_poses(config.onnx, config.run)
+    else:
+        estimate = partial(predict_by_views, model) if are_images else model.predict
+    if are_images:
         estimate = any_way_up(estimate)
     with images_in_one_thread():
         return _predict_video(model, estimate, device, config)

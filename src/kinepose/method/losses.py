@@ -242,12 +242,6 @@ def lifter_parameters(model: Model) -> list[nn.Parameter]:
     return _parameters(model.pose_encoder.lifter)
 
 
-def seeing_parameters(model: Model) -> list[nn.Parameter]:
-    """E_P but for the branches of one with heatmaps: what sees the joints."""
-    branches = {id(parameter) for parameter in lifter_parameters(model)}
-    return [parameter for parameter in pose_parameters(model) if id(parameter) not in branches]
-
-
 def all_parameters(model: Model) -> list[nn.Parameter]:
     """What L_P trains: E_P, E_A and D_I.
 

@@ -8,6 +8,7 @@ import torch
 from kinepose.artifacts.run_folder import paints_people, read_run_config
 from kinepose.dataset.pairs import long_enough
 from kinepose.io.errors import BadInputError
+from kinepose.method.losses import lifter_parameters
 from kinepose.method.model import Model
 from kinepose.training.config import TrainConfig
 from kinepose.training.losses import PAIRED, PRIOR, TEACHER, UNPAIRED, WITHOUT_PAIRS, Loss
@@ -71,8 +72,15 @@ def only_paints(config: TrainConfig, step: int) -> bool:
 
 
 def new_optimiser(config: TrainConfig, model: Model, loss: Loss) -> torch.optim.Optimizer:
-    """The loss's own, over what it trains."""
+    """The loss's own, over what it trains.
+
+    Beside a teacher, who tells where joints are, the branches stay: they learnt from far more
+    poses than the renders show, and forget by these (docs/results.md).
+    """
     parameters, rate = loss.trained(model), config.learning_rate
+    if config.variant == "teacher":
+        held = {id(parameter) for parameter in lifter_parameters(model)}
+        parameters = [parameter for parameter in parameters if id(parameter) not in held]
     if config.optimiser == "adamw":
         return torch.optim.AdamW(parameters, rate, weight_decay=WEIGHT_DECAY, fused=True)
     kind = torch.optim.Adagrad if config.optimiser == "adagrad" else torch.optim.Adam
