@@ -96,12 +96,14 @@ def clips(videos, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def prior(tmp_path_factory):
-    """A file of four labelled renders for TINY_MODEL."""
+    """A file of four labelled renders for TINY_MODEL, as a run of one thread makes them."""
     from kinepose.dataset.render_stream import render_prior_set
     from kinepose.dataset.renders import save_prior
 
-    path = tmp_path_factory.mktemp("prior") / "prior.npz"
+    path, threads = tmp_path_factory.mktemp("prior") / "prior.npz", torch.get_num_threads()
+    torch.set_num_threads(1)
     save_prior(render_prior_set(4, seed=0, size=64), path)
+    torch.set_num_threads(threads)
     return path
 
 

@@ -19,7 +19,6 @@ from kinepose.geometry.agreement import agreeing
 from kinepose.geometry.skeleton import MIRRORED
 from kinepose.io.errors import BadInputError
 from kinepose.method.confidence import joint_confidence
-from kinepose.method.views import predict_by_views
 
 STORED, COUNT, SIZE = 112, 6, 96
 SPOT = np.array([30.0, 70.0])
@@ -59,7 +58,7 @@ def test_a_teacher_says_where_the_frames_of_a_clip_agree(tiny_model, clips):
     taught = teach(tiny_model, clips)
     with torch.inference_mode():
         images = load_images(clips, np.arange(COUNT), 32)
-        poses = predict_by_views(tiny_model, images)
+        poses = tiny_model.predict(images)
         sure = joint_confidence(tiny_model, images, poses)
     seen = poses.keypoints.joints2d.numpy().astype(float)
     for rows in (slice(0, 3), slice(3, 6)):

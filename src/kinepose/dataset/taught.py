@@ -1,10 +1,10 @@
 """What E_P learns from clips by itself: where the frames of a clip agree that the joints are.
 
-Not in the paper. E_P, as it was when training began, has seen all frames of a clip in several views
-(method/views.py); where these, and frames over time (geometry/agreement.py), agree they are right
-more often than any of them is. This it is told about one frame that is turned, recoloured, half
-hidden and spoilt as renders are, as L_UNP tells it of painted images. Radosavovic et al. 2018 (Data
-Distillation, https://arxiv.org/abs/1712.04440) do so with several views, without time.
+Not in the paper. E_P, as it was when training began, has seen all frames of a clip; where their
+heatmaps agree over time (geometry/agreement.py) they are right more often than any of them is. This
+it is told about one frame that is turned, recoloured, half hidden and spoilt as renders are, as
+L_UNP tells it of painted images. Radosavovic et al. 2018 (Data Distillation,
+https://arxiv.org/abs/1712.04440) do so with several views of one image in place of time.
 """
 
 import math
@@ -39,7 +39,6 @@ from kinepose.io.memory import give_back_free_memory
 from kinepose.method.batches import TaughtBatch
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.model import Model
-from kinepose.method.views import predict_by_views
 
 FORMAT_VERSION = 1
 _AT_ONCE = 32
@@ -94,7 +93,7 @@ def teach(teacher: Model, clips: ClipSet) -> Taught:
         if not number % _GIVEN_BACK:
             give_back_free_memory()
         images = load_images(replace(clips, decoded={}), part, size).to(device)
-        poses = predict_by_views(teacher, images)
+        poses = teacher.predict(images)
         places.append(poses.in_image.float().cpu())
         certainty.append(joint_confidence(teacher, images, poses).float().cpu())
     crops = torch.from_numpy(_crops(clips))

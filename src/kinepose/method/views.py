@@ -2,8 +2,8 @@
 
 Not in the paper: T of L_UNP, asked of E_P itself. The heatmaps of all views, brought back to the
 image, are averaged, so that they peak where the views agree (Radosavovic et al. 2018,
-https://arxiv.org/abs/1712.04440). It is six times the work, for where time does not matter: what a
-teacher says (dataset/taught.py), and photographs (inference/predict.py).
+https://arxiv.org/abs/1712.04440). It is six times the work, for photographs: in videos frames
+nearby do as much (inference/temporal_lifting.py).
 """
 
 import math
