@@ -102,8 +102,10 @@ def prior(tmp_path_factory):
 
     path, threads = tmp_path_factory.mktemp("prior") / "prior.npz", torch.get_num_threads()
     torch.set_num_threads(1)
-    save_prior(render_prior_set(4, seed=0, size=64), path)
-    torch.set_num_threads(threads)
+    try:
+        save_prior(render_prior_set(4, seed=0, size=64), path)
+    finally:
+        torch.set_num_threads(threads)
     return path
 
 

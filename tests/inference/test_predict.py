@@ -6,7 +6,8 @@ import pytest
 import torch
 from tests.inference.two_figures import FPS, FRAMES, HEIGHT, WIDTH, frame_image, predicted
 
-from kinepose.artifacts.model_files import load_model
+from kinepose.artifacts.model_files import load_model, save_model
+from kinepose.geometry.skeleton import MIRRORED
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
@@ -118,6 +119,21 @@ def test_a_video_is_steadied_unless_told_otherwise(both, video, run, boxes, tmp_
     np.testing.assert_allclose(again.joints2d, poses.joints2d, atol=0.01)
     with pytest.raises(BadInputError, match="--pose-smoothing"):
         predicted(video, run, tmp_path, pose_smoothing=-1.0, **settings)
+
+
+def test_a_mirrored_photograph_has_the_mirrored_joints(tiny_model, tmp_path):
+    """As E_P sees both of each; what it says of one alone differs."""
+    images, run = tmp_path / "images", tmp_path / "run"
+    save_model(tiny_model, run)
+    images.mkdir()
+    cv2.imwrite(str(images / "a.png"), frame_image(3))
+    cv2.imwrite(str(images / "b.png"), cv2.flip(frame_image(3), 1))
+    people = PeopleConfig(detector="none")
+    poses = predicted(images, run, tmp_path / "poses", people=people)
+    mirrored = poses.joints2d[1][list(MIRRORED)]
+    mirrored[:, 0] = WIDTH - mirrored[:, 0]
+    np.testing.assert_allclose(poses.joints2d[0], mirrored, atol=0.1)
+    np.testing.assert_allclose(poses.confidence[0], poses.confidence[1][list(MIRRORED)], atol=1e-3)
 
 
 def test_images_stand_alone(run, tmp_path):

@@ -60,8 +60,11 @@ def test_a_teacher_speaks_once_and_a_run_goes_on(config, tmp_path, monkeypatch):
     """E_P alone learns, and not its branches; what the teacher said stays with the run."""
     start = replace(config, variant="prior", clips=(), output=tmp_path / "start")
     train(start)
+    stream = StreamConfig(poses=64, folder=tmp_path / "poses", workers=1)
     settings = replace(config, variant="teacher", warm_up=0, start=start.output, iterations=6)
-    settings = replace(settings, smallest_gap=60.0, image_every=2, smallest_spread=0.0)
+    settings = replace(
+        settings, stream=stream, smallest_gap=60.0, image_every=2, smallest_spread=0.0
+    )
     train(replace(settings, output=tmp_path / "whole"))
     train(replace(settings, iterations=3))
     monkeypatch.setattr("kinepose.training.train.teach", None)

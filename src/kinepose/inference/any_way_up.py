@@ -1,4 +1,4 @@
-"""Photographs of people who may stand on their hands: each is looked at in four ways.
+"""Photographs of people who may stand on their hands: each is looked at the four ways up.
 
 Most renders of the training, and most people, are more or less upright. Where time does not matter,
 E_P sees a crop turned by quarter turns as well, and that way is kept of which it is most certain.
@@ -17,7 +17,7 @@ from kinepose.method.pose_encoder import Keypoints
 
 Estimate = Callable[[Float[Tensor, "batch 3 size size"]], Poses]
 UPRIGHT = 0.05
-"""What mean certainty the image as it is has in advance of the others (docs/results.md)."""
+"""What mean certainty the image as it is has in advance of the others (docs/notebook.md)."""
 
 
 def any_way_up(estimate: Estimate) -> Estimate:

@@ -1,9 +1,9 @@
 """What E_P sees of an image when its mirror image and other sizes of it count as well.
 
-Not in the paper: T of L_UNP, asked of E_P itself. The heatmaps of all views, brought back to the
-image, are averaged, so that they peak where the views agree (Radosavovic et al. 2018,
-https://arxiv.org/abs/1712.04440). It is six times the work, for photographs: in videos frames
-nearby do as much (inference/temporal_lifting.py).
+Not in the paper. The heatmaps of all views, brought back to the image, are averaged, so that they
+peak where the views agree (Radosavovic et al. 2018, https://arxiv.org/abs/1712.04440). It is six
+times the work, for photographs: a video's frames tell what they agree on
+(inference/temporal_lifting.py).
 """
 
 import math
@@ -32,15 +32,14 @@ def predict_by_views(model: Model, images: Float[Tensor, "batch 3 size size"]) -
     """
     if model.pose_encoder.heatmaps is None:
         return model.predict(images)
-    mean = torch.stack(list(_views(model, images))).mean(0)
-    mean = mean / mean.sum((-1, -2), keepdim=True).clamp(min=_LEAST)
-    return model.lift(*peaks(mean.clamp(min=_LEAST).log()))
+    total = sum(_views(model, images), start=torch.zeros(()))
+    return model.lift(*peaks((total / (2 * len(_SIZES))).clamp(min=_LEAST).log()))
 
 
 def _views(
     model: Model, images: Float[Tensor, "batch 3 size size"]
 ) -> Iterator[Float[Tensor, "batch 17 rows columns"]]:
-    """Where each view shows the joints, in cells of the image: shares of a map."""
+    """Where each view shows the joints, in cells of the image: shares that sum up to 1."""
     for size in _SIZES:
         log_scale = images.new_full((len(images),), math.log(size))
         zoomed = zoom_image(images, images.shape[-1], log_scale, outside="border")
@@ -50,4 +49,5 @@ def _views(
             maps = seen.maps.joints.exp()
             if flipped:
                 maps = flip_image(maps)[:, index(MIRRORED, maps)]
-            yield zoom_image(maps, maps.shape[-1], -log_scale)
+            maps = zoom_image(maps, maps.shape[-1], -log_scale)
+            yield maps / maps.sum((-1, -2), keepdim=True).clamp(min=_LEAST)

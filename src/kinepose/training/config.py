@@ -47,7 +47,8 @@ class TrainConfig(Settings):
     ] = "unsupervised"
     """prior: E_P from the renders alone (lower bound); lifting: E_P's branches alone, from the
     stream's poses without images; painting: E_A and D_I from the stream's renders;
-    teacher: as prior, and E_P from where frames of the clips agree, by the run of --start;
+    teacher: E_P but its branches, from the renders and from where frames of the clips agree, by
+    the run of --start;
     weakly: also all 2D labels; semi: also a share of the 3D labels; full: all 2D and 3D labels
     alone, after the warm-up (upper bound)."""
     labels: tuple[Annotated[Path, Reads()], ...] = ()

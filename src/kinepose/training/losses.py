@@ -84,7 +84,7 @@ class Loss:
     terms: Callable[[Turn], Terms]
     """Draws its batch, and says what the model makes of it: terms whose sum is the loss."""
     trained: Callable[[Model], list[nn.Parameter]]
-    """All else keeps its parameters and buffers bit for bit."""
+    """All else keeps its parameters and buffers bit for bit; beside a teacher E_P's branches do."""
     wanted: Callable[[TrainConfig, Materials], bool]
     """Whether a run has it among its losses."""
     first_step: Callable[[TrainConfig], int] = lambda _: 0

@@ -78,7 +78,7 @@ def new_optimiser(config: TrainConfig, model: Model, loss: Loss) -> torch.optim.
     poses than the renders show, and forget by these (docs/results.md).
     """
     parameters, rate = loss.trained(model), config.learning_rate
-    if config.variant == "teacher":
+    if config.variant == "teacher" and not config.overfit:
         held = {id(parameter) for parameter in lifter_parameters(model)}
         parameters = [parameter for parameter in parameters if id(parameter) not in held]
     if config.optimiser == "adamw":
