@@ -64,7 +64,8 @@ class PredictConfig(Settings):
     """File (CSV) for everybody's box and its score, frame by frame: `--detector file` reads it."""
     onnx: Annotated[Path | None, Reads()] = None
     """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses, and
-    the people if there is a file for that beside it, in place of torch, on the processor."""
+    the people if there is a file for that beside it, in place of torch, on the processor;
+    photographs in one view, not six."""
     bfloat16: bool | None = None
     """Whether the networks compute in half precision. None: where the processor, or the GPU, is
     faster so; poses then differ by about a millimetre."""
