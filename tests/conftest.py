@@ -99,13 +99,11 @@ def prior(tmp_path_factory):
     """A file of four labelled renders for TINY_MODEL, as a run of one thread makes them."""
     from kinepose.dataset.render_stream import render_prior_set
     from kinepose.dataset.renders import save_prior
+    from kinepose.io.threads import networks_in_one_thread
 
-    path, threads = tmp_path_factory.mktemp("prior") / "prior.npz", torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    path = tmp_path_factory.mktemp("prior") / "prior.npz"
+    with networks_in_one_thread():
         save_prior(render_prior_set(4, seed=0, size=64), path)
-    finally:
-        torch.set_num_threads(threads)
     return path
 
 

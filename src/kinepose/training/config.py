@@ -25,8 +25,6 @@ from kinepose.method.config import CPU_MODEL, KINEPOSE_MODEL, ModelConfig
 
 OF_LABELS = ("weakly", "semi", "full")
 """The variants that see labels of videos."""
-WITHOUT_POSES = ("painting", "teacher", "full")
-"""The variants that have no use for poses without images."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ from kinepose.method.losses import (
     unpaired_loss,
 )
 from kinepose.method.model import Model
-from kinepose.training.config import WITHOUT_POSES, TrainConfig
+from kinepose.training.config import TrainConfig
 from kinepose.training.distributed import share
 from kinepose.training.materials import Materials
 
@@ -227,9 +227,7 @@ LIFTING = Loss(
     "lifting",
     _lifting,
     trained=lifter_parameters,
-    wanted=lambda config, materials: (
-        config.variant not in WITHOUT_POSES and materials.poses is not None
-    ),
+    wanted=lambda _, materials: materials.poses is not None,
 )
 PAIRED = Loss("paired", _paired, trained=all_parameters, wanted=_has_paired, of_videos=True)
 PAINTING = Loss(

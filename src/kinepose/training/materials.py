@@ -20,8 +20,11 @@ from kinepose.dataset.renders import PriorSet, load_prior
 from kinepose.dataset.taught import Taught
 from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch, PaintingBatch
-from kinepose.training.config import OF_LABELS, WITHOUT_POSES, TrainConfig
+from kinepose.training.config import OF_LABELS, TrainConfig
 from kinepose.training.distributed import number, rank
+
+_WITHOUT_POSES = ("painting", "teacher", "full")
+"""The variants that have no use for poses without images."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
         settings = (config.stream, paths, places, config.batch_size, size, config.prior_seed)
         crops = RenderBatches(*settings, rank(), number(), compose_batch)
         render_pairs = RenderBatches(*settings, rank(), number(), compose_pairs)
-    learns_from_poses = config.variant not in WITHOUT_POSES and not config.overfit
+    learns_from_poses = config.variant not in _WITHOUT_POSES and not config.overfit
     if config.stream.poses and config.model.heatmaps and learns_from_poses:
         poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
     return Materials(prior, backgrounds, clips, labels, crops, render_pairs, poses)

@@ -211,7 +211,7 @@ def _streams(run: Run, materials: Materials, losses: list[Loss]) -> dict[str, It
     had = Counter(whose_turn(config, losses, step).name for step in range(run.step))
     return {
         loss.name: batches_from(composed, had[loss.name], config.stream.loaders)
-        for loss in {loss.name: loss for loss in (PRIOR, *losses)}.values()
+        for loss in dict.fromkeys((PRIOR, *losses))
         if loss.name in run.optimisers and (composed := loss.composed(materials)) is not None
     }
 
