@@ -114,13 +114,15 @@ def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
     video, people = tmp_path / "video.mp4", PeopleConfig("none")
     rng = np.random.default_rng(0)
     write_video(video, (rng.integers(0, 255, (64, 48, 3), dtype=np.uint8) for _ in range(21)), 10.0)
-    settings = {"energy": True, "overlay": False, "viewer": False, "bfloat16": False}
+    settings = {"energy": True, "overlay": False, "viewer": False, "bfloat16": False, "views": 1}
     for name, onnx_file in (("torch", None), ("onnx", exported)):
         predict(PredictConfig(video, tmp_path / name, run, people, onnx=onnx_file, **settings))
     by_torch, by_onnx = read_poses(tmp_path / "torch"), read_poses(tmp_path / "onnx")
     np.testing.assert_allclose(by_onnx.joints3d, by_torch.joints3d, atol=1.0)
     np.testing.assert_allclose(by_onnx.joints2d, by_torch.joints2d, atol=0.1)
     np.testing.assert_allclose(by_onnx.energy, by_torch.energy, rtol=1e-2)
+    with pytest.raises(BadInputError, match="--views 2"):
+        predict(PredictConfig(video, tmp_path / "two", run, people, onnx=exported, views=2))
 
 
 def test_a_wrong_file_is_one_line(run, exported, tmp_path):

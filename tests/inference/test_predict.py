@@ -136,6 +136,17 @@ def test_a_mirrored_photograph_has_the_mirrored_joints(tiny_model, tmp_path):
     np.testing.assert_allclose(poses.confidence[0], poses.confidence[1][list(MIRRORED)], atol=1e-3)
 
 
+def test_a_video_is_looked_at_in_two_ways(tiny_model, video, tmp_path):
+    run, people = tmp_path / "run", PeopleConfig(detector="none")
+    save_model(tiny_model, run)
+    usual, two, one = (
+        predicted(video, run, tmp_path / str(views), people=people, overlay=False, views=views)
+        for views in (0, 2, 1)
+    )
+    np.testing.assert_array_equal(usual.joints2d, two.joints2d)
+    assert np.abs(usual.joints2d - one.joints2d).max() > 1
+
+
 def test_images_stand_alone(run, tmp_path):
     images = tmp_path / "images"
     images.mkdir()

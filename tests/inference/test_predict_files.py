@@ -13,6 +13,7 @@ from kinepose.artifacts.pose_files import read_poses
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.predict import predict
 from kinepose.io.errors import BadInputError
+from kinepose.method.views import VIEWS
 from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video
@@ -91,6 +92,7 @@ def test_nobody_is_one_clear_line(run, tmp_path):
         ({"people": {"longest_gap": -1.0}}, "--longest-gap"),
         ({"people": {"detector_threshold": 7.0}}, "--detector-threshold"),
         ({"onnx": Path("none.onnx")}, r"no such file: none\.onnx"),
+        ({"views": len(VIEWS) + 1}, "--views 7"),
     ],
 )
 def test_settings_are_refused_before_the_video_is_read(settings, says, run, tmp_path):

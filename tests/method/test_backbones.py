@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Dinov2Config, Dinov2Model, ResNetConfig, ResNetForImageClassification
 
@@ -94,6 +94,21 @@ def test_efficientnet_lite_is_the_published_network(
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
     mean = images.mean(dim=(-2, -1), keepdim=True).expand_as(images).contiguous()
     assert (lite(mean)[-1] - found[-1]).abs().max() > 1, "it sees the image"
+
+
+def test_depthwise_convolutions_learn_in_full_precision(lite: EfficientNetLite):
+    """And see in half precision where nothing learns, which is faster."""
+    torch.manual_seed(0)
+    depthwise = next(m for m in lite.modules() if isinstance(m, nn.Conv2d) and m.groups > 1)
+    features = torch.randn(2, depthwise.in_channels, 12, 12)
+    depthwise(features).square().sum().backward()
+    expected, depthwise.weight.grad = depthwise.weight.grad, None
+    with torch.autocast("cpu", torch.bfloat16):
+        depthwise(features).square().sum().backward()
+        with torch.no_grad():
+            assert depthwise(features).dtype == torch.bfloat16
+    assert expected is not None
+    torch.testing.assert_close(depthwise.weight.grad, expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("variant", "parameters"), [("0", 2.94), ("1", 3.69), ("2", 4.33)])

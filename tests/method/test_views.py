@@ -22,8 +22,8 @@ def images() -> torch.Tensor:
 
 @torch.inference_mode()
 def test_the_mirrored_image_has_the_mirrored_pose(tiny_model, images):
-    poses = predict_by_views(tiny_model, images)
-    mirrored = predict_by_views(tiny_model, flip_image(images))
+    poses = predict_by_views(tiny_model, images, 6)
+    mirrored = predict_by_views(tiny_model, flip_image(images), 6)
     expected = flip_joints2d(poses.keypoints.joints2d)
     torch.testing.assert_close(mirrored.keypoints.joints2d, expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(mirrored.joints2d, flip_joints2d(poses.joints2d), atol=1e-3, rtol=0)
@@ -33,22 +33,23 @@ def test_the_mirrored_image_has_the_mirrored_pose(tiny_model, images):
 
 
 @torch.inference_mode()
-def test_all_six_views_count_equally(tiny_model, images):
-    """By loops: view by view, joint by joint, each a share of 1."""
+@pytest.mark.parametrize("sizes", [("1", "-1.18"), ("1", "-1", "1.18", "-1.18", "0.87", "-0.87")])
+def test_all_views_count_equally(tiny_model, images, sizes: tuple[str, ...]):
+    """By loops: view by view, joint by joint, each a share of 1; - stands for mirrored."""
     mean = torch.zeros(4, 17, 8, 8)
-    for size in (1.0, 1.18, 0.87):
-        log_scale = torch.full((4,), math.log(size))
+    for view in sizes:
+        log_scale = torch.full((4,), math.log(float(view.removeprefix("-"))))
         shown = zoom_image(images, 32, log_scale, outside="border")
-        one = tiny_model.predict(shown).keypoints.maps.joints.exp()
-        other = tiny_model.predict(shown.flip(-1)).keypoints.maps.joints.exp()
-        mirrored = torch.stack([other[:, MIRRORED[j]].flip(-1) for j in range(17)], dim=1)
-        for maps in (one, mirrored):
-            back = zoom_image(maps, 8, -log_scale, outside="zeros")
-            for image in range(4):
-                for joint in range(17):
-                    mean[image, joint] += back[image, joint] / back[image, joint].sum() / 6
+        maps = tiny_model.predict(shown).keypoints.maps.joints.exp()
+        if view.startswith("-"):
+            other = tiny_model.predict(shown.flip(-1)).keypoints.maps.joints.exp()
+            maps = torch.stack([other[:, MIRRORED[j]].flip(-1) for j in range(17)], dim=1)
+        back = zoom_image(maps, 8, -log_scale, outside="zeros")
+        for image in range(4):
+            for joint in range(17):
+                mean[image, joint] += back[image, joint] / back[image, joint].sum() / len(sizes)
     places, certainty = peaks(mean.log())
-    poses = predict_by_views(tiny_model, images)
+    poses = predict_by_views(tiny_model, images, len(sizes))
     torch.testing.assert_close(poses.keypoints.joints2d, places, atol=1e-4, rtol=0)
     torch.testing.assert_close(poses.keypoints.certainty, certainty, atol=1e-4, rtol=0)
     expected = tiny_model.lift(places, certainty)
@@ -59,7 +60,7 @@ def test_all_six_views_count_equally(tiny_model, images):
 def test_what_another_size_shows_is_where_the_image_has_it(tiny_model, images, monkeypatch):
     """Joints whose maps are one cell of the enlarged image, by an encoder that says just that."""
     size = 1.7
-    monkeypatch.setattr(module, "_SIZES", (size,))
+    monkeypatch.setattr(module, "VIEWS", ((size, False), (size, True)))
     truth = 0.9 * torch.rand(4, 17, 2, generator=torch.Generator().manual_seed(1)) - 0.45
     zoomed = zoom_image(images, 32, torch.full((4,), math.log(size)), outside="border")
     shown = {True: flip_joints2d(size * truth), False: size * truth}
@@ -75,11 +76,11 @@ def test_what_another_size_shows_is_where_the_image_has_it(tiny_model, images, m
         return replace(poses, keypoints=replace(poses.keypoints, maps=maps))
 
     monkeypatch.setattr(tiny_model, "predict", told)
-    found = predict_by_views(tiny_model, images).keypoints.joints2d
+    found = predict_by_views(tiny_model, images, 2).keypoints.joints2d
     assert (found - truth).abs().mean() < 0.08 < (size - 1) * truth.abs().mean()
 
 
 @torch.inference_mode()
 def test_a_model_without_heatmaps_sees_the_image_alone(tiny_config, images):
     model = new_model(replace(tiny_config, heatmaps=0)).eval()
-    assert torch.equal(predict_by_views(model, images).joints3d, model.predict(images).joints3d)
+    assert torch.equal(predict_by_views(model, images, 6).joints3d, model.predict(images).joints3d)

@@ -48,6 +48,10 @@ class PredictConfig(Settings):
     pose_rate: Annotated[float, Interval(ge=0.0, le=10_000.0)] = 15.0
     """How many frames of each second of a video, at most, E_P looks at where its poses are lifted
     over time; those between come from their neighbours, in less time. 0 is all."""
+    views: Annotated[int, Interval(ge=0, le=6)] = 0
+    """In how many ways E_P looks at each crop: its mirror image and other sizes of it; the heatmaps
+    of all are averaged, and each is the whole work again. 0: a photograph in 6, a video in 2, and
+    with --onnx all in 1."""
     repair_sides: bool = True
     """Whether to exchange left and right in videos where the model did so for a moment."""
     energy: bool = False
@@ -64,8 +68,7 @@ class PredictConfig(Settings):
     """File (CSV) for everybody's box and its score, frame by frame: `--detector file` reads it."""
     onnx: Annotated[Path | None, Reads()] = None
     """What `export-onnx` wrote of the run: ONNX Runtime (kinepose[onnx]) then finds the poses, and
-    the people if there is a file for that beside it, in place of torch, on the processor;
-    photographs in one view, not six."""
+    the people if there is a file for that beside it, in place of torch, on the processor."""
     bfloat16: bool | None = None
     """Whether the networks compute in half precision. None: where the processor, or the GPU, is
     faster so; poses then differ by about a millimetre."""

@@ -43,7 +43,7 @@ from kinepose.method.blocks import fold_batch_norms
 from kinepose.method.confidence import joint_confidence
 from kinepose.method.losses import energy
 from kinepose.method.model import Model
-from kinepose.method.views import predict_by_views
+from kinepose.method.views import VIEWS, predict_by_views
 from kinepose.video.box_tables import write_boxes
 from kinepose.video.cropping import (
     Batch,
@@ -60,6 +60,9 @@ from kinepose.video.reading import Frame, read_frames, video_info
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.skeletons import overlay_frame
 from kinepose.visualization.viewer import write_viewer
+
+_OF_VIDEOS = 2
+"""Views of a video's crops; its frames tell together what they agree on besides."""
 
 
 def predict(config: PredictConfig) -> None:
@@ -116,10 +119,13 @@ def find_poses(config: PredictConfig) -> VideoPoses:
     model.half_precision = choose_precision(config.bfloat16, device)
     fold_batch_norms(model.pose_encoder)
     are_images = is_images(config.video)
+    if config.onnx is not None and config.views > 1:
+        raise BadInputError(f"--views {config.views}: what --onnx names looks in one way alone")
     if config.onnx is not None:
         estimate = onnx_poses(config.onnx, config.run)
     else:
-        estimate = partial(predict_by_views, model) if are_images else model.predict
+        views = config.views or (len(VIEWS) if are_images else _OF_VIDEOS)
+        estimate = partial(predict_by_views, model, count=views)
     if are_images:
         estimate = any_way_up(estimate)
     with images_in_one_thread():

@@ -117,13 +117,28 @@ class _InvertedResidual(nn.Module):
         super().__init__()
         inner = inputs * expansion
         expand = [_unit(inputs, inner, kernel=1)] if expansion > 1 else []
-        depthwise = _unit(inner, inner, kernel=kernel, stride=stride, groups=inner)
+        depthwise = _Depthwise(inner, inner, kernel, stride, kernel // 2, groups=inner)
+        depthwise = nn.Sequential(depthwise, nn.ReLU6(inplace=True))
         self.layers = nn.Sequential(*expand, depthwise, nn.Conv2d(inner, outputs, 1))
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         changed = self.layers(features)
         return features + changed if self.skips else changed
+
+
+class _Depthwise(nn.Conv2d):
+    """One filter for each channel, which learns in float32 on processors.
+
+    Their gradients in bfloat16 take oneDNN 3 to 150 times as long (docs/results.md).
+    """
+
+    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c i j"]:
+        learns = torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)
+        if not learns or input.device.type != "cpu":
+            return super().forward(input)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(input.float()).to(input.dtype)
 
 
 Backbone = TransformersBackbone | EfficientNetLite
@@ -143,13 +158,9 @@ def new_backbone(config: ModelConfig, description: PretrainedConfig | None) -> B
     return backbone
 
 
-def _unit(
-    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups),
-        nn.ReLU6(inplace=True),
-    )
+def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+    return nn.Sequential(convolution, nn.ReLU6(inplace=True))
 
 
 def _multiple_of_8(width: float) -> int:

@@ -1,13 +1,12 @@
 """What E_P sees of an image when its mirror image and other sizes of it count as well.
 
 Not in the paper. The heatmaps of all views, brought back to the image, are averaged, so that they
-peak where the views agree (Radosavovic et al. 2018, https://arxiv.org/abs/1712.04440). It is six
-times the work, for photographs: a video's frames tell what they agree on
-(inference/temporal_lifting.py).
+peak where the views agree (Radosavovic et al. 2018, https://arxiv.org/abs/1712.04440). Each view is
+the whole work again.
 """
 
 import math
-from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -19,35 +18,44 @@ from kinepose.geometry.skeleton import MIRRORED
 from kinepose.method.heatmap_head import peaks
 from kinepose.method.model import Model, Poses
 
-_SIZES = (1.0, 1.18, 0.87)
-"""Of the person, in terms of the one in the image."""
+VIEWS = ((1.0, False), (1.18, True), (1.0, True), (1.18, False), (0.87, True), (0.87, False))
+"""The size of the person, in terms of the one in the image, and whether it is mirrored. The first
+two are worth most (docs/results.md)."""
 _LEAST = 1e-12
 """Share of a map in any cell, so that all have a logarithm."""
 
 
-def predict_by_views(model: Model, images: Float[Tensor, "batch 3 size size"]) -> Poses:
-    """The poses that images show, lifted from the peaks of the mean of all views.
+def predict_by_views(model: Model, images: Float[Tensor, "batch 3 size size"], count: int) -> Poses:
+    """The poses that images show, lifted from the peaks of the mean of the first `count` VIEWS.
 
-    Of a model without heatmaps: what it says of the images alone.
+    By one view, and of a model without heatmaps: what it says of the images alone.
     """
-    if model.pose_encoder.heatmaps is None:
+    if count == 1 or model.pose_encoder.heatmaps is None:
         return model.predict(images)
-    total = sum(_views(model, images), start=torch.zeros(()))
-    return model.lift(*peaks((total / (2 * len(_SIZES))).clamp(min=_LEAST).log()))
+    total = sum((_maps(model, images, *view) for view in VIEWS[:count]), start=torch.zeros(()))
+    return model.lift(*peaks((total / count).clamp(min=_LEAST).log()))
 
 
-def _views(
-    model: Model, images: Float[Tensor, "batch 3 size size"]
-) -> Iterator[Float[Tensor, "batch 17 rows columns"]]:
-    """Where each view shows the joints, in cells of the image: shares that sum up to 1."""
-    for size in _SIZES:
-        log_scale = images.new_full((len(images),), math.log(size))
-        zoomed = zoom_image(images, images.shape[-1], log_scale, outside="border")
-        for flipped in (False, True):
-            seen = model.predict(flip_image(zoomed) if flipped else zoomed).keypoints
-            assert seen is not None and seen.maps is not None
-            maps = seen.maps.joints.exp()
-            if flipped:
-                maps = flip_image(maps)[:, index(MIRRORED, maps)]
-            maps = zoom_image(maps, maps.shape[-1], -log_scale)
-            yield maps / maps.sum((-1, -2), keepdim=True).clamp(min=_LEAST)
+def _maps(
+    model: Model, images: Float[Tensor, "batch 3 size size"], size: float, flipped: bool
+) -> Float[Tensor, "batch 17 rows columns"]:
+    """Where a view shows the joints, in cells of the image: shares that sum up to 1."""
+    shown = _zoomed(images, size, "border")
+    seen = model.predict(flip_image(shown) if flipped else shown).keypoints
+    assert seen is not None and seen.maps is not None
+    maps = seen.maps.joints.exp()
+    if flipped:
+        maps = flip_image(maps)[:, index(MIRRORED, maps)]
+    maps = _zoomed(maps, 1 / size, "zeros")
+    return maps / maps.sum((-1, -2), keepdim=True).clamp(min=_LEAST)
+
+
+def _zoomed(
+    images: Float[Tensor, "batch channels size size"],
+    scale: float,
+    outside: Literal["border", "zeros"],
+) -> Float[Tensor, "batch channels size size"]:
+    if scale == 1:
+        return images
+    log_scale = images.new_full((len(images),), math.log(scale))
+    return zoom_image(images, images.shape[-1], log_scale, outside=outside)
