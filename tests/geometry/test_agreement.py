@@ -56,6 +56,19 @@ def test_swings_keep_their_height(hertz, least):
     assert least < kept < 1.02
 
 
+def test_between_frames_lies_what_their_parabola_says():
+    """Of a swing at 10 frames a second; 0.93 of it is left of straight lines between these."""
+    path = 60 * np.sin(2 * math.pi * TIMES)[:, None, None] * [1.0, 0.0]
+    some, certainty = slice(None, None, 3), np.full((FRAMES // 3, 1), 0.7)
+    tolerance = np.full(FRAMES, 10.0)
+    found, sure = agreeing(path[some], certainty, TIMES[some], tolerance, WINDOW, TIMES)
+    middle = slice(15, -15)
+    assert (found[middle] * path[middle]).sum() / (path[middle] ** 2).sum() > 0.945
+    np.testing.assert_allclose(sure, 0.7)
+    of_frames, _ = agreeing(path[some], certainty, TIMES[some], tolerance[some], WINDOW)
+    np.testing.assert_allclose(found[some], of_frames, atol=1e-9)
+
+
 @pytest.mark.parametrize("fps", [240, 1000])
 def test_of_very_many_frames_some_say_the_same(fps):
     times = np.arange(fps) / fps

@@ -113,7 +113,8 @@ def test_a_video_is_steadied_unless_told_otherwise(both, video, run, boxes, tmp_
     }
     alone = {"pose_smoothing": 0.0, "lift_window": 0.0, "repair_sides": False}
     raw = predicted(video, run, tmp_path, batch_size=4, **alone, **settings)
-    lifted = lift_over_time(load_model(run), raw, 0.16, 1700.0, (96, 128))
+    seen = np.ones(len(raw.frame), bool)
+    lifted = lift_over_time(load_model(run), raw, 0.16, 1700.0, (96, 128), seen)
     again = smooth_poses(repair_sides(lifted), PredictConfig.pose_smoothing)
     np.testing.assert_allclose(again.joints3d, poses.joints3d, atol=0.01)
     np.testing.assert_allclose(again.joints2d, poses.joints2d, atol=0.01)

@@ -22,7 +22,7 @@ def test_who_stands_still_is_lifted_to_what_the_model_says_of_the_places(tiny_mo
     once = {name: np.repeat(vars(still)[name][:1], count, 0) for name in ("joints2d", "joints3d")}
     sure = np.full((count, 17), confidence, np.float32)
     still = replace(still, **once, confidence=sure)
-    found = lift_over_time(tiny_model, still, WINDOW, 1700.0, (640, 480))
+    found = lift_over_time(tiny_model, still, WINDOW, 1700.0, (640, 480), np.ones(count, bool))
     np.testing.assert_allclose(found.joints2d, still.joints2d, atol=1e-2)
     np.testing.assert_allclose(found.confidence, sure, atol=1e-6)
     low, high = still.box[0, :2], still.box[0, 2:]
@@ -49,4 +49,23 @@ def angles(joints3d: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def test_a_model_without_heatmaps_says_what_it_said(tiny_config):
     poses, plain = moving(), new_model(replace(tiny_config, heatmaps=0)).eval()
-    assert lift_over_time(plain, poses, WINDOW, 1700.0, (640, 480)) is poses
+    seen = np.ones(len(poses.frame), bool)
+    assert lift_over_time(plain, poses, WINDOW, 1700.0, (640, 480), seen) is poses
+
+
+def test_what_was_not_seen_counts_only_far_from_what_was(tiny_model):
+    """Every third pose is seen; then the first alone, and 0.5 s later the others have their say."""
+    poses = moving()
+    seen = np.arange(len(poses.frame)) % 3 == 0
+    wrong = np.where(seen[:, None, None], poses.joints2d, poses.joints2d + 500)
+    spoilt = replace(poses, joints2d=wrong.astype(np.float32))
+    one, other, all_seen = (
+        lift_over_time(tiny_model, which, WINDOW, 1700.0, (640, 480), looked)
+        for which, looked in ((poses, seen), (spoilt, seen), (spoilt, seen | True))
+    )
+    np.testing.assert_array_equal(one.joints2d, other.joints2d)
+    assert np.abs(all_seen.joints2d - one.joints2d).max() > 100
+    first = np.arange(len(poses.frame)) == 0
+    late = lift_over_time(tiny_model, spoilt, WINDOW, 1700.0, (640, 480), first)
+    far = poses.time - poses.time[0] > 0.5
+    assert far.sum() > 3 and np.abs(late.joints2d - one.joints2d)[far].max() > 100

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
@@ -133,11 +133,15 @@ def find_poses(config: PredictConfig) -> VideoPoses:
 
 
 def _over_time(
-    model: Model, poses: VideoPoses, config: PredictConfig, size: tuple[int, int]
+    model: Model,
+    poses: VideoPoses,
+    config: PredictConfig,
+    size: tuple[int, int],
+    seen: Bool[np.ndarray, " poses"],
 ) -> VideoPoses:
     """What the frames of a video [width, height in px] say together, rather than each by itself."""
     if config.lift_window:
-        poses = lift_over_time(model, poses, config.lift_window, config.height, size)
+        poses = lift_over_time(model, poses, config.lift_window, config.height, size, seen)
     if config.repair_sides:
         poses = repair_sides(poses)
     return smooth_poses(poses, config.pose_smoothing) if config.pose_smoothing else poses
@@ -164,7 +168,8 @@ def _predict_video(
         return poses
     if len(sampled) < len(rows.frame):
         poses = of_all_rows(poses, sampled, rows)
-    return _over_time(model, poses, config, (info.width, info.height))
+    seen = np.isin(np.arange(len(rows.frame)), sampled)
+    return _over_time(model, poses, config, (info.width, info.height), seen)
 
 
 def _rate(model: Model, config: PredictConfig) -> float:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float64
 
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.agreement import TOLERANCE, agreeing
@@ -27,12 +28,18 @@ _LIFTED = 4096
 
 
 def lift_over_time(
-    model: Model, poses: VideoPoses, window: float, height: float, size: tuple[int, int]
+    model: Model,
+    poses: VideoPoses,
+    window: float,
+    height: float,
+    size: tuple[int, int],
+    seen: Bool[np.ndarray, " poses"],
 ) -> VideoPoses:
     """The poses of a video [width, height in px] whose 2D joints agree over time, lifted anew.
 
     `window` is the standard deviation, in time, of what counts about a frame [s]; `height` the
-    length of the chain of stature [mm]. The confidence of a joint becomes that of the places that
+    length of the chain of stature [mm]; `seen` are the poses that E_P saw, while the others lie
+    between these (sampled_frames.py). The confidence of a joint becomes that of the places that
     agree. Poses of a model without heatmaps stay as they are: it lifts images alone.
 
     Raises:
@@ -40,12 +47,18 @@ def lift_over_time(
     """
     if model.pose_encoder.lifter is None or not len(poses.frame):
         return poses
-    joints2d = poses.joints2d.astype(np.float64)
-    confidence = poses.confidence.astype(np.float64)
+    said, sure = poses.joints2d.astype(np.float64), poses.confidence.astype(np.float64)
+    joints2d, confidence = np.empty_like(said), np.empty_like(sure)
     length = (poses.box[:, 2:] - poses.box[:, :2]).max(-1).clip(min=1).astype(np.float64)
     for rows in stretches(poses.track, poses.frame):
+        counted = rows[_counted(poses.time[rows], seen[rows], window)]
         joints2d[rows], confidence[rows] = agreeing(
-            joints2d[rows], confidence[rows], poses.time[rows], TOLERANCE * length[rows], window
+            said[counted],
+            sure[counted],
+            poses.time[counted],
+            TOLERANCE * length[rows],
+            window,
+            poses.time[rows],
         )
     places = torch.from_numpy(joints2d).float()
     crop = np.column_stack([(poses.box[:, :2] + poses.box[:, 2:]) / 2, length])
@@ -55,8 +68,10 @@ def lift_over_time(
     with torch.inference_mode():
         joints3d = torch.cat(
             [
-                joints_in_camera(model.lift(some.to(device), sure.to(device)), height).cpu()
-                for some, sure in zip(local.split(_LIFTED), certainty.split(_LIFTED), strict=True)
+                joints_in_camera(model.lift(some.to(device), how.to(device)), height).cpu()
+                for some, certain in zip(
+                    local.split(_LIFTED), certainty.split(_LIFTED), strict=True
+                )
             ]
         )
     focal, middle = torch.from_numpy(poses.focal), torch.tensor(size).expand(len(places), 2) / 2
@@ -71,3 +86,14 @@ def lift_over_time(
         root=locate(torch.from_numpy(joints3d), *in_image).float().numpy(),
         confidence=confidence.astype(np.float32),
     )
+
+
+def _counted(
+    times: Float64[np.ndarray, " poses"], seen: Bool[np.ndarray, " poses"], window: float
+) -> Bool[np.ndarray, " poses"]:
+    """The poses that were seen, and those from which these are too far to tell anything."""
+    known = times[seen]
+    right = np.searchsorted(known, times).clip(max=len(known) - 1)
+    left = (right - 1).clip(min=0)
+    away = np.minimum(np.abs(times - known[left]), np.abs(times - known[right]))
+    return seen | (away > window)
