@@ -65,15 +65,10 @@ def lift_over_time(
     local = frame_to_crop(places, torch.from_numpy(crop).float())
     certainty = torch.from_numpy(np.sqrt(confidence)).float()  # what agrees is surer than one map
     device = next(model.parameters()).device
+    parts = zip(local.split(_LIFTED), certainty.split(_LIFTED), strict=True)
     with torch.inference_mode():
-        joints3d = torch.cat(
-            [
-                joints_in_camera(model.lift(some.to(device), how.to(device)), height).cpu()
-                for some, certain in zip(
-                    local.split(_LIFTED), certainty.split(_LIFTED), strict=True
-                )
-            ]
-        )
+        lifted = (model.lift(some.to(device), certain.to(device)) for some, certain in parts)
+        joints3d = torch.cat([joints_in_camera(part, height).cpu() for part in lifted])
     focal, middle = torch.from_numpy(poses.focal), torch.tensor(size).expand(len(places), 2) / 2
     in_image = places.double(), focal.double(), middle.double()
     turned = turn_to_video(joints3d.double(), *in_image).numpy()
