@@ -69,6 +69,16 @@ def test_between_frames_lies_what_their_parabola_says():
     np.testing.assert_allclose(found[some], of_frames, atol=1e-9)
 
 
+def test_after_a_pause_the_frame_before_tells():
+    """Of very many frames some are passed over, but never the only one near."""
+    times = np.append(np.arange(200) / 100, 9.0)
+    places, certainty = np.full((201, 1, 2), 7.0), np.full((201, 1), 0.5)
+    moments = np.append(times, 9.01)
+    found, sure = agreeing(places, certainty, times, np.full(202, 10.0), 0.5, moments)
+    np.testing.assert_allclose(found, 7.0)
+    np.testing.assert_allclose(sure, 0.5)
+
+
 @pytest.mark.parametrize("fps", [240, 1000])
 def test_of_very_many_frames_some_say_the_same(fps):
     times = np.arange(fps) / fps

@@ -8,6 +8,7 @@ from tests.inference.two_figures import FPS, FRAMES, HEIGHT, WIDTH, frame_image,
 
 from kinepose.artifacts.model_files import load_model, save_model
 from kinepose.geometry.skeleton import MIRRORED
+from kinepose.inference import predict
 from kinepose.inference.config import PredictConfig
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
 from kinepose.inference.temporal_lifting import lift_over_time
@@ -146,6 +147,17 @@ def test_a_video_is_looked_at_in_two_ways(tiny_model, video, tmp_path):
     )
     np.testing.assert_array_equal(usual.joints2d, two.joints2d)
     assert np.abs(usual.joints2d - one.joints2d).max() > 1
+
+
+def test_what_was_looked_at_counts(tiny_model, video, tmp_path, monkeypatch):
+    """At 5 of its 10 frames a second every second one."""
+    run, people = tmp_path / "run", PeopleConfig(detector="none")
+    save_model(tiny_model, run)
+    told = []
+    lift = predict.lift_over_time
+    monkeypatch.setattr(predict, "lift_over_time", lambda *a: told.append(a[-1]) or lift(*a))
+    predicted(video, run, tmp_path / "out", people=people, overlay=False, pose_rate=5.0)
+    assert len(told[0]) > 10 and (told[0][1:] != told[0][:-1]).all()
 
 
 def test_images_stand_alone(run, tmp_path):

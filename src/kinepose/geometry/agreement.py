@@ -43,7 +43,7 @@ def agreeing(
     moments = times if moments is None else moments
     first = np.searchsorted(times, moments - _REACH * window)
     end = np.searchsorted(times, moments + _REACH * window, side="right")
-    middle = np.searchsorted(times, moments)
+    middle = np.searchsorted(times, moments).clip(max=end - 1)
     most = int((end - first).max(initial=1))
     every = -(-most // _MOST_NEAR)
     steps = every * np.arange(-(-most // every))

@@ -45,13 +45,13 @@ class PredictConfig(Settings):
     2D, by how certain they are and how well they agree; these places are then lifted to 3D anew
     [s]. Swings faster than twice a second lose height by it: 0.08 with --pose-rate 0 is for those.
     0 takes every frame by itself; models without heatmaps always do."""
-    pose_rate: Annotated[float, Interval(ge=0.0, le=10_000.0)] = 12.5
+    pose_rate: Annotated[float, Interval(ge=0.0, le=10_000.0)] = 10.0
     """How many frames of each second of a video, at most, E_P looks at where its poses are lifted
     over time; the parabolas of --lift-window say what lies between, in less time. 0 is all."""
     views: Annotated[int, Interval(ge=0, le=6)] = 0
     """In how many ways E_P looks at each crop: its mirror image and other sizes of it; the heatmaps
-    of all are averaged, and each is the whole work again. 0: a photograph in 6, a video in 2, and
-    with --onnx all in 1."""
+    of all are averaged, and each is the whole work again. 0: a photograph in 6, a video in 2.
+    With --onnx, and by models without heatmaps, always in 1."""
     repair_sides: bool = True
     """Whether to exchange left and right in videos where the model did so for a moment."""
     energy: bool = False

@@ -114,13 +114,13 @@ def find_poses(config: PredictConfig) -> VideoPoses:
         BadInputError: if the video or the run cannot be read, nobody is found, or a setting is out
             of range.
     """
+    if config.onnx is not None and config.views > 1:
+        raise BadInputError(f"--views {config.views}: what --onnx names looks in one way alone")
     device = choose_device(config.device)
     model = load_model(config.run, device)
     model.half_precision = choose_precision(config.bfloat16, device)
     fold_batch_norms(model.pose_encoder)
     are_images = is_images(config.video)
-    if config.onnx is not None and config.views > 1:
-        raise BadInputError(f"--views {config.views}: what --onnx names looks in one way alone")
     if config.onnx is not None:
         estimate = onnx_poses(config.onnx, config.run)
     else:

@@ -1,7 +1,8 @@
 """Poses of all frames from those of some: a video lifted over time need not show E_P all of them.
 
 What is lifted is a parabola through the joints of the frames about each (temporal_lifting.py),
-which knows nothing faster than its window: frames closer than that only repeat their neighbours.
+which knows little that is faster than its window. The straight lines drawn here serve where nothing
+was looked at within a window.
 """
 
 from dataclasses import replace

@@ -38,9 +38,10 @@ def lift_over_time(
     """The poses of a video [width, height in px] whose 2D joints agree over time, lifted anew.
 
     `window` is the standard deviation, in time, of what counts about a frame [s]; `height` the
-    length of the chain of stature [mm]; `seen` are the poses that E_P saw, while the others lie
-    between these (sampled_frames.py). The confidence of a joint becomes that of the places that
-    agree. Poses of a model without heatmaps stay as they are: it lifts images alone.
+    length of the chain of stature [mm]; `seen` are the poses that E_P saw, at least one of each
+    stretch, while the others lie between these (sampled_frames.py). The confidence of a joint
+    becomes that of the places that agree. Poses of a model without heatmaps stay as they are: it
+    lifts images alone.
 
     Raises:
         BadInputError: if a number of the poses is not finite.

@@ -130,7 +130,7 @@ class _InvertedResidual(nn.Module):
 class _Depthwise(nn.Conv2d):
     """One filter for each channel, which learns in float32 on processors.
 
-    Their gradients in bfloat16 take oneDNN 3 to 150 times as long (docs/results.md).
+    Their gradients in bfloat16 take oneDNN 3 to 150 times as long (docs/notebook.md).
     """
 
     def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c i j"]:
@@ -138,7 +138,7 @@ class _Depthwise(nn.Conv2d):
         if not learns or input.device.type != "cpu":
             return super().forward(input)
         with torch.autocast("cpu", enabled=False):
-            return super().forward(input.float()).to(input.dtype)
+            return super().forward(input.to(self.weight.dtype)).to(input.dtype)
 
 
 Backbone = TransformersBackbone | EfficientNetLite
