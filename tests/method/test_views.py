@@ -64,18 +64,17 @@ def test_what_another_size_shows_is_where_the_image_has_it(tiny_model, images, m
     truth = 0.9 * torch.rand(4, 17, 2, generator=torch.Generator().manual_seed(1)) - 0.45
     zoomed = zoom_image(images, 32, torch.full((4,), math.log(size)), outside="border")
     shown = {True: flip_joints2d(size * truth), False: size * truth}
-    predict = tiny_model.predict
+    see = tiny_model.see
 
     def told(view):
         mirrored = torch.equal(view, flip_image(zoomed))
         assert mirrored or torch.equal(view, zoomed)
-        poses = predict(view)
+        keypoints = see(view)
         cells = ((shown[mirrored] + 1) / 2 * 8).long()
         at = functional.one_hot(8 * cells[..., 1] + cells[..., 0], 64).view(4, 17, 8, 8)
-        maps = replace(poses.keypoints.maps, joints=20.0 * (at - 1))
-        return replace(poses, keypoints=replace(poses.keypoints, maps=maps))
+        return replace(keypoints, maps=replace(keypoints.maps, joints=20.0 * (at - 1)))
 
-    monkeypatch.setattr(tiny_model, "predict", told)
+    monkeypatch.setattr(tiny_model, "see", told)
     found = predict_by_views(tiny_model, images, 2).keypoints.joints2d
     assert (found - truth).abs().mean() < 0.08 < (size - 1) * truth.abs().mean()
 

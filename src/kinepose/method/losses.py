@@ -112,8 +112,8 @@ def teacher_loss(model: Model, batch: TaughtBatch) -> Terms:
 
     Not in the paper (dataset/taught.py). A joint has the square of its certainty as weight.
     """
-    keypoints = model.predict(batch.images).keypoints
-    assert keypoints is not None and keypoints.maps is not None
+    keypoints = model.see(batch.images)
+    assert keypoints.maps is not None
     weights = batch.certainty.square()
     return {"heatmaps": _heatmap_term(keypoints.maps.joints, batch.joints2d, weights)}
 

@@ -102,10 +102,15 @@ class Model(nn.Module):
             parameters, camera, keypoints = self.pose_encoder(images)
         return self._transformed(parameters.float(), camera.float(), keypoints)
 
+    def see(self, images: Float[Tensor, "batch 3 size size"]) -> Keypoints:
+        """What the heatmaps of E_P say, before its branches do, by an E_P with heatmaps."""
+        with self._precision(images):
+            return self.pose_encoder.see(images)
+
     def lift(
         self, joints2d: Float[Tensor, "batch 17 2"], certainty: Float[Tensor, "batch 17"]
     ) -> Poses:
-        """The same from 2D joints in place of an image, by an E_P with heatmaps."""
+        """What `predict` says, from 2D joints in place of an image, by an E_P with heatmaps."""
         assert self.pose_encoder.lifter is not None
         with self._precision(joints2d):
             parameters, camera = self.pose_encoder.lifter(joints2d, certainty)

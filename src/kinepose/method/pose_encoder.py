@@ -63,14 +63,18 @@ class PoseEncoder(nn.Module):
         self, images: Float[Tensor, "batch 3 size size"]
     ) -> tuple[Float[Tensor, "batch 40"], Float[Tensor, "batch camera"], Keypoints | None]:
         """v_k and c of images in 0 to 1; and what the heatmaps say, if it has them."""
-        features = self.backbone(images)
-        if self.heatmaps is None or self.lifter is None:
-            seen = self.pool(features[-1]).flatten(1)
+        if self.lifter is None:
+            seen = self.pool(self.backbone(images)[-1]).flatten(1)
             return self.parameters_branch(seen), self.camera_branch(seen), None
-        maps = self.heatmaps(features)
-        joints2d, certainty = peaks(maps.joints)
-        parameters, camera = self.lifter(joints2d, certainty)
-        return parameters, camera, Keypoints(joints2d, certainty, maps)
+        keypoints = self.see(images)
+        parameters, camera = self.lifter(keypoints.joints2d, keypoints.certainty)
+        return parameters, camera, keypoints
+
+    def see(self, images: Float[Tensor, "batch 3 size size"]) -> Keypoints:
+        """What the heatmaps of an E_P that has them say of images in 0 to 1."""
+        assert self.heatmaps is not None
+        maps = self.heatmaps(self.backbone(images))
+        return Keypoints(*peaks(maps.joints), maps)
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """All but those of the frozen stages of the backbone."""

@@ -41,8 +41,8 @@ def _maps(
 ) -> Float[Tensor, "batch 17 rows columns"]:
     """Where a view shows the joints, in cells of the image: shares that sum up to 1."""
     shown = _zoomed(images, size, "border")
-    seen = model.predict(flip_image(shown) if flipped else shown).keypoints
-    assert seen is not None and seen.maps is not None
+    seen = model.see(flip_image(shown) if flipped else shown)
+    assert seen.maps is not None
     maps = seen.maps.joints.exp()
     if flipped:
         maps = flip_image(maps)[:, index(MIRRORED, maps)]
