@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from kinepose.dataset.pose_pairs import (
     SEQUENCE,
@@ -14,7 +15,8 @@ from kinepose.dataset.pose_pairs import (
 )
 from kinepose.geometry.image_transforms import flip_joints2d
 from kinepose.geometry.skeleton import JOINT_NAMES, MIRRORED
-from kinepose.method.camera_projection import project
+from kinepose.method.camera_projection import project, rotation_camera_from_canonical
+from kinepose.method.forward_kinematics import stature
 from kinepose.synthetic.config import MotionConfig
 
 COUNT = 400
@@ -69,6 +71,27 @@ def test_people_fill_the_crop_and_the_camera_shows_them_so(pool):
     away = project(drawn.joints3d, drawn.camera) - drawn.joints2d
     assert away.square().sum(-1).mean(-1).sqrt().quantile(0.9) < 0.06
     assert torch.equal(draw_poses(pool, COUNT, rng(2)).seen2d, drawn.seen2d)
+
+
+def test_the_camera_looks_at_the_pelvis(pool):
+    """As `predict` has it; the poses' own cameras look at the middle of the person."""
+    generator = rng(1)
+    rows = torch.randint(len(pool), (COUNT,), generator=generator)
+    in_camera = _through_cameras(pool[rows], generator).double().numpy()
+    drawn = draw_poses(pool, COUNT, rng(1))
+    rotation_camera = rotation_camera_from_canonical(drawn.camera)
+    ahead = (drawn.joints3d @ rotation_camera.transpose(-1, -2)).double().numpy()
+    found = []
+    for shown, points in zip(ahead, in_camera, strict=True):
+        turned, away = Rotation.align_vectors(shown, (points - points[0]) / _size(points))
+        if away < 0.01:  # else it was mirrored
+            found.append(turned.apply(points[0] / np.linalg.norm(points[0])))
+    assert len(found) > COUNT / 3
+    np.testing.assert_allclose(found, [[0, 0, 1]] * len(found), atol=2e-3)
+
+
+def _size(points: np.ndarray) -> float:
+    return float(stature(torch.from_numpy(points[None])))
 
 
 def test_left_is_left(pool):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from kinepose.dataset.config import CompositionConfig, StreamConfig
+from kinepose.dataset.crop_effects import random_part
 from kinepose.dataset.render_crops import RenderPool, compose_batch, compose_pairs, pool_of
 from kinepose.dataset.render_stream import label_renders
 from kinepose.dataset.renders import as_numbers
@@ -185,7 +186,15 @@ def test_the_same_seed_composes_the_same_bytes_and_another_does_not(pool):
     torch.testing.assert_close(numbers.mask * 255, first.mask.float())
 
 
-@pytest.mark.parametrize("size", [32, 48, 224])
+@pytest.mark.parametrize("size", [8, 32, 192])
+def test_no_part_hides_more_than_a_third_each_way(size):
+    """Those beyond the crop hide nothing of it, where a negative end would count from behind."""
+    crop, generator = np.arange(size), np.random.default_rng(0)
+    ways = [len(crop[way]) for _ in range(4000) for way in random_part(size, generator)]
+    assert max(ways) == size // 3 and min(ways) == 0
+
+
+@pytest.mark.parametrize("size", [32, 48, 224, 640])
 def test_crops_of_any_size_can_be_composed(pool, size):
     busy = replace(CompositionConfig(), hidden=1.0, coarse=1.0, blur=0.0)
     backgrounds = np.full((2, 64, 64, 3), 99, np.uint8)

@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from kinepose.dataset import render_stream
 from kinepose.dataset.config import CompositionConfig, StreamConfig
@@ -67,6 +69,17 @@ def test_renders_made_ahead_are_those_of_their_numbers(made):
     assert [path.name for path in made] == ["0000000.npz", "0000001.npz", "0000002.npz"]
     for number, path in enumerate(made):
         assert nearly(load_prior(path), label_renders(render_sequence(SMALL, 5, number)))
+
+
+def test_the_camera_of_the_labels_looks_at_the_pelvis(made):
+    """Who stands aside is labelled as if the camera had been turned to them."""
+    renders = render_sequence(SMALL, 5, 0)
+    pelvis = renders.joints3d[:, :1]
+    ahead = renders.joints3d - pelvis + [0.0, 0.0, 4.0]
+    aside = ahead @ Rotation.from_euler("y", 25, degrees=True).as_matrix().T
+    labels = [label_renders(replace(renders, joints3d=joints)) for joints in (ahead, aside)]
+    np.testing.assert_allclose(labels[0].camera[:, :6], labels[1].camera[:, :6], atol=1e-4)
+    np.testing.assert_allclose(labels[0].joints3d, labels[1].joints3d, atol=1e-4)
 
 
 def test_what_is_there_is_not_made_again(made, tmp_path, monkeypatch):
@@ -165,6 +178,24 @@ def test_poses_are_made_once_and_by_their_numbers(tmp_path, monkeypatch):
     ) as caught:
         poses_ahead(config, 5, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_motions_that_have_changed_are_not_taken_for_those_of_before(tmp_path, monkeypatch):
+    """Files of another content under the same folder's name."""
+    asked: list = []
+    monkeypatch.setattr(render_stream, "ProcessPoolExecutor", here(asked))
+    monkeypatch.setattr(render_stream, "_make_poses", lambda config, seed, number, path: asked)
+    clips = tmp_path / "clips"
+    (clips / "deep").mkdir(parents=True)
+    config = replace(SMALL, poses=SEQUENCE, motion=MotionConfig(clips=clips))
+    folders = set()
+    for text in ("a walk", "a longer walk", "a longer walk"):
+        (clips / "deep" / "walk.bvh").write_text(text)
+        os.utime(clips / "deep" / "walk.bvh", ns=(0, len(text)))
+        with pytest.raises(BadInputError):  # as nobody made the file
+            poses_ahead(config, 5, tmp_path / "made")
+        folders.add(asked[-1][1].parent)
+    assert len(folders) == 2
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class CompositionConfig(Settings):
     blur: Share = 0.25
     """Share of images out of focus."""
     coarse: Share = 0.25
-    """Share of images enlarged from fewer pixels."""
+    """Share, of images in focus, of those enlarged from fewer pixels."""
     noise: Annotated[float, Interval(ge=0.0, le=255.0)] = 9.0
     """Largest standard deviation of the sensor's noise [0 to 255]."""
     jpeg: Share = 0.4

@@ -25,8 +25,9 @@ def part_of(
 def random_part(size: int, generator: np.random.Generator) -> tuple[slice, slice]:
     """Rows and columns that something hides; it may lie partly beyond the crop."""
     low = generator.integers(-size // 4, size, 2)
-    length = generator.integers(min(15, size // 4), size // 3, 2)
-    return np.s_[max(low[1], 0) : sum((low[1], length[1])), max(low[0], 0) : low[0] + length[0]]
+    length = generator.integers(min(15, size // 4), size // 3 + 1, 2)
+    starts, ends = np.maximum(low, 0), np.maximum(low + length, 0)
+    return np.s_[starts[1] : ends[1], starts[0] : ends[0]]
 
 
 def photographed(
@@ -47,8 +48,8 @@ def photographed(
         image = cv2.resize(image, (fewer, fewer), interpolation=cv2.INTER_AREA)
         image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
     strength = generator.uniform(0, composition.noise)
-    start = generator.integers(len(_NOISE) - image.size)
-    noise = _NOISE[start : start + image.size].reshape(image.shape)
+    start = generator.integers(len(_NOISE))
+    noise = _NOISE.take(np.arange(start, start + image.size), mode="wrap").reshape(image.shape)
     image = cv2.addWeighted(image, 1.0, noise, strength, 0.0, dtype=cv2.CV_8U)
     if generator.random() < composition.jpeg:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(generator.integers(25, 95))]

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
-from torch import Tensor
+from jaxtyping import Float32, Int64
 
 from kinepose.artifacts.pose_files import read_labels
 from kinepose.dataset.clip_set import ClipSet
 from kinepose.dataset.pairs import load_images
 from kinepose.geometry.crops import frame_to_crop
-from kinepose.geometry.rotations import smallest_rotation, unit
+from kinepose.geometry.pinhole import turned_to
 from kinepose.geometry.skeleton import PELVIS
 from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch
@@ -70,7 +69,7 @@ def read_clip_labels(
             in_camera = torch.from_numpy(labels.joints3d[label_rows])
             canonical, rotation = canonical_joints(in_camera)
             joints3d.append(canonical)
-            rotations.append(_turned_to(in_camera[:, PELVIS]) @ rotation)
+            rotations.append(turned_to(in_camera[:, PELVIS]) @ rotation)
     if not rows:
         raise BadInputError(f"no frame of the clips has a label in {', '.join(map(str, folders))}")
     count = sum(map(len, rows))
@@ -100,9 +99,3 @@ def draw_labelled(
         torch.from_numpy(labels.joints2d[chosen]),
         torch.from_numpy(labels.joints3d[chosen]),
     )
-
-
-def _turned_to(points: Float[Tensor, "rows 3"]) -> Float[Tensor, "rows 3 3"]:
-    """From a camera's axes to those of one in its place that looks at a point."""
-    ahead = points.new_tensor([0.0, 0.0, 1.0])
-    return smallest_rotation(unit(points, fallback=ahead), ahead)

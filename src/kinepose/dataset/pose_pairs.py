@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from kinepose.geometry.image_transforms import flip_camera, flip_joints2d, flip_joints3d
-from kinepose.geometry.skeleton import MIRRORED
+from kinepose.geometry.pinhole import turned_to
+from kinepose.geometry.skeleton import MIRRORED, PELVIS
 from kinepose.method.batches import PoseBatch
 from kinepose.method.camera_projection import fit_camera
 from kinepose.method.forward_kinematics import canonical_joints, stature
@@ -52,7 +53,7 @@ def draw_poses(
     shift = 0.12 * torch.randn(count, 1, 2, generator=generator)
     joints2d = size[:, None, None] * (in_sight - (low + high)[:, None] / 2) + shift
     joints3d, rotation = canonical_joints(seen)
-    camera, _ = fit_camera(joints3d, rotation, joints2d)
+    camera, _ = fit_camera(joints3d, turned_to(seen[:, PELVIS]) @ rotation, joints2d)
     flipped = torch.rand(count, generator=generator) < 0.5
     joints2d = torch.where(flipped[:, None, None], flip_joints2d(joints2d), joints2d)
     joints3d = torch.where(flipped[:, None, None], flip_joints3d(joints3d), joints3d)

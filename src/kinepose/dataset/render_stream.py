@@ -26,6 +26,8 @@ from kinepose.dataset.config import StreamConfig
 from kinepose.dataset.pose_pairs import random_moments
 from kinepose.dataset.render_crops import RenderPool, pool_of
 from kinepose.dataset.renders import Composed, PriorSet, load_prior, save_prior
+from kinepose.geometry.pinhole import turned_to
+from kinepose.geometry.skeleton import PELVIS
 from kinepose.io.array_files import check_arrays, map_npy
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import replacing
@@ -39,7 +41,7 @@ _RECIPE = {field.name for field in fields(SingleImagesConfig)}
 """Settings that decide what a sequence shows."""
 _IN_DIGEST = {"video_like": "film"}
 """The names that settings had when renders were first kept: by these they are found again."""
-_EDITION = 2
+_EDITION = 3
 """Of what is made of them: to be raised whenever that changes, as kept renders go by it."""
 
 
@@ -50,9 +52,10 @@ def render_prior_set(count: int, seed: int, size: int) -> PriorSet:
 
 def label_renders(renders: Renders) -> PriorSet:
     """Renders with their labels in the model's conventions."""
-    joints3d, rotation = canonical_joints(torch.from_numpy(renders.joints3d).double())
+    in_camera = torch.from_numpy(renders.joints3d).double()
     joints2d = torch.from_numpy(renders.joints2d).double()
-    camera, residual = fit_camera(joints3d, rotation, joints2d)
+    joints3d, rotation = canonical_joints(in_camera)
+    camera, residual = fit_camera(joints3d, turned_to(in_camera[:, PELVIS]) @ rotation, joints2d)
     labels = (joints2d, joints3d, camera, residual)
     return PriorSet(
         renders.image,
@@ -70,7 +73,8 @@ def render_ahead(config: StreamConfig, seed: int, folder: Path) -> list[Path]:
     """
     kept = {name: value for name, value in asdict(config).items() if name in _RECIPE}
     recipe = {_IN_DIGEST.get(name, name): value for name, value in kept.items()}
-    folder = folder / _digest([recipe, seed, _EDITION])
+    stamps = _stamps(config.motion.clips, config.scene.backgrounds)
+    folder = folder / _digest([recipe, seed, _EDITION, *stamps])
     paths = [folder / f"{number:07d}.npz" for number in range(math.ceil(config.renders / SEQUENCE))]
     _make_missing(paths, partial(_render, config, seed), config.workers, "renders")
     return paths
@@ -84,7 +88,9 @@ def poses_ahead(
     Raises:
         BadInputError: if a clip of the settings cannot be used, or a file of poses is broken.
     """
-    folder = folder / _digest([asdict(config.motion), seed, _EDITION])
+    folder = folder / _digest(
+        [asdict(config.motion), seed, _EDITION, *_stamps(config.motion.clips)]
+    )
     count = math.ceil(config.poses / SEQUENCE)
     paths = [folder / f"poses_{first:07d}.npy" for first in range(0, count, _CHUNK)]
     _make_missing(paths, partial(_make_poses, config, seed), config.workers, "poses")
@@ -182,6 +188,17 @@ def _in_one_thread(worker: int) -> None:
 def _room(sequence: RenderPool, slots: int) -> RenderPool:
     arrays = vars(sequence).items()
     return RenderPool(**{k: np.zeros((slots * SEQUENCE, *v.shape[1:]), v.dtype) for k, v in arrays})
+
+
+def _stamps(*folders: Path | None) -> list[list[str | int]]:
+    """Name, size and time of change of all files of folders: what is made of them goes by it."""
+    return [
+        [str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns]
+        for folder in folders
+        if folder is not None
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
 
 
 def _digest(recipe: list) -> str:

@@ -26,6 +26,15 @@ def assumed_focal(size: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch"]:
     return size.norm(dim=-1)
 
 
+def turned_to(points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """From a camera's axes to those of one in its place that looks at a point.
+
+    T_c's looks at the pelvis. By the smallest rotation.
+    """
+    ahead = points.new_tensor([0.0, 0.0, 1.0])
+    return smallest_rotation(unit(points, fallback=ahead), ahead)
+
+
 def turn_to_video(
     joints: Float[Tensor, "*batch 17 3"],
     joints2d: Float[Tensor, "*batch 17 2"],
@@ -39,9 +48,7 @@ def turn_to_video(
     """
     offset = joints2d[..., PELVIS, :] - middle
     ray = torch.cat([offset, focal[..., None]], dim=-1)
-    ahead = torch.tensor([0.0, 0.0, 1.0]).to(ray)
-    rotation_video_from_person = smallest_rotation(ahead, unit(ray, fallback=ahead))
-    return joints @ rotation_video_from_person.transpose(-1, -2)
+    return joints @ turned_to(ray)
 
 
 def locate(
