@@ -101,6 +101,7 @@ def test_what_is_pushed_is_a_run_with_a_card_and_no_places(run, tiny_model, tmp_
     [
         ({"bogus": 1}, "bogus"),
         ({"overlay": False}, "overlay"),
+        ({"detections": Path("found.csv")}, "no option detections"),
         ({"height": float("nan")}, "height"),
         ({"detector": "file"}, "boxes"),
         ({"run": Path("nowhere")}, "nowhere"),

@@ -21,7 +21,7 @@ from kinepose.io.settings import SHIPPED
 from kinepose.method.model import Model
 from kinepose.video.config import PeopleConfig
 
-_WRITES = {"output", "formats", "rate", "overlay", "viewer", "overwrite"}
+_WRITES = {"output", "formats", "rate", "overlay", "viewer", "overwrite", "detections"}
 """Options of the command that say what it writes."""
 
 

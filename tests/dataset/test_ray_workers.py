@@ -59,7 +59,7 @@ def test_nothing_stays_of_what_is_broken_off(tmp_path):
     output = tmp_path / "deep" / "clips"
     words = ("--detector", "none", "--shortest-clip", 1, "--output", output, "--ray")
     call = prepare(long, *words)
-    while not list(output.glob(".long.part.parquet")) and call.poll() is None:
+    while not list(output.glob(".long.*.part.parquet")) and call.poll() is None:
         time.sleep(0.02)
     call.send_signal(signal.SIGINT)
     complaints = call.communicate(timeout=300)[1]

@@ -1,5 +1,6 @@
 """output_folder.py: a folder holds the results of one video and one set of settings."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def config(tmp_path, tiny_model):
 
 
 def write(folder, record, *names):
-    with replacing_results(folder, record) as beside:
+    with replacing_results(folder, record, True) as beside:
         for name in names:
             (beside / name).write_text(f"{name} of {record['video']}")
 
@@ -90,14 +91,35 @@ def test_what_was_there_stays_until_all_is_written(config, tmp_path):
     with_results(config)
     before = {path.name: path.read_bytes() for path in config.output.iterdir()}
     other = prediction_record(replace(config, height=1800.0))
-    with pytest.raises(KeyboardInterrupt), replacing_results(config.output, other) as beside:
+    with pytest.raises(KeyboardInterrupt), replacing_results(config.output, other, True) as beside:
         (beside / "poses.npz").write_text("new")
         assert {name: (config.output / name).read_bytes() for name in before} == before
         raise KeyboardInterrupt
     assert {path.name: path.read_bytes() for path in config.output.iterdir()} == before
-    with pytest.raises(BadInputError), replacing_results(tmp_path / "deep/new", other):
+    with pytest.raises(BadInputError), replacing_results(tmp_path / "deep/new", other, False):
         raise BadInputError("")
     assert not (tmp_path / "deep").exists()
+
+
+def test_results_that_came_meanwhile_are_not_replaced(config, tmp_path):
+    """Two commands found the folder empty; who ends first has it, unless told otherwise."""
+    record, other = (prediction_record(replace(config, height=height)) for height in (1.0, 2.0))
+    for overwrite in (False, True):
+        with (
+            pytest.raises(BadInputError, match="other settings")
+            if not overwrite
+            else nullcontext(),
+            replacing_results(config.output, other, overwrite) as later,
+        ):
+            (later / "poses.npz").write_text("later")
+            write(config.output, record, "poses.npz", "track_0.bvh")
+        held = (config.output / "poses.npz").read_text()
+        assert (held == "later") == overwrite
+        assert names(config) == ["poses.npz", RECORD, *["track_0.bvh"] * (not overwrite)]
+    with replacing_results(config.output, other, False) as again:
+        (again / "poses.csv").write_text("the same")
+        write(config.output, other, "poses.npz")
+    assert names(config) == ["poses.csv", "poses.npz", RECORD]
 
 
 def test_results_of_a_move_that_was_cut_off_are_nobodys(config, monkeypatch):

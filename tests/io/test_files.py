@@ -1,8 +1,10 @@
 """files.py: what is tried before work, and what stays after it."""
 
+import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,15 @@ def test_a_trial_leaves_nothing_and_takes_nothing_away(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 
+def test_trials_at_the_same_moment_do_not_disturb_each_other(tmp_path):
+    """None clears a folder away that another one is about to use."""
+    folder = tmp_path / "deep" / "new"
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(lambda _: [check_folder(folder) for _ in range(200)], range(4)):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_nothing_can_be_written_is_said_before(tmp_path):
     text = tmp_path / "text"
     text.write_text("no folder")
@@ -28,6 +39,10 @@ def test_where_nothing_can_be_written_is_said_before(tmp_path):
         check_folder(text / "deep")
     with pytest.raises(BadInputError, match="text is no folder"):
         check_folder(text)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(BadInputError, match="link is no folder"):
+        check_folder(tmp_path / "link" / "deep")
+    (tmp_path / "link").unlink()
     for folder in (tmp_path, tmp_path / "new"):
         with pytest.raises(BadInputError, match=r"cannot write into .*long"):
             check_folder(folder / f"long{'g' * 300}")
@@ -70,6 +85,35 @@ def test_several_files_come_together_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_who_writes_the_same_names_at_the_same_time_writes_wholly(tmp_path):
+    """The last one stays, whoever began first."""
+    path, folder = tmp_path / "file.txt", tmp_path / "run"
+    with replacing(path) as first:
+        first.write_text("first")
+        with replacing(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    with replacing_several(folder) as first:
+        (first / "a").write_text("first")
+        with replacing_several(folder) as second:
+            for name in ("a", "b"):
+                (second / name).write_text("second")
+        (first / "b").write_text("first")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "a": "first",
+        "b": "first",
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {"file.txt", "run"}
+
+
+def test_the_longest_names_are_written_as_others(tmp_path):
+    path = tmp_path / f"{'n' * 236}.npz"
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
     (tmp_path / "file").mkdir()
     with pytest.raises(OSError) as caught, replacing(tmp_path / "file") as temporary:
@@ -95,6 +139,13 @@ def test_what_a_killed_process_left_is_gone_after_the_next_save(tmp_path):
         return subprocess.run(command, check=False).returncode
 
     assert save("killed") == -signal.SIGXFSZ
-    assert [path.name for path in tmp_path.iterdir()] == [".model.part.safetensors"]
-    assert save("whole") == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+    (left,) = [path.name for path in tmp_path.iterdir()]
+    assert re.fullmatch(r"\.model\.\w{8}-\d+-\w{8}\.part\.safetensors", left)
+    (tmp_path / left.replace("model.", "").replace(".safetensors", "") / "a").mkdir(parents=True)
+    with replacing(tmp_path / "mine") as mine, replacing_several(tmp_path) as several:
+        mine.write_text("not finished")
+        assert save("whole") == 0
+        assert {path.name for path in tmp_path.iterdir()} == {
+            *("model.safetensors", mine.name, several.name),
+        }
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "mine"}

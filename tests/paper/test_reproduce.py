@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.benchmarks.test_convert import CAMERAS, RIG
 from tests.tiny_h36m import write_fetch
 from tests.tiny_mpi_inf_3dhp import write_3dhp_sequence, write_3dhp_test
 
+from kinepose.artifacts.model_files import new_model
 from kinepose.artifacts.run_folder import read_log
 from kinepose.io.errors import BadInputError
 from kinepose.paper.config import ReproduceConfig
@@ -72,6 +74,10 @@ def test_two_rows_of_synthworld_are_trained_scored_and_drawn_up(synthworld, tmp_
     reproduce(config)
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
     assert "seed 3" not in capsys.readouterr().out
+    (tmp_path / "scores" / "unsup_3.json").unlink()
+    reproduce(config)
+    assert json.loads((tmp_path / "scores" / "unsup_3.json").read_text()) == scores
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
     for other in ({"iterations": 12}, {"preset": "paper"}, {"size": "small"}, {"more": (runs,)}):
         with pytest.raises(BadInputError, match=f"holds rows with {next(iter(other))} "):
             reproduce(replace(config, **other))
@@ -213,6 +219,29 @@ def test_every_row_says_its_supervision_and_fits_the_presets(trained, preset):
         if name in SUPERVISION:
             assert "synthetic renders" in SUPERVISION[name]
             assert ("label" in SUPERVISION[name]) == bool(run.labels)
+
+
+@pytest.mark.parametrize("preset", ["cpu", "kinepose"])
+def test_the_model_of_every_first_stage_can_be_built(trained, preset):
+    models = {run.model for run in trained(preset).values() if run.start is None}
+    assert {(m.kinematics, m.maps) for m in models} == {
+        ("transform", "transform"),
+        ("network", "transform"),
+        ("transform", "network"),
+    }
+    for config in models:
+        model = new_model(replace(config, pretrained=None)).eval()
+        images = torch.rand(1, 3, config.image_size, config.image_size)
+        with torch.no_grad():
+            joints2d = model.predict(images).joints2d
+            painted = model.paint(joints2d, model.appearance(images), images)
+        assert painted.shape == images.shape
+
+
+def test_all_rows_share_the_renders_of_a_stream(trained, tmp_path):
+    folders = {run.stream.folder for run in trained("kinepose").values()}
+    assert folders == {tmp_path / "kinepose" / "renders"}
+    assert {run.stream.folder for run in trained("cpu").values()} == {None}
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from kinepose.io.files import (
     check_folder,
     kind_of,
     making,
+    new_mark,
     read_whole,
     reading,
     replacing,
@@ -201,22 +202,23 @@ def _holds_clips(path: Path) -> bool:
 
 def _cut_all(videos: list[Path], config: PrepareConfig) -> Generator[VideoReport]:
     """Reports as videos are finished. However it ends, nothing half-written stays."""
+    cut, mark = _cut_on_ray if config.ray and videos else _cut_here, new_mark()
     with making(config.output):
         try:
-            yield from (_cut_on_ray if config.ray and videos else _cut_here)(videos, config)
+            yield from cut(videos, config, mark)
         finally:
             for video in videos:  # who was killed could not clear up
-                unfinished(_clips_of(video, config)).unlink(missing_ok=True)
+                unfinished(_clips_of(video, config), mark).unlink(missing_ok=True)
 
 
-def _cut_here(videos: list[Path], config: PrepareConfig) -> Iterator[VideoReport]:
+def _cut_here(videos: list[Path], config: PrepareConfig, mark: str) -> Iterator[VideoReport]:
     workers = min(config.workers or os.cpu_count() or 1, len(videos))
     if workers <= 1:
-        yield from (_cut_video(video, config) for video in videos)
+        yield from (_cut_video(video, config, mark) for video in videos)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _use_one_core) as pool:
-        futures = [pool.submit(_cut_video, video, config) for video in videos]
+        futures = [pool.submit(_cut_video, video, config, mark) for video in videos]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -228,8 +230,9 @@ def _cut_here(videos: list[Path], config: PrepareConfig) -> Iterator[VideoReport
             pool.shutdown(cancel_futures=True)
 
 
-def _cut_on_ray(videos: list[Path], config: PrepareConfig) -> Iterator[VideoReport]:
-    for report in on_ray(partial(_cut_on_one_core, config=config), videos, config.workers):
+def _cut_on_ray(videos: list[Path], config: PrepareConfig, mark: str) -> Iterator[VideoReport]:
+    work = partial(_cut_on_one_core, config=config, mark=mark)
+    for report in on_ray(work, videos, config.workers):
         path = _clips_of(Path(report.video), config)
         if report.status == "ok" and not path.exists():
             raise BadInputError(
@@ -239,9 +242,9 @@ def _cut_on_ray(videos: list[Path], config: PrepareConfig) -> Iterator[VideoRepo
         yield report
 
 
-def _cut_on_one_core(video: Path, config: PrepareConfig) -> VideoReport:
+def _cut_on_one_core(video: Path, config: PrepareConfig, mark: str) -> VideoReport:
     _use_one_core()
-    return _cut_video(video, config)
+    return _cut_video(video, config, mark)
 
 
 def _use_one_core() -> None:
@@ -249,8 +252,8 @@ def _use_one_core() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def _cut_video(video: Path, config: PrepareConfig) -> VideoReport:
-    """One video, from the first look to its Parquet file."""
+def _cut_video(video: Path, config: PrepareConfig, mark: str) -> VideoReport:
+    """One video, from the first look to its Parquet file, which bears the mark till it is whole."""
     made_from = _made_from(video, config)
     counts = dict.fromkeys(_COUNTED, 0)
     path = _clips_of(video, config)
@@ -258,7 +261,7 @@ def _cut_video(video: Path, config: PrepareConfig) -> VideoReport:
         with (
             warnings.catch_warnings(record=True) as warned,
             images_in_one_thread(),
-            replacing(path) as temporary,
+            replacing(path, mark) as temporary,
         ):
             warnings.simplefilter("always", VideoWarning)
             schema = SCHEMA.with_metadata({CROP_MARGIN: str(config.people.margin)})

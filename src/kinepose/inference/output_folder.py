@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import Any
 from kinepose.artifacts.run_folder import model_sha256
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.io.errors import BadInputError
-from kinepose.io.files import making, read_whole, regular_file
+from kinepose.io.files import beside, read_whole, regular_file
 from kinepose.io.schema import write_json
 from kinepose.video.images import image_paths
 
@@ -38,8 +37,6 @@ _MAY_DIFFER = (
     "batch_size",
 )
 """Settings that change which files there are, or how they come about, but not what they say."""
-_BESIDE = ".results.part"
-"""Where results are written, in the folder that they are for: on the same disk."""
 _ENDS = 2**20
 """So much of a file's beginning and end tells it from others [bytes]."""
 
@@ -50,20 +47,20 @@ def prediction_record(config: PredictConfig) -> Record:
     """What the results of `predict` depend on."""
     settings = {name: value for name, value in asdict(config).items() if name not in _MAY_DIFFER}
     settings["run"] = model_sha256(config.run)
-    settings["onnx"] = None if config.onnx is None else _identity(regular_file(config.onnx))
+    settings["onnx"] = None if config.onnx is None else identity(regular_file(config.onnx))
     if config.people.boxes is not None:
-        settings["people"]["boxes"] = _identity(regular_file(config.people.boxes))
-    return _plain({"video": _identity(config.video), "settings": settings})
+        settings["people"]["boxes"] = identity(regular_file(config.people.boxes))
+    return _plain({"video": identity(config.video), "settings": settings})
 
 
 def export_record(config: ExportConfig, poses: Path, video: str) -> Record:
     """What the results of `export` depend on."""
-    settings = {"poses": _identity(poses), "rate": config.rate}
+    settings = {"poses": identity(poses), "rate": config.rate}
     return _plain({"video": {"name": video}, "settings": settings})
 
 
 def check_output(folder: Path, record: Record, overwrite: bool) -> None:
-    """That results can go into a folder: before long work.
+    """That results can go into a folder: before long work, and again before they are moved in.
 
     Raises:
         BadInputError: if it holds results of another video or by other settings, unless these may
@@ -86,31 +83,31 @@ def check_output(folder: Path, record: Record, overwrite: bool) -> None:
 
 
 @contextmanager
-def replacing_results(folder: Path, record: Record | None) -> Generator[Path]:
+def replacing_results(folder: Path, record: Record | None, overwrite: bool) -> Generator[Path]:
     """A folder to write results into, which take their places if the block succeeds.
 
     Till then earlier results stay as they are; then those of another video or of other settings go,
     all at once. Without a record the new ones are more of those that are there.
+
+    Raises:
+        BadInputError: if another command has brought other results meanwhile, unless these may be
+            replaced.
     """
-    beside = folder / _BESIDE
-    shutil.rmtree(beside, ignore_errors=True)
-    with making(folder):
-        try:
-            beside.mkdir()
-            yield beside
-            _move_in(beside, folder, record)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    with beside(folder) as written:
+        yield written
+        if record is not None:
+            check_output(folder, record, overwrite)
+        _move_in(written, folder, record)
 
 
-def _move_in(beside: Path, folder: Path, record: Record | None) -> None:
+def _move_in(written: Path, folder: Path, record: Record | None) -> None:
     """Whose results a folder holds is said last: of what is cut off here nobody makes a mixture."""
     changes = record is not None and _read_record(folder) != record
     earlier = _held(folder) if changes else []
     if changes:
         (folder / RECORD).unlink(missing_ok=True)
-    for path in [path for path in beside.rglob("*") if path.is_file()]:
-        place = folder / path.relative_to(beside)
+    for path in [path for path in written.rglob("*") if path.is_file()]:
+        place = folder / path.relative_to(written)
         place.parent.mkdir(exist_ok=True)
         os.replace(path, place)
         earlier = [old for old in earlier if old != place]
@@ -139,7 +136,7 @@ def _differing(held: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     return [name for name in names if held.get(name) != wanted.get(name)]
 
 
-def _identity(path: Path) -> dict[str, Any]:
+def identity(path: Path) -> dict[str, Any]:
     """Of a video, a folder of images, or a table: the same for a copy of the same name."""
     if path.is_dir():
         images = [[image.name, image.stat().st_size] for image in image_paths(path)]

@@ -2,11 +2,15 @@
 
 import hashlib
 import os
+import re
+import secrets
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,12 @@ from kinepose.io.errors import BadInputError, KineposeError
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 LONGEST_NAME = 240
 """Of what others are named after [bytes]: file systems allow 255, suffixes and all."""
+_LONGEST_STEM = 200
+"""Of a file that is written under a longer name meanwhile [bytes]."""
+_MARKED = re.compile(
+    r"\.(.*\.)?(?P<machine>[0-9a-f]{8})-(?P<process>\d{1,9})-[0-9a-f]{8}\.part(\.[^.]*)?", re.DOTALL
+)
+"""Names of what is not finished."""
 
 
 def kind_of(path: Path) -> str:
@@ -82,19 +92,23 @@ def check_memory(where: str, size: int) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Write into a folder that may not exist yet, and clear it away: a trial before long work.
+    """Write where a folder is or is to be, and clear that away: a trial before long work.
 
-    Only a trial tells: who is root may write everywhere, says the system, and then may not.
+    Only a trial tells: who is root may write everywhere, says the system, and then may not. What is
+    made has a name of its own, as another command may be about to make or to use the folder.
 
     Raises:
         BadInputError: if that cannot be done.
     """
-    exists = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
+    whole = folder.absolute()
+    exists = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
     if not exists.is_dir():
         raise BadInputError(f"cannot write into {folder}: {exists} is no folder")
     try:
-        with making(folder):
-            tempfile.TemporaryFile(dir=folder).close()
+        with beside(exists) as trial:
+            there = trial / whole.relative_to(exists)
+            there.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         raise BadInputError(f"cannot write into {folder}: {error.strerror}") from error
 
@@ -125,13 +139,15 @@ def making(folder: Path) -> Generator[None]:
 
 
 @contextmanager
-def replacing(path: Path) -> Generator[Path]:
+def replacing(path: Path, mark: str | None = None) -> Generator[Path]:
     """A temporary path beside `path`, with its suffix, that takes its place if the block succeeds.
 
-    If the block fails nothing of it stays, nor do folders that were made for it.
+    If the block fails nothing of it stays, nor do folders that were made for it. Nobody else writes
+    there; whoever has to clear up for a process that is killed gives it the mark.
     """
-    temporary = unfinished(path)
+    temporary = unfinished(path, mark or new_mark())
     with making(path.parent):
+        _clear_leftovers(path.parent.absolute())
         try:
             yield temporary
             os.replace(temporary, path)
@@ -146,24 +162,69 @@ def replacing_several(folder: Path) -> Generator[Path]:
 
     If the block fails, or its process is killed, all that was there stays as it was.
     """
-    beside = folder / ".part"
-    shutil.rmtree(beside, ignore_errors=True)
+    with beside(folder) as within:
+        yield within
+        for path in sorted(within.iterdir()):
+            os.replace(path, folder / path.name)
+
+
+@contextmanager
+def beside(folder: Path) -> Generator[Path]:
+    """A new folder within `folder`, on the same disk: for what is moved from there in the end.
+
+    Nobody else writes there. It is cleared away with what is left in it.
+    """
+    within = folder / f".{new_mark()}.part"
     with making(folder):
+        _clear_leftovers(folder.absolute())
         try:
-            beside.mkdir()
-            yield beside
-            for path in sorted(beside.iterdir()):
-                os.replace(path, folder / path.name)
+            within.mkdir()
+            yield within
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(within, ignore_errors=True)
 
 
-def unfinished(path: Path) -> Path:
-    """Where `replacing` writes meanwhile: what a process leaves that was killed."""
+def unfinished(path: Path, mark: str) -> Path:
+    """Where `replacing` writes meanwhile."""
     stem = path.stem
-    if len(os.fsencode(path.name)) > LONGEST_NAME:
+    if len(os.fsencode(path.name)) > _LONGEST_STEM:
         stem = hashlib.sha256(os.fsencode(stem)).hexdigest()
-    return path.with_name(f".{stem}.part{path.suffix}")
+    return path.with_name(f".{stem}.{mark}.part{path.suffix}")
+
+
+def new_mark() -> str:
+    """For names of what this process writes, and nobody else: it tells whose leftovers they are."""
+    return f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(os.uname().nodename.encode()):08x}"
+
+
+@cache
+def _clear_leftovers(folder: Path) -> None:
+    """What processes of this machine left in a folder when they were killed.
+
+    A process looks for it once: folders may hold a hundred thousand files.
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            of = _MARKED.fullmatch(path.name)
+            if of and of["machine"] == _machine() and not _lives(int(of["process"])):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # asks, and sends nothing
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True
 
 
 @contextmanager

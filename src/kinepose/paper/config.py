@@ -27,7 +27,12 @@ class ReproduceConfig(Settings):
 
     output: Annotated[
         Path,
-        Writes(("runs/", "scores/", "reproduction.json", "tables.md", "table.csv", "bars.png")),
+        Writes(
+            (
+                *("runs/", "scores/", "renders/", "reproduction.json"),
+                *("tables.md", "table.csv", "bars.png"),
+            )
+        ),
     ]
     """Folder for the runs, tables.md, table.csv and bars.png; what it holds is not made again."""
     benchmark: Literal["synthworld", "h36m", "mpi_inf_3dhp"] = "synthworld"

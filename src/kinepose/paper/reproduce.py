@@ -7,8 +7,9 @@ rows have equally many iterations, all stages of a row together, but for `weakly
 last stage comes on top. Short rows have a short warm-up too: at most a fifth of a row, and pixels
 alone at most half.
 
-Everything is a file under the output folder, runs/STAGE/SEED for what was trained and
-scores/ROW_SEED.json for what it scored, so that a call goes on where the last one ended; and
+Everything is a file under the output folder, runs/STAGE/SEED for what was trained, renders/ for
+what all of them see of the preset's stream, if it has one, and scores/ROW_SEED.json for what a run
+scored, so that a call goes on where the last one ended; and
 reproduction.json says what all rows there have in common, so that none of other settings is added.
 """
 
@@ -22,6 +23,7 @@ from kinepose.paper.config import ReproduceConfig
 from kinepose.paper.protocols import Protocol, open_protocol
 from kinepose.paper.stages import STAGES
 from kinepose.paper.tables import RENDERS, STREAM, SUPERVISION, write_tables
+from kinepose.training.checkpoint import is_finished
 from kinepose.training.config import OF_LABELS, PRESETS, TrainConfig
 from kinepose.training.train import train
 
@@ -135,6 +137,9 @@ def _train(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) ->
         smallest_spread=0.0,  # every row has all its iterations, whatever becomes of it
         **{"variant": "unsupervised"} | stage.settings,
     )
+    if settings.stream.renders or settings.stream.poses:
+        stream = replace(settings.stream, folder=config.output / "renders")
+        settings = replace(settings, stream=stream)
     if settings.variant in OF_LABELS:
         settings = replace(settings, labels=protocol.labels)
     if stage.after is None:
@@ -149,7 +154,8 @@ def _train(config: ReproduceConfig, protocol: Protocol, name: str, seed: int) ->
         settings = replace(
             settings, model=before.model, start=before.output, warm_up=0, consistency_from=0
         )
-    train(settings)
+    if not is_finished(settings):
+        train(settings)
     return settings
 
 

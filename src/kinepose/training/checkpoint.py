@@ -24,11 +24,13 @@ from kinepose.io.settings import SHIPPED
 from kinepose.io.tensor_files import (
     check_tensors,
     not_finite,
+    read_heads,
     read_tensors,
     save_tensors,
 )
 from kinepose.method.model import Model
 from kinepose.training.config import TrainConfig
+from kinepose.training.distributed import rank
 
 MAY_CHANGE = {
     *("output", "iterations", "minutes", "checkpoint_minutes", "device", "threads", "compile"),
@@ -109,7 +111,8 @@ def restore(run: Run) -> None:
         run.turns = Counter({name: int(n) for name, n in json.loads(progress["turns"]).items()})
         for loss, optimiser in run.optimisers.items():
             _restore_optimiser(optimiser, loss, tensors)
-    _cut_log(run.config.output, run.step)
+    if not rank():  # the log is of the first process alone
+        _cut_log(run.config.output, run.step)
 
 
 def _load(model: Model, owner: str, path: Path, tensors: dict[str, Tensor]) -> None:
@@ -155,6 +158,20 @@ def holds_run(config: TrainConfig) -> bool:
     held, wanted = as_json(trained_with(config.output)), as_json(config)
     check_same_settings(config.output, held or {}, wanted, MAY_CHANGE)
     return True
+
+
+def is_finished(config: TrainConfig) -> bool:
+    """Whether the output folder holds a run that has made all its iterations.
+
+    Raises:
+        BadInputError: if it holds one with other settings, or its state is broken.
+    """
+    if not holds_run(config):
+        return False
+    path = config.output / STATE
+    _, progress = read_heads(path)
+    with decoding(path, "state of this run"):
+        return int(progress["step"]) >= config.iterations
 
 
 def trained_with(run: Path) -> TrainConfig | None:

@@ -1,12 +1,15 @@
 """One training by several processes, as torchrun starts them: each takes its share of a batch.
 
-All draw the same batches, so that the number of processes changes no result. Each loss trains other
-parameters, hence gradients are averaged once they are there: nothing needs to know which will come.
+All draw the same batches, so that the number of processes changes no result but by rounding, and
+but for batch norm that learns: an E_P with heatmaps has some, whose statistics are those of a
+process's share. Each loss trains other parameters, hence gradients are averaged once they are
+there: nothing needs to know which will come.
 """
 
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -14,6 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, distributed
 
 Batch = TypeVar("Batch")
+_PATIENCE = timedelta(days=7)
+"""The first process may render for hours while the others wait; torchrun ends all when one dies."""
 
 
 @contextmanager
@@ -28,7 +33,8 @@ def joined(device: torch.device) -> Generator[torch.device]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    protocol = "nccl" if device.type == "cuda" else "gloo"
+    distributed.init_process_group(protocol, timeout=_PATIENCE)
     try:
         yield device
     finally:
@@ -49,6 +55,16 @@ def wait() -> None:
     """Until all are here."""
     if number() > 1:
         distributed.barrier()
+
+
+@contextmanager
+def first_alone() -> Generator[None]:
+    """The first process does something, then all others at once: they find what it has left."""
+    if rank():
+        wait()
+    yield
+    if not rank():
+        wait()
 
 
 def share(batch: Batch) -> Batch:

@@ -21,7 +21,7 @@ from kinepose.dataset.taught import Taught
 from kinepose.io.errors import BadInputError
 from kinepose.method.batches import LabelledBatch, PaintingBatch
 from kinepose.training.config import OF_LABELS, TrainConfig
-from kinepose.training.distributed import number, rank
+from kinepose.training.distributed import first_alone, number, rank
 
 _WITHOUT_POSES = ("painting", "teacher", "full")
 """The variants that have no use for poses without images."""
@@ -76,7 +76,8 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
     crops = render_pairs = poses = None
     folder = config.stream.folder or config.output / "renders"
     if config.stream.renders and not config.overfit and config.variant != "lifting":
-        paths = render_ahead(config.stream, config.prior_seed, folder)
+        with first_alone():
+            paths = render_ahead(config.stream, config.prior_seed, folder)
         places = backgrounds.images.permute(0, 2, 3, 1).cpu().numpy()
         size = config.model.image_size
         settings = (config.stream, paths, places, config.batch_size, size, config.prior_seed)
@@ -84,5 +85,6 @@ def gather(config: TrainConfig, device: torch.device) -> Materials:
         render_pairs = RenderBatches(*settings, rank(), number(), compose_pairs)
     learns_from_poses = config.variant not in _WITHOUT_POSES and not config.overfit
     if config.stream.poses and config.model.heatmaps and learns_from_poses:
-        poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
+        with first_alone():
+            poses = torch.from_numpy(poses_ahead(config.stream, config.prior_seed, folder))
     return Materials(prior, backgrounds, clips, labels, crops, render_pairs, poses)

@@ -84,9 +84,12 @@ def _fixed_pairs(run: Run, materials: Materials) -> PairBatch:
 
 @torch.compiler.set_stance("force_eager")
 def image_run(run: Run, materials: Materials) -> None:
-    """Leave the arrays behind the report's images."""
+    """Leave the arrays behind the report's images, in place of those of another step."""
     path = run.config.output / "images" / f"step_{run.step:08d}.npz"
     save_images(run.model, on_device(run.model, _fixed_pairs(run, materials)), path)
+    for other in path.parent.glob("step_[0-9]*[0-9].npz"):
+        if other != path:
+            other.unlink()
 
 
 @torch.compiler.set_stance("force_eager")

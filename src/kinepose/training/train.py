@@ -77,7 +77,7 @@ def train(config: TrainConfig, watch: Watch | None = None, losses: Sequence[Loss
         torch.set_num_threads(config.threads)
     with joined(choose_device(config.device)) as device:
         _check_settings(config)
-        if not rank():  # the others would clear away what it tries
+        if not rank():  # who writes for all
             check_folder(config.output)
         if config.compile:
             _check_compiler(device)
