@@ -104,7 +104,8 @@ def test_a_video_without_a_clock_says_so(tmp_path: Path) -> None:
                 packet.pts = packet.dts = 0
                 container.mux(packet)
     with pytest.warns(VideoWarning, match="gives all its 3 frames one time"):
-        assert [frame.time for frame in read_frames(tmp_path / "video.mkv")] == [0, 0, 0]
+        times = [frame.time for frame in read_frames(tmp_path / "video.mkv")]
+    np.testing.assert_allclose(times, [0, 1 / RATE, 2 / RATE])
 
 
 def test_the_ticks_of_a_bare_stream_are_no_rate(tmp_path: Path) -> None:
@@ -222,3 +223,26 @@ def test_a_cut_group_of_images_begins_with_its_first_whole_one(tmp_path: Path) -
 def test_frames_are_taken_by_their_own_times(times, rate, taken) -> None:
     beats = Beats(rate)
     assert [i for i, time in enumerate(times.tolist()) if beats.falls_on(time)] == taken
+
+
+@pytest.mark.parametrize("still", [2, COUNT])
+def test_only_a_clock_that_stands_to_the_end_gives_way_to_the_rate(
+    tmp_path: Path, still: int
+) -> None:
+    path = tmp_path / "video.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuvj420p"
+        for i in range(COUNT):
+            image = np.zeros((32, 48, 3), np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image)):
+                packet.pts = packet.dts = max(0, i + 1 - still)
+                container.mux(packet)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        times, _ = shown(path)
+        taken = list(read_frames(path, RATE / 2))
+    assert any("one time" in str(warning.message) for warning in said) == (still == COUNT)
+    expected = EVEN if still == COUNT else np.maximum(0, np.arange(COUNT) - 1) / RATE
+    np.testing.assert_allclose(times, expected, atol=1e-3)
+    assert len(taken) == COUNT // 2

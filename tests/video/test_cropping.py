@@ -2,10 +2,18 @@
 
 import weakref
 
+import cv2
 import numpy as np
 import pytest
+from tests.tiny_videos import save_video, texture, walker_frames
 
-from kinepose.video.cropping import batches_with_sources, source_rows
+from kinepose.io.errors import BadInputError
+from kinepose.method.config import ModelConfig
+from kinepose.video.config import PeopleConfig
+from kinepose.video.cropping import batches_with_sources, crops_of, rows_of, source_rows
+from kinepose.video.frame_cache import KeptFrames
+from kinepose.video.people import cropped_as, people_in_video
+from kinepose.video.reading import video_info
 
 
 def test_source_rows_by_hand():
@@ -50,3 +58,32 @@ def test_batches_hold_no_more_than_the_gap_needs():
     for _ in batches_with_sources(crops(count), sources, 8):
         most = max(most, len(alive))
     assert 20 < most < 2 * 20 + 4 * 8
+
+
+def crops_of_what_is_left(path, place):
+    """Crops of who was found in a video, or in images, of which something is gone since."""
+    config = cropped_as(PeopleConfig("none"), ModelConfig())
+    kept = KeptFrames(place, video_info(path), 16, config, guess=False)
+    survey = people_in_video(path, config)
+    rows = rows_of(survey)
+    assert len(list(crops_of(path, survey, rows, 16, kept))) == len(rows.frame)
+    if path.is_dir():
+        (path / "1.png").unlink()
+    else:
+        save_video(path, walker_frames(1.0)[0][:5])
+    return list(crops_of(path, survey, rows, 16, kept))
+
+
+def test_a_video_that_is_shorter_the_second_time_is_one_line(tmp_path):
+    video = save_video(tmp_path / "video.mp4", walker_frames(1.0)[0])
+    with pytest.raises(BadInputError, match=r"^video\.mp4 gave fewer frames the second time"):
+        crops_of_what_is_left(video, tmp_path)
+
+
+def test_a_folder_with_fewer_images_the_second_time_is_one_line(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(3):
+        cv2.imwrite(str(folder / f"{i}.png"), texture(i))
+    with pytest.raises(BadInputError, match=r"^images gave fewer images the second time"):
+        crops_of_what_is_left(folder, tmp_path)

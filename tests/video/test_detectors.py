@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.tiny_videos import FPS, overlap, texture, walker_frames
 from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
@@ -11,6 +12,7 @@ from kinepose.io.errors import BadInputError
 from kinepose.video.background import background_motion
 from kinepose.video.config import PeopleConfig
 from kinepose.video.detectors import moving_people, network_detector, whole_image
+from kinepose.video.people import people_in_video
 
 
 def moving(frames: list[np.ndarray]) -> list:
@@ -107,3 +109,14 @@ def test_weights_that_cannot_be_had_name_the_ways_out(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"--detector motion.*--boxes CSV") as refused:
         network_detector(str(tmp_path), 0.5)
     assert "\n" not in str(refused.value)
+
+
+def test_a_detector_of_transformers_computes_where_it_is_told(
+    detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that claims to have a GPU."""
+    Image.fromarray(texture(0)).save(tmp_path / "a.png")
+    config = PeopleConfig("rtdetr", detector_weights=str(detector_folder), margin=1.0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    survey = people_in_video(tmp_path / "a.png", config, device="cpu")
+    assert len(survey.tracks) == 10

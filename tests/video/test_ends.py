@@ -99,8 +99,8 @@ def test_what_files_lack_by_their_parts(tmp_path, lacks):
 def test_a_block_that_is_lost_is_said(tmp_path):
     video = save_video(tmp_path / "video.mkv", FRAMES, codec="mjpeg")
     data = bytearray(video.read_bytes())
-    *_, block, _ = re.finditer(rb"\xa3[\x40-\x7f].\x81", data, re.DOTALL)
-    data[block.end() - 1] = 0x87  # the number of its track
+    *_, block, _ = re.finditer(rb"\xa3[\x40-\x7f].\x81..\x80", data, re.DOTALL)
+    data[block.start() + 3] = 0x87  # the number of its track
     video.write_bytes(data)
     with pytest.warns(BrokenVideoWarning, match="a part of it is damaged"):
         assert len(list(read_frames(video))) == len(FRAMES) - 1

@@ -291,3 +291,23 @@ def test_more_than_16_bits_are_no_colours(tmp_path: Path) -> None:
     Image.fromarray(np.full((8, 8), 2**20, np.int32)).save(tmp_path / "a.tif")
     with pytest.raises(BadInputError, match="measurements"):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("b\udcff.png", r"'b\\udcff\.png' is not UTF-8"), (f"{'b' * 240}.png", "is too long")],
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_image_whose_name_nothing_can_have_is_refused_first(
+    tmp_path: Path, name: str, reason: str, alone: bool
+) -> None:
+    """Overlays are called NAME.png."""
+    for image in ("a.png", name):
+        save(tmp_path / image, texture(0, 8, 8))
+    with pytest.raises(BadInputError, match=f"^the name .*{reason}"):
+        video_info(tmp_path / name if alone else tmp_path)
+
+
+def test_an_image_with_a_long_name_has_room_for_a_suffix(tmp_path: Path) -> None:
+    save(tmp_path / f"{'b' * 236}.png", texture(0, 8, 8))
+    assert video_info(tmp_path).frames == 1

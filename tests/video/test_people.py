@@ -296,3 +296,33 @@ def test_a_long_video_holds_no_more_images_than_a_short_one(
     people_in_video(video, people_config("none", margin=1.0))
     assert len(most) >= 60 / IN_PASSING
     assert max(most) <= 3 * 2 * (IN_PASSING + 1)  # read, waiting, looked at
+
+
+def test_sides_are_not_smoothed_over_a_long_gap(tmp_path: Path) -> None:
+    save_video(tmp_path / "video.mp4", walker_frames(3.0)[0])
+    rows = [f"{i},7,50,30,60,{70 if i < 18 else 50}" for i in (*range(12), *range(24, 36))]
+    csv = tmp_path / "boxes.csv"
+    csv.write_text("\n".join(["frame,track,x0,y0,x1,y1", *rows]) + "\n")
+    config = people_config("file", csv, margin=1.25, side="frame", longest_gap=0.5)
+    (track,) = people_in_video(tmp_path / "video.mp4", config).tracks
+    assert track.frames.tolist() == [*range(12), *range(24, 36)]
+    np.testing.assert_allclose(track.crops[:, 2], np.repeat([1.25 * 40, 1.25 * 20], 12))
+
+
+def test_the_largest_boxes_of_a_file_are_kept_of_each_image(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(2):
+        cv2.imwrite(str(folder / f"{i}.png"), texture(i))
+    rows = ["0,3,0,0,10,20", "0,5,0,0,30,60", "0,9,0,0,20,40", "1,3,0,0,40,50", "1,5,0,0,9,9"]
+    csv = tmp_path / "boxes.csv"
+    csv.write_text("\n".join(["frame,track,x0,y0,x1,y1", *rows]) + "\n")
+    most = people_config("file", csv, max_people=1)
+    kept = people_in_video(folder, most).tracks
+    assert [(track.number, track.frames.tolist()) for track in kept] == [(3, [1]), (5, [0])]
+    two = people_in_video(folder, replace(most, max_people=2)).tracks
+    assert [(track.number, track.frames.tolist()) for track in two] == [
+        (3, [1]),
+        (5, [0, 1]),
+        (9, [0]),
+    ]

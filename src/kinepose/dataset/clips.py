@@ -257,7 +257,8 @@ def _people_in(shot: Shot, survey: Survey, config: PrepareConfig) -> list[_Perso
         if inside.sum() >= 2:
             boxes = track.boxes[inside]
             places = np.searchsorted(frames, track.frames[inside])
-            crops = crops_around(boxes, config.people, survey.times[shot.first + places])
+            times = survey.times[shot.first + places]
+            crops = crops_around(boxes, config.people, times, places)
             people.append(_Person(track.number, places, boxes, crops))
     return people
 

@@ -7,7 +7,7 @@ import av
 from av.format import Flags
 
 from kinepose.io.errors import VideoWarning
-from kinepose.video.containers import bare_rate, has_no_times, stated_fps
+from kinepose.video.containers import bare_rate, has_no_times, has_one_time, stated_fps
 
 _BACK, _FORTH = 0.1, 10.0
 """Steps of a clock farther back or forth [s] are leaps: FFmpeg's dts_delta_threshold."""
@@ -42,11 +42,12 @@ def timed(
 
     No frame comes before the one before it. In streams that are cut and joined as they are (MPEG-TS
     and -PS) the clock may leap: as in players, time goes on at the video's rate. A video without
-    times has its rate; a VideoWarning says where these are guessed.
+    times, or with one time for all frames, has its rate; a VideoWarning says where these are
+    guessed.
     """
     fps = stated_fps(container, stream)
     counts, joins = has_no_times(container), bool(container.format.flags & Flags.ts_discont.value)
-    start, time, lasts, leaps, count = None, 0.0, 0.0, 0, 0
+    start, time, lasts, leaps, count, stands = None, 0.0, 0.0, 0, 0, False
     if counts and not bare_rate(stream):
         _warn(f"{name} states no frame rate: {fps:g} frames a second are taken for granted")
     for frame in frames:
@@ -55,14 +56,18 @@ def timed(
             time += lasts
         else:
             told = float(frame.pts * frame.time_base)
+            if count == 2 and told == start:
+                stands = has_one_time(container, stream)
             start = told if start is None else start
-            if joins and not -_BACK <= told - start - time - lasts <= _FORTH:
+            if stands:
+                start = told - (count - 1) / fps
+            elif joins and not -_BACK <= told - start - time - lasts <= _FORTH:
                 start, leaps = told - time - lasts, leaps + 1
             time = max(time, told - start)
         lasts = max(float((frame.duration or 0) * (frame.time_base or 0)), 1 / fps)
         yield time, lasts, frame
-    if count > 1 and time == 0:
-        _warn(f"{name} gives all its {count} frames one time: when they are shown is not known")
+    if stands:
+        _warn(f"{name} gives all its {count} frames one time: {fps:g} a second are taken instead")
     if leaps:
         _warn(
             f"the clock of {name} leaps ({leaps} x), as if joined: time goes on at its rate there"

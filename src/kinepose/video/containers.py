@@ -58,19 +58,19 @@ class Damage:
         return self.reason or ("frames are damaged" if self.corrupt else "")
 
 
-def check_name(video: Path) -> None:
-    """That what is made of a video can be called like it.
+def check_name(path: Path) -> None:
+    """That what is made of a video, or of an image, can be called like it.
 
     Raises:
         BadInputError: if its name is not UTF-8, in which poses, clips and pages are written, or
             leaves no room for a suffix.
     """
     try:
-        video.name.encode()
+        path.name.encode()
     except UnicodeEncodeError as error:
-        raise BadInputError(f"the name {video.name!r} is not UTF-8: rename the video") from error
-    if len(video.stem.encode()) > LONGEST_NAME:
-        raise BadInputError(f"the name {video.name} is too long: rename the video")
+        raise BadInputError(f"the name {path.name!r} is not UTF-8: rename it") from error
+    if len(path.name.encode()) > LONGEST_NAME:
+        raise BadInputError(f"the name {path.name} is too long: rename it")
 
 
 @contextmanager
@@ -153,6 +153,16 @@ def _decoder(stream: av.VideoStream) -> VideoCodecContext:
 def has_no_times(container: av.container.InputContainer) -> bool:
     """Whether a video is the bare stream of a codec, for whose times FFmpeg takes 25 a second."""
     return bool(container.format.flags & Flags.no_timestamps.value)
+
+
+def has_one_time(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Whether all images of a video have one time, by its packets, which are read once more."""
+    with suppress(av.FFmpegError), av.open(container.name, metadata_errors="replace") as again:
+        packets = (packet for packet in again.demux(stream.index) if packet.size)
+        times = (packet.dts if packet.pts is None else packet.pts for packet in packets)
+        first = next(times, None)
+        return all(time == first for time in times)
+    return True
 
 
 def bare_rate(stream: av.VideoStream) -> float:

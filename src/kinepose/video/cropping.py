@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt8
 
+from kinepose.io.errors import BadInputError
 from kinepose.video.frame_cache import KeptFrames
 from kinepose.video.images import is_images
 from kinepose.video.people import Survey
@@ -60,7 +61,12 @@ def rows_of(survey: Survey) -> Rows:
 def crops_of(
     video: Path, survey: Survey, rows: Rows, size: int, kept: KeptFrames
 ) -> Generator[UInt8[np.ndarray, "size size 3"]]:
-    """The crop of each row."""
+    """The crop of each row.
+
+    Raises:
+        BadInputError: while they are given, if the video, or the folder, gives fewer frames than it
+            gave the survey.
+    """
     if is_images(video):
         return _of_images(video, rows, size)
     return _of_video(video, survey, rows, size, kept)
@@ -165,6 +171,8 @@ def _of_images(folder: Path, rows: Rows, size: int) -> Generator[UInt8[np.ndarra
         while row < len(rows.frame) and rows.frame[row] == frame.index:
             yield crop_image(frame.image, rows.crop[row], size)
             row += 1
+    if row < len(rows.frame):
+        raise BadInputError(f"{folder.name} gave fewer images the second time it was read")
 
 
 def _reduced(

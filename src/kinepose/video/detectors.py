@@ -43,8 +43,12 @@ def whole_image(image: ImageArray) -> Boxes:
     return np.array([[0.0, 0.0, width, height]])
 
 
-def network_detector(weights: str, threshold: float) -> Callable[[ImageArray], Boxes]:
+def network_detector(
+    weights: str, threshold: float, device: str | None = None
+) -> Callable[[ImageArray], Boxes]:
     """A detector of transformers (RT-DETR and its like), by name on the Hub or by folder.
+
+    It computes on `device`; unless told, on a GPU if there is one.
 
     Raises:
         BadInputError: if its weights cannot be had, or it knows no class 'person'.
@@ -64,7 +68,7 @@ def network_detector(weights: str, threshold: float) -> Callable[[ImageArray], B
     names = {str(name).lower(): label for label, name in network.config.id2label.items()}
     if "person" not in names:
         raise BadInputError(f"the detector {weights!r} knows no class 'person'")
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     @torch.inference_mode()
     def detect(image: ImageArray) -> Boxes:

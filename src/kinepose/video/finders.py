@@ -52,9 +52,15 @@ class Finder:
 
 
 def make_finder(
-    video: Path, config: PeopleConfig, info: VideoInfo, answer: "Answer | None"
+    video: Path,
+    config: PeopleConfig,
+    info: VideoInfo,
+    answer: "Answer | None",
+    device: str | None = None,
 ) -> Finder:
     """The detector of the settings; `answer` computes what the network of `people` says.
+
+    That of `rtdetr` computes on `device`; unless told, on a GPU if there is one.
 
     Raises:
         BadInputError: if it cannot be had, or is none for images.
@@ -65,7 +71,7 @@ def make_finder(
     if config.detector == "people":
         return _people_finder(video, config, answer or _shipped_answer())
     if config.detector == "rtdetr":
-        detect = _loaded_detector(config.detector_weights, sure_score(config))
+        detect = _loaded_detector(config.detector_weights, sure_score(config), device)
         return Finder(lambda frame: _scored(detect(frame.image)))
     if config.detector == "motion":
         if is_images(video):
@@ -133,6 +139,6 @@ def _shipped_answer() -> "Answer":
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded_detector(weights: str, threshold: float) -> Callable[..., Boxes]:
+def _loaded_detector(weights: str, threshold: float, device: str | None) -> Callable[..., Boxes]:
     """Loaded once for all videos of a process."""
-    return network_detector(weights, threshold)
+    return network_detector(weights, threshold, device)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kinepose.io.errors import BadInputError
 from kinepose.video.box_tables import FileBoxes
 from kinepose.video.clock import Beats
 from kinepose.video.config import PeopleConfig
@@ -101,12 +102,15 @@ class KeptFrames:
 
         They are the kept ones or, where not all of them are or they are too small, the video's:
         `frames` goes through it, with positions, from shot to shot.
+
+        Raises:
+            BadInputError: while they are given, if the video ends before the shot does.
         """
         wanted = self._shrinking(_smallest(crops))
         are_kept = all(shot.first + place in self._places for place in places)
         if self._kept is not None and are_kept and wanted.size <= self._kept.size:
             return self._kept, self._images(shot, places)
-        return wanted, _developed(shot, places, frames, wanted)
+        return wanted, _developed(shot, places, frames, wanted, self._info.name)
 
     def close(self) -> None:
         """Give the room back."""
@@ -137,7 +141,11 @@ class KeptFrames:
 
 
 def _developed(
-    shot: Shot, places: Sequence[int], frames: Iterable[tuple[int, Frame]], small: Shrinking
+    shot: Shot,
+    places: Sequence[int],
+    frames: Iterable[tuple[int, Frame]],
+    small: Shrinking,
+    name: str,
 ) -> Iterator[tuple[int, ImageArray]]:
     wanted = {shot.first + place for place in places}
     for position, frame in frames:
@@ -145,6 +153,7 @@ def _developed(
             yield position - shot.first, small.image(frame)
         if position == shot.end - 1:
             return
+    raise BadInputError(f"{name} gave fewer frames the second time it was read")
 
 
 def _smallest(crops: Iterable[Crops]) -> float:

@@ -86,22 +86,24 @@ def people_in_video(
     longest: float | None = None,
     keep: Callable[[Frame, FileBoxes | None], None] | None = None,
     answer: "Answer | None" = None,
+    device: str | None = None,
 ) -> Survey:
     """Find and follow the people of a video, or find those of independent images.
 
-    A track never goes on behind a cut. Where a person is not found for up to the longest gap,
-    the boxes in between are interpolated. Numbers of a file's tracks are kept, but a box that
-    leaps farther than its size starts a new track: another person, in other clothes.
+    A track never goes on behind a cut, but for those of a file. Where a person is not found for up
+    to the longest gap, the boxes in between are interpolated. Numbers of a file's tracks are kept,
+    but a box that leaps farther than its size starts a new track: another person, in other clothes.
     `fps` thins the video out; shots longer than `longest` [s] are given in parts, by default as the
     detector likes them. `keep` is shown each frame of a video in passing, with the boxes of a file,
     which are known before. `answer` computes what the network of the detector `people` says, in
-    place of torch.
+    place of torch. The detector `rtdetr` computes on `device`; unless told, on a GPU if there is
+    one.
 
     Raises:
         BadInputError: if the video cannot be read, nobody is found, or the detector cannot be had.
     """
     info = video_info(video)  # what is wrong with the video itself is said first
-    finder = make_finder(video, config, info, answer)
+    finder = make_finder(video, config, info, answer, device)
     if is_images(video):
         survey = _people_in_images(video, finder, config)
     else:
@@ -128,11 +130,14 @@ def crops_around(
     boxes: Float[np.ndarray, "frames 4"],
     config: PeopleConfig,
     times: Float[np.ndarray, " frames"] | None = None,
+    positions: Int[np.ndarray, " frames"] | None = None,
 ) -> Float[np.ndarray, "frames 3"]:
     """The side rule: a square around the middle of each box, margin times the stature wide.
 
     The stature is the 90 % quantile of the boxes' longer sides over the frames given; with
     config.side = 'frame', the longer side itself, strongly smoothed over time, if that is told [s].
+    Where the frames' positions in a video are told, nothing is smoothed over those that are left
+    out.
     """
     longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     if config.side == "clip":
@@ -140,7 +145,10 @@ def crops_around(
     elif times is None:
         stature = longer
     else:
-        stature = smooth(longer[:, None], times, _SIDE_SMOOTHING * config.smoothing)[:, 0]
+        ends = [] if positions is None else np.flatnonzero(np.diff(positions) != 1) + 1
+        runs = zip(np.split(longer[:, None], ends), np.split(times, ends), strict=True)
+        sigma = _SIDE_SMOOTHING * config.smoothing
+        stature = np.concatenate([smooth(sides, clock, sigma)[:, 0] for sides, clock in runs])
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert config.margin is not None, "cropped_as"
     return np.concatenate([middles, config.margin * stature[:, None]], axis=-1)
@@ -195,7 +203,7 @@ def _people_in_video(
     tracks = []
     for number, person in sorted(numbered.items()):
         positions, boxes = fill_and_smooth(person.boxes, times, cuts, gap, config.smoothing)
-        crops = crops_around(boxes, config, clock[positions])
+        crops = crops_around(boxes, config, clock[positions], positions)
         scores = np.interp(positions, list(person.scores), list(person.scores.values()))
         tracks.append(Track(number, np.array(frames)[positions], boxes, scores, crops))
     pace = frame_rate(clock, info.fps if len(frames) > frames[-1] else 0.0)
@@ -258,34 +266,41 @@ def _people_of_file(
 
 
 def _people_in_images(folder: Path, finder: Finder, config: PeopleConfig) -> Survey:
-    """Everybody in each image, the largest first: nobody is followed."""
+    """Everybody in each image, or the largest ones: nobody is followed.
+
+    Numbers are those of a file, or else ranks by size.
+    """
     frames: list[int] = []
     sizes: list[tuple[int, int]] = []
-    by_rank: dict[int, dict[int, Float[np.ndarray, " 5"]]] = {}
+    by_number: dict[int, dict[int, Float[np.ndarray, " 5"]]] = {}
     for frame in read_frames(folder):
         frames.append(frame.index)
         height, width, _ = frame.image.shape
         sizes.append((width, height))
         if finder.from_file is None:
             found = finder.detect(frame)
-            largest = np.argsort(-(found[:, 2:4] - found[:, :2]).prod(-1), kind="stable")
-            ranked = dict(enumerate(found[largest[: config.max_people]]))
+            people = dict(enumerate(sorted(found, key=_area, reverse=True)))
         else:
-            ranked = {
+            people = {
                 number: np.append(track[frame.index], 1.0)
                 for number, track in finder.from_file.items()
                 if frame.index in track
             }
-            check_boxes(ranked, frame, config.boxes)
-        for rank, box in ranked.items():
-            by_rank.setdefault(rank, {})[frame.index] = box
+            check_boxes(people, frame, config.boxes)
+        largest = sorted(people, key=lambda number: _area(people[number]), reverse=True)
+        for number in largest[: config.max_people]:
+            by_number.setdefault(number, {})[frame.index] = people[number]
     if finder.from_file is not None:
         check_end(finder.from_file, frames, config.boxes, video_info(folder))
     tracks = []
-    for rank, finds in sorted(by_rank.items()):
+    for number, finds in sorted(by_number.items()):
         found = np.stack(list(finds.values()))
         crops = np.concatenate([crops_around(box[None, :4], config) for box in found])
-        tracks.append(Track(rank, np.array(list(finds)), found[:, :4], found[:, 4], crops))
+        tracks.append(Track(number, np.array(list(finds)), found[:, :4], found[:, 4], crops))
     shots = tuple(Shot(i, i + 1, 0.0) for i in range(len(frames)))
     times = np.array(frames, float)
     return Survey(np.array(frames), times, shots, tuple(tracks), 0.0, np.array(sizes))
+
+
+def _area(box: Float[np.ndarray, " 5"]) -> float:
+    return float((box[2:4] - box[:2]).prod())

@@ -14,6 +14,7 @@ from kinepose.io.threads import ahead
 from kinepose.video.clock import Beats, timed
 from kinepose.video.containers import (
     Damage,
+    check_name,
     decoded,
     open_container,
     promised_frames,
@@ -74,11 +75,14 @@ def video_info(path: Path) -> VideoInfo:
     """Size and pace of a video, from its head and first frame, or of a folder's first image.
 
     Raises:
-        BadInputError: if it cannot be read.
+        BadInputError: if it cannot be read, or what is made of it cannot be called like it.
     """
     height, width, _ = next(_frames(path)).image.shape
     if is_images(path):
-        return VideoInfo(path.name, width, height, 0.0, len(image_paths(path)))
+        images = image_paths(path)
+        for named in (path, *images):
+            check_name(named)
+        return VideoInfo(path.name, width, height, 0.0, len(images))
     if is_animation(path):
         frames, fps = animation_size(path)
         return VideoInfo(path.name, width, height, fps, frames)
