@@ -167,6 +167,30 @@ def test_who_is_too_small_is_looked_for_closely_if_every_third_image_says_so(
     assert {number for number, finds in enumerate(told) if len(finds)} == shown_in
 
 
+def test_what_does_not_compute_on_the_gpu_has_all_cores(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    shown = []
+
+    def answer(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        shown.append(len(images))
+        return bright_cells(images)
+
+    cores = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        find_people(answer, [np.zeros((64, 256, 3), np.uint8)] * 6, 0.5)
+    finally:
+        torch.set_num_threads(cores)
+    assert shown == [2, 2, 2]
+
+
+def test_the_network_is_where_it_is_told_to_be(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for device in ("cpu", "meta"):
+        said = torch_answer(PersonDetector(), torch.device(device))(torch.rand(1, 3, 64, 64))
+        assert {numbers.device.type for numbers in said} == {device}
+
+
 def test_the_network_says_something_of_images_of_any_shape() -> None:
     answer = torch_answer(PersonDetector())
     for height, width in ((40, 200), (333, 97)):

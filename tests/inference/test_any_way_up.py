@@ -1,6 +1,7 @@
 """A turned image has the same poses, turned; the way of which maps are most certain is kept."""
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -27,3 +28,17 @@ def test_a_turned_image_has_the_poses_of_the_image_turned(tiny_model, monkeypatc
     expected = rotate_joints2d(poses.keypoints.joints2d, quarter)
     torch.testing.assert_close(turned.keypoints.joints2d, expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(turned.joints3d, poses.joints3d)
+
+
+def test_without_heatmaps_an_image_is_looked_at_once(tiny_model):
+    images, shown = torch.rand(2, 3, 32, 32), []
+
+    def estimate(images):
+        shown.append(images)
+        return replace(tiny_model.predict(images), keypoints=None)
+
+    with torch.inference_mode():
+        poses = any_way_up(estimate)(images)
+        expected = tiny_model.predict(images)
+    torch.testing.assert_close(poses.joints2d, expected.joints2d)
+    assert len(shown) == 1

@@ -1,10 +1,12 @@
 """app.py: the true server in a process of its own, a real video, and headless Chromium."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +23,7 @@ from tests.visualization.viewer_pages import CHROMIUM, SOFTWARE_WEBGL
 
 from kinepose.artifacts.model_files import new_model, save_model
 from kinepose.artifacts.pose_files import read_poses
-from kinepose.inference.app import Job, _listen
+from kinepose.inference.app import Job, Jobs, _listen, _predict, _work
 from kinepose.inference.config import AppConfig
 from kinepose.io.errors import BadInputError
 from kinepose.video.writing import write_video
@@ -54,20 +56,29 @@ def run(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def address(run, tmp_path_factory):
-    place = tmp_path_factory.mktemp("server")
-    words = ("app", "--run", run, "--port", 0, "--largest", LARGEST, "--device", "cpu")
+@contextlib.contextmanager
+def serving(run, *options, **environment):
+    """The address of a server in a process of its own."""
+    words = ("app", "--run", run, "--port", 0, "--largest", LARGEST, "--device", "cpu", *options)
     server = subprocess.Popen(
         [sys.executable, "-m", "kinepose", *map(str, words)],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(place)},
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
     )
-    yield re.search(r"http://\S+/", server.stdout.readline())[0]
-    assert len(list(place.iterdir())) == 1
-    server.terminate()
-    server.wait(10)
+    try:
+        yield re.search(r"http://\S+/", server.stdout.readline())[0]
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def address(run, tmp_path_factory):
+    place = tmp_path_factory.mktemp("server")
+    with serving(run, TMPDIR=str(place)) as address:
+        yield address
+        assert len(list(place.iterdir())) == 1
     assert not list(place.iterdir())
 
 
@@ -183,6 +194,47 @@ def test_a_video_can_be_stopped(address, video):
 def test_who_came_by_another_name_is_turned_away(address):
     assert ask(address, "", Host="evil.example")[0] == 400
     assert ask(address, "")[0] == 200
+
+
+def test_at_all_addresses_it_goes_by_any_name(run):
+    with serving(run, "--host", "0.0.0.0") as address:
+        assert address.startswith("http://0.0.0.0:")
+        here = address.replace("0.0.0.0", "127.0.0.1")
+        for name in ("192.168.1.7", "studio.local", "127.0.0.1"):
+            assert ask(here, "", Host=name)[0] == 200
+
+
+def test_a_job_that_cannot_begin_does_not_hold_up_the_next(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no_python"))
+
+    async def work():
+        jobs = Jobs(AppConfig(run), tmp_path)
+        made = [jobs.open(f"{i}.mp4", [])[1] for i in range(2)]
+        for job in made:
+            jobs.queue.put_nowait(job)
+        worker = asyncio.create_task(_work(jobs))
+        while not worker.done() and any(job.state in ("waiting", "running") for job in made):
+            await asyncio.sleep(0.01)
+        worker.cancel()
+        return made
+
+    for job in asyncio.run(work()):
+        assert job.state == "failed" and "No such file" in job.message
+        assert "\n" not in job.message
+
+
+def test_a_job_is_stopped_while_its_process_begins(run, tmp_path):
+    async def stop():
+        job = Job("video.mp4", tmp_path, [])
+        task = asyncio.create_task(_predict(job, AppConfig(run)))
+        await asyncio.sleep(0)
+        assert job.state == "running" and job.process is None
+        job.stop()
+        await task
+        return job
+
+    job = asyncio.run(stop())
+    assert (job.state, job.process.returncode) == ("stopped", -signal.SIGKILL)
 
 
 def test_a_server_that_cannot_be_is_one_line(run, tmp_path, address):

@@ -4,6 +4,7 @@ import csv
 import json
 import resource
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from tests.inference.two_people import FPS, first_rows, one_row
 from kinepose.artifacts.pose_files import VideoPoses, read_poses, write_poses
 from kinepose.cli import main
 from kinepose.geometry.skeleton import JOINT_NAMES
-from kinepose.inference.export import check_formats, export_poses
+from kinepose.inference.export import check_c3d_length, check_formats, export_poses
 from kinepose.io.errors import BadInputError
+from kinepose.video.reading import VideoInfo
 
 
 def test_json_and_csv_hold_what_the_arrays_hold(poses, exported):
@@ -89,6 +91,23 @@ def test_a_file_that_c3d_cannot_hold_or_the_disk_is_one_line(poses, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "rate", "fits"),
+    [
+        (65535, 25.0, None, True),
+        (65536, 25.0, None, False),
+        (65536, 25.0, 24.9, True),
+        (701, 10.0, 935.0, True),
+        (701, 10.0, 937.0, False),
+        (65536, 0.0, None, False),
+        (2, 0.0, 10_000.0, True),
+    ],
+)
+def test_how_long_a_video_c3d_holds_is_known_before(frames, fps, rate, fits):
+    with nullcontext() if fits else pytest.raises(BadInputError, match="up to 65535, v would end"):
+        check_c3d_length(VideoInfo("v", 64, 48, fps, frames), rate)
 
 
 def test_without_ezc3d_there_is_no_c3d_but_everything_else(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 """onnx.py: the true exporter and the true runtime, on a tiny model with random weights."""
 
 import shutil
+from dataclasses import replace
 
 import jaxtyping
 import numpy as np
@@ -123,6 +124,19 @@ def test_predict_gives_the_same_poses_by_it(run, exported, tmp_path):
     np.testing.assert_allclose(by_onnx.energy, by_torch.energy, rtol=1e-2)
     with pytest.raises(BadInputError, match="--views 2"):
         predict(PredictConfig(video, tmp_path / "two", run, people, onnx=exported, views=2))
+
+
+def test_it_computes_on_the_processor_whatever_else_there_is(
+    run, exported, tmp_path, monkeypatch, capsys
+):
+    """A GPU that torch says it has, but has not, is not even tried."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    video, settings = tmp_path / "video.mp4", {"overlay": False, "viewer": False}
+    write_video(video, (np.full((64, 48, 3), 9 * i, np.uint8) for i in range(9)), 10.0)
+    config = PredictConfig(video, tmp_path / "out", run, PeopleConfig("none"), onnx=exported)
+    predict(replace(config, energy=True, **settings))
+    assert capsys.readouterr().out.endswith("(on cpu)\n")
+    assert len(read_poses(tmp_path / "out").frame) == 9
 
 
 def test_a_wrong_file_is_one_line(run, exported, tmp_path):

@@ -174,3 +174,12 @@ def test_images_stand_alone(run, tmp_path):
     drawn = sorted(path.name for path in (tmp_path / "folder" / "overlay").iterdir())
     assert drawn == ["a.png.png", "b.png.png", "c.png.png"]
     assert folder.image.tolist() == ["a.png", "b.png", "c.png"] and np.isnan(folder.time).all()
+
+
+def test_people_are_looked_for_where_it_is_told_to_compute(run, tmp_path, monkeypatch):
+    """Not on a GPU that torch says it has, but has not."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    cv2.imwrite(str(tmp_path / "a.png"), frame_image(10))
+    people = PeopleConfig("people", detector_threshold=1e-4)
+    poses = predicted(tmp_path / "a.png", run, tmp_path / "out", people=people, overlay=False)
+    assert len(poses.frame) > 0

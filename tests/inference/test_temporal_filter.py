@@ -134,6 +134,12 @@ def test_people_and_stretches_do_not_touch_each_other():
     assert_same(smooth_poses(repair_sides(mixed), 0.3), rows_of(alone, order))
 
 
+@pytest.mark.parametrize("window", [1e-6, 1e-3, 2e-3])
+def test_a_window_shorter_than_a_frame_leaves_all_as_it_is(window):
+    noisy = moving(noise=0.1)
+    assert_same(smooth_poses(noisy, window), noisy)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_a_few_frames_are_no_trouble(count):
     few = rows_of(moving(noise=0.1), np.arange(count))

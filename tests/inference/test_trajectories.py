@@ -86,6 +86,21 @@ def read_bvhio(path):
     return joints, held.FrameTime
 
 
+def test_who_was_found_in_no_frame_of_a_motion_keeps_his_bones(tmp_path):
+    """Boxes every 50 frames: the times of none are those of the motion's frames."""
+    poses = uneven(np.array([0.53, 2.117, 3.74]))
+    fps = np.array(23.4, np.float32)
+    poses = replace(poses, frame=np.array([10, 60, 110]), fps=fps)
+    (motion,) = video_motions(poses)
+    assert not motion.found.any()
+    export_poses(poses, ("bvh",), tmp_path)
+    joints, _ = read_bvhio(tmp_path / "track_0.bvh")
+    assert np.isfinite(joints).all() and len(joints) == len(motion.frame)
+    lengths = lengths_and_directions(joints)[0]
+    expected = lengths_and_directions(truth(poses.time))[0][:1]
+    np.testing.assert_allclose(lengths, np.tile(expected, (len(joints), 1, 1)), atol=0.2)
+
+
 def test_an_even_video_is_taken_as_it_is(tmp_path, capsys):
     poses = uneven(np.arange(40) / 25)
     (motion,) = video_motions(poses)

@@ -80,10 +80,17 @@ def test_nothing_in_the_page_is_an_address(viewed):
 
 
 def test_of_a_long_video_the_page_holds_the_beginning(tmp_path):
-    video = save_video(tmp_path / "long.mp4", frames=round(LONGEST) + 4, fps=1.0)
-    for frames, says in [(round(LONGEST), False), (round(LONGEST) + 4, True)]:
-        write_people(tmp_path, frames=frames, fps=1.0)
-        write_viewer(video, tmp_path)
+    """And says so, also if nobody is there later."""
+    whole, longer = round(LONGEST), round(LONGEST) + 4
+    for frames, seen, says in [
+        (whole, whole, False),
+        (whole, 40, False),
+        (longer, 40, True),
+        (longer, longer, True),
+    ]:
+        video = save_video(tmp_path / "long.mp4", frames=frames, fps=1.0)
+        write_people(tmp_path, frames=seen, fps=1.0)
+        assert write_viewer(video, tmp_path) == says
         page = (tmp_path / "viewer.html").read_text()
         assert '"frames": 300' in page
         assert ("the first 5 minutes" in page) == says

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain, pairwise
 
 import cv2
@@ -35,17 +36,25 @@ Answer = Callable[
 """PersonDetector.forward, computed by whatever computes it."""
 
 
-def torch_answer(detector: PersonDetector) -> Answer:
-    """By torch, on a GPU if there is one."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    detector = detector.eval().to(device)
-    fold_batch_norms(detector)
+@dataclass(frozen=True)
+class TorchAnswer:
+    """What a detector says, computed by torch on the device on which it is."""
+
+    detector: PersonDetector
+    device: torch.device
 
     @torch.inference_mode()
-    def answer(images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, Tensor]:
-        return detector(images.to(device))
+    def __call__(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, Tensor]:
+        """As Answer has it."""
+        return self.detector(images.to(self.device))
 
-    return answer
+
+def torch_answer(detector: PersonDetector, device: torch.device | None = None) -> TorchAnswer:
+    """By torch on this device; unless told, on a GPU if there is one."""
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    detector = detector.eval().to(device)
+    fold_batch_norms(detector)
+    return TorchAnswer(detector, device)
 
 
 def find_people(
@@ -68,7 +77,8 @@ def find_people(
     if len(images) < torch.get_num_threads():  # the cores share an image
         return [found for image in images for found in find([image])]
     with networks_in_one_thread() as cores:
-        workers = 1 if torch.cuda.is_available() else cores
+        on_gpu = isinstance(answer, TorchAnswer) and answer.device.type == "cuda"
+        workers = 1 if on_gpu else cores
         count = workers * math.ceil(len(images) / (workers * _BATCH))
         ends = [len(images) * number // count for number in range(count + 1)]
         batches = (images[start:end] for start, end in pairwise(ends) if end > start)

@@ -27,9 +27,11 @@ def any_way_up(estimate: Estimate) -> Estimate:
     """
 
     def best(images: Float[Tensor, "batch 3 size size"]) -> Poses:
-        ways = [estimate(torch.rot90(images, turns, (-2, -1))) for turns in range(4)]
-        if ways[0].keypoints is None:
-            return ways[0]
+        upright = estimate(images)
+        if upright.keypoints is None:
+            return upright
+        turned = [estimate(torch.rot90(images, turns, (-2, -1))) for turns in (1, 2, 3)]
+        ways = [upright, *turned]
         certainty = torch.stack([_certainty(way) for way in ways])
         certainty[0] += UPRIGHT
         chosen = certainty.argmax(0)

@@ -31,6 +31,8 @@ _SAYS = "kinepose: "
 """Begins what is wrong, in one line."""
 _PROGRESS = re.compile(r"(\w+): +(\d+)%")
 _DETECTORS = tuple(name for name in get_args(Detector) if name != "file")
+_ANY_ADDRESS = ("", "0.0.0.0")
+"""As --host: all addresses of this machine, by whatever name others know it."""
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; connect-src 'self'; frame-src 'self'; frame-ancestors 'none'"
@@ -62,6 +64,12 @@ class Job:
             self.state = "stopped"
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
+
+    def fail(self, why: str) -> None:
+        """End it, and say why in one line."""
+        if self.state in ("waiting", "running"):
+            self.stop()
+            self.state, self.message = "failed", " ".join(why.split())
 
     def described(self) -> dict[str, Any]:
         """For the page."""
@@ -197,6 +205,8 @@ def application(config: AppConfig, folder: Path) -> Any:
 
     # Whoever asks for another host came by a name that points here and is not ours.
     hosts = ["localhost", "127.0.0.1", "[::1]", config.host]
+    if config.host in _ANY_ADDRESS:
+        hosts = ["*"]
     return Starlette(
         routes=[
             Route("/", page),
@@ -210,12 +220,15 @@ def application(config: AppConfig, folder: Path) -> Any:
 
 
 async def _work(jobs: Jobs) -> None:
-    """One job after the other."""
+    """One job after the other; what stops one of them does not stop the next."""
     while True:
         job = await jobs.queue.get()
-        if job.state == "waiting":
-            await _predict(job, jobs.config)
-        (job.folder / job.name).unlink(missing_ok=True)
+        try:
+            if job.state == "waiting":
+                await _predict(job, jobs.config)
+            (job.folder / job.name).unlink(missing_ok=True)
+        except Exception as error:  # memory for another process may lack, say
+            job.fail(f"this machine could not work on it: {error}")
 
 
 async def _predict(job: Job, config: AppConfig) -> None:
@@ -230,6 +243,8 @@ async def _predict(job: Job, config: AppConfig) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
+    if job.state != "running":  # it was stopped while the process began
+        job.stop()
     assert job.process.stderr is not None
     complaints = await _listen(job, job.process.stderr)
     status = await job.process.wait()

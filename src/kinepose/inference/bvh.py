@@ -92,10 +92,10 @@ with neck and head as the body model holds them."""
 def write_bvh(path: Path, motion: VideoMotion) -> None:
     """Write a motion in cm, from the first frame of the person on.
 
-    Bones keep their directions, and have the length that is their median over the frames in which
-    the person was found.
+    Bones keep their directions, and have the length that is their median over the video's frames
+    in which the person was found.
     """
-    rest = _rest_pose(motion.joints[motion.found])
+    rest = _rest_pose(motion.lengths)
     turns = bone_frames(torch.from_numpy(motion.joints))[:, _BONES]
     turns = turns @ bone_frames(torch.from_numpy(rest))[_BONES].mT
     parents = [_NAMES.index(node.parent) for node in _NODES[1:]]
@@ -110,9 +110,8 @@ def write_bvh(path: Path, motion: VideoMotion) -> None:
         temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-def _rest_pose(joints: Float64[np.ndarray, "rows 17 3"]) -> Float64[np.ndarray, "17 3"]:
+def _rest_pose(lengths: Float64[np.ndarray, " 17"]) -> Float64[np.ndarray, "17 3"]:
     """Where the joints are when nothing is turned, the pelvis at the origin."""
-    lengths = np.median(np.linalg.norm(joints - joints[:, BONE_PARENTS], axis=-1), axis=0)
     rest = np.zeros((len(JOINT_NAMES), 3))
     for joint, name in enumerate(JOINT_NAMES[1:], start=1):
         direction = np.array(_REST[name])

@@ -21,9 +21,15 @@ from kinepose.geometry.skeleton import JOINT_NAMES
 from kinepose.inference.bvh import write_bvh
 from kinepose.inference.config import ExportConfig, Format
 from kinepose.inference.output_folder import check_output, export_record, replacing_results
-from kinepose.inference.trajectories import VideoMotion, pace_in_words, video_motions
+from kinepose.inference.trajectories import (
+    IMAGES_A_SECOND,
+    VideoMotion,
+    pace_in_words,
+    video_motions,
+)
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import check_folder, replacing
+from kinepose.video.reading import VideoInfo
 
 _C3D_FRAMES = 65535
 """C3D has 16 bits for the number of a frame, the first of which is 1."""
@@ -43,7 +49,7 @@ def export(config: ExportConfig) -> None:
     if path.resolve().parent != config.output.resolve():
         record = export_record(config, path, str(poses.video))
         check_output(config.output, record, config.overwrite)
-    with replacing_results(config.output, record) as folder:
+    with replacing_results(config.output, record, config.overwrite) as folder:
         written = export_poses(poses, config.formats, folder, config.rate)
     for new in written:
         print(config.output / new.name)
@@ -61,6 +67,22 @@ def check_formats(formats: tuple[Format, ...], folder: Path) -> None:
     check_folder(folder)
     if "c3d" in formats:
         _ezc3d()
+
+
+def check_c3d_length(info: VideoInfo, rate: float | None) -> None:
+    """Say before long work that C3D would not hold who is found at a video's end.
+
+    Raises:
+        BadInputError: if the last frame of the video, or of a motion at this rate [frames a
+            second], has too high a number for the format.
+    """
+    pace = 1.0 if rate is None else rate / (info.fps or IMAGES_A_SECOND)
+    last = int((info.frames - 1) * pace)
+    if last >= _C3D_FRAMES:
+        raise BadInputError(
+            f"C3D numbers frames up to {_C3D_FRAMES}, {info.name} would end at {last + 1}: name a "
+            "lower --rate, or no c3d here, but later in `kinepose export`, where people leave early"
+        )
 
 
 def export_poses(

@@ -61,8 +61,10 @@ def export_onnx(config: ExportOnnxConfig) -> None:
     write_onnx(network, config.output, model_sha256(config.run))
 
 
-def onnx_poses(path: Path, run: Path) -> Estimate:
+def onnx_poses(path: Path, run: Path, sha256: str | None = None) -> Estimate:
     """A function that finds poses by ONNX Runtime, in the one thread that calls it.
+
+    `sha256` is what the run's weights were as they were read; unless told, they are hashed.
 
     Raises:
         BadInputError: if the file is missing, no ONNX, of another run, or a package is missing.
@@ -74,7 +76,7 @@ def onnx_poses(path: Path, run: Path) -> Estimate:
     inputs, outputs = (
         [node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())
     )
-    if made_of(path, session) != model_sha256(run):
+    if made_of(path, session) != (sha256 or model_sha256(run)):
         raise BadInputError(f"{path} was not made of the run {run}: {remedy}")
     if inputs != ["images"] or tuple(outputs) not in (OUTPUTS, OUTPUTS + SEEN_OUTPUTS):
         raise BadInputError(f"{path} has other inputs or outputs: {remedy}")

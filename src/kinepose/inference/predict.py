@@ -6,7 +6,8 @@ predict their poses; to draw them it is decoded again. Memory does not grow with
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -19,14 +20,22 @@ from tqdm import tqdm
 from kinepose.artifacts.model_files import choose_device, choose_precision, load_model
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.artifacts.run_folder import model_sha256
+from kinepose.detection.finding import Answer, torch_answer
+from kinepose.detection.weights import load_detector
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal
 from kinepose.inference.any_way_up import any_way_up
 from kinepose.inference.config import Format, PredictConfig
-from kinepose.inference.export import check_formats, export_poses
+from kinepose.inference.export import check_c3d_length, check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
 from kinepose.inference.onnx_detector import onnx_answer
-from kinepose.inference.output_folder import check_output, prediction_record, replacing_results
+from kinepose.inference.output_folder import (
+    Record,
+    check_output,
+    identity,
+    prediction_record,
+    replacing_results,
+)
 from kinepose.inference.placement import in_video, joints_in_camera
 from kinepose.inference.sampled_frames import of_all_rows, sampled_rows
 from kinepose.inference.temporal_filter import repair_sides, smooth_poses
@@ -65,6 +74,17 @@ _OF_VIDEOS = 2
 """Views of a video's crops; its frames tell together what they agree on besides."""
 
 
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run's model, and what it is."""
+
+    model: Model
+    device: torch.device
+    """On which the model is, and all that computes beside it."""
+    sha256: str
+    """Of these very weights: a training may have saved others into the run since."""
+
+
 def predict(config: PredictConfig) -> None:
     """Write the poses, the overlay and the page of a video, an image or a folder of images.
 
@@ -74,21 +94,26 @@ def predict(config: PredictConfig) -> None:
 
     Raises:
         BadInputError: if the video or the run cannot be read, nobody is found, a setting is out of
-            range, or the output folder holds other results.
+            range, the output folder holds other results, or the video is another in the end.
     """
     formats = ("npz", *config.formats)
     check_formats(formats, config.output)
     if config.detections is not None:
         check_file(config.detections)
-    device, record = choose_device(config.device), prediction_record(config)
+    run, record = load_run(config), prediction_record(config)
+    record["settings"]["run"] = run.sha256
     check_output(config.output, record, config.overwrite)
+    if "c3d" in formats:
+        check_c3d_length(video_info(config.video), config.rate)
     with making(config.output):
-        poses = find_poses(config)
-        with replacing_results(config.output, record) as folder:
+        poses = find_poses(config, run)
+        _check_same(config.video, record)
+        with replacing_results(config.output, record, config.overwrite) as folder:
             cut = _write(config, poses, formats, folder)
+            _check_same(config.video, record)
     print(
         f"poses: {len(poses.frame)}, people: {len(np.unique(poses.track))}, "
-        f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {device})"
+        f"frames: {len(np.unique(poses.frame))} -> {config.output} (on {run.device})"
     )
     if config.viewer:
         part = " (its beginning)" if cut else ""
@@ -107,8 +132,35 @@ def _write(
     return config.viewer and write_viewer(config.video, folder)
 
 
-def find_poses(config: PredictConfig) -> VideoPoses:
+def _check_same(video: Path, record: Record) -> None:
+    """That a video, or a folder of images, is still the one of which the results are said to be.
+
+    Raises:
+        BadInputError: if it is another.
+    """
+    if identity(video) != record["video"]:
+        raise BadInputError(f"{video} changed while it was read: nothing is written of it")
+
+
+def load_run(config: PredictConfig) -> LoadedRun:
+    """What finds the poses; with --onnx it computes beside ONNX Runtime, on the processor.
+
+    Raises:
+        BadInputError: if the run cannot be read, or the device is not there.
+    """
+    onnx = config.onnx is not None
+    device = torch.device("cpu") if onnx else choose_device(config.device)
+    while True:
+        sha256 = model_sha256(config.run)
+        model = load_model(config.run, device)
+        if model_sha256(config.run) == sha256:  # no training saved in between
+            return LoadedRun(model, device, sha256)
+
+
+def find_poses(config: PredictConfig, run: LoadedRun | None = None) -> VideoPoses:
     """The poses that `predict` writes. Of the output folder it needs room for some frames alone.
+
+    The run is loaded unless it is there already.
 
     Raises:
         BadInputError: if the video or the run cannot be read, nobody is found, or a setting is out
@@ -116,20 +168,20 @@ def find_poses(config: PredictConfig) -> VideoPoses:
     """
     if config.onnx is not None and config.views > 1:
         raise BadInputError(f"--views {config.views}: what --onnx names looks in one way alone")
-    device = choose_device(config.device)
-    model = load_model(config.run, device)
-    model.half_precision = choose_precision(config.bfloat16, device)
+    run = run or load_run(config)
+    model = run.model
+    model.half_precision = choose_precision(config.bfloat16, run.device)
     fold_batch_norms(model.pose_encoder)
     are_images = is_images(config.video)
     if config.onnx is not None:
-        estimate = onnx_poses(config.onnx, config.run)
+        estimate = onnx_poses(config.onnx, config.run, run.sha256)
     else:
         views = config.views or (len(VIEWS) if are_images else _OF_VIDEOS)
         estimate = partial(predict_by_views, model, count=views)
     if are_images:
         estimate = any_way_up(estimate)
     with images_in_one_thread():
-        return _predict_video(model, estimate, device, config)
+        return _predict_video(run, estimate, config)
 
 
 def _over_time(
@@ -147,29 +199,42 @@ def _over_time(
     return smooth_poses(poses, config.pose_smoothing) if config.pose_smoothing else poses
 
 
-def _predict_video(
-    model: Model, estimate: Estimate, device: torch.device, config: PredictConfig
-) -> VideoPoses:
+def _predict_video(run: LoadedRun, estimate: Estimate, config: PredictConfig) -> VideoPoses:
     """Find the people, and then their poses in the frames that were kept on the way."""
+    model = run.model
     info, size = video_info(config.video), model.config.image_size
     people = cropped_as(config.people, model.config)
-    answer = None if config.onnx is None else onnx_answer(config.onnx)
+    answer = _detector_answer(run.device, config) if people.detector == "people" else None
     rate = _rate(model, config)
     with closing(KeptFrames(config.output, info, size, people, guess=True, rate=rate)) as kept:
-        survey = people_in_video(config.video, people, keep=kept.keep, answer=answer)
+        survey = people_in_video(
+            config.video, people, keep=kept.keep, answer=answer, device=run.device.type
+        )
         if config.detections is not None:
             write_boxes(config.detections, config.video.name, survey.tracks)
         rows = rows_of(survey)
         sampled = sampled_rows(rows, survey.frames, survey.times, rate)
         some = rows.some(sampled)
         crops = crops_of(config.video, survey, some, size, kept)
-        poses = _predict_rows(model, estimate, device, config, some, survey.fps, crops)
+        poses = _predict_rows(run, estimate, config, some, survey.fps, crops)
     if is_images(config.video):
         return poses
     if len(sampled) < len(rows.frame):
         poses = of_all_rows(poses, sampled, rows)
     seen = np.isin(np.arange(len(rows.frame)), sampled)
     return _over_time(model, poses, config, (info.width, info.height), seen)
+
+
+def _detector_answer(device: torch.device, config: PredictConfig) -> Answer:
+    """What the detector says, by ONNX Runtime if its file lies beside that of --onnx."""
+    by_onnx = None if config.onnx is None else onnx_answer(config.onnx)
+    return by_onnx or _shipped_answer(device)
+
+
+@lru_cache(maxsize=1)
+def _shipped_answer(device: torch.device) -> Answer:
+    """Loaded once for all videos of a process."""
+    return torch_answer(load_detector(), device)
 
 
 def _rate(model: Model, config: PredictConfig) -> float:
@@ -179,20 +244,24 @@ def _rate(model: Model, config: PredictConfig) -> float:
 
 
 def _predict_rows(
-    model: Model,
+    run: LoadedRun,
     estimate: Estimate,
-    device: torch.device,
     config: PredictConfig,
     rows: Rows,
     fps: float,
     crops: Generator[UInt8[np.ndarray, "size size 3"]],
 ) -> VideoPoses:
-    """All rows: one thread crops, and as many find poses as there are cores."""
-    count = len(rows.frame)
+    """All rows: one thread crops, and as many find poses as there are cores.
+
+    Raises:
+        BadInputError: if a row's crop does not come, or the model is broken.
+    """
+    model, device, count = run.model, run.device, len(rows.frame)
     joints2d = np.empty((count, 17, 2), np.float32)
     joints3d = np.empty((count, 17, 3), np.float32)
     confidence = np.empty((count, 17), np.float32)
     energies = np.empty(count, np.float32)
+    found_in = np.zeros(count, bool)
     are_images = is_images(config.video)
     if config.energy and not are_images:
         sources = source_rows(rows.track, rows.time, config.energy_gap)
@@ -229,7 +298,13 @@ def _predict_rows(
             kept = (joints2d, joints3d, confidence, energies)
             for numbers, new in zip(kept, found, strict=True):
                 numbers[batch] = new
+            found_in[batch] = True
             progress.update(len(batch))
+    if not found_in.all():
+        raise BadInputError(
+            f"{config.video} changed while it was read: {count - found_in.sum()} of {count} crops "
+            "did not come"
+        )
     sizes = torch.from_numpy(rows.frame_size)
     known = config.focal
     focal = assumed_focal(sizes) if known is None else torch.full_like(sizes[:, 0], known)
@@ -249,7 +324,7 @@ def _predict_rows(
         focal=focal.float().numpy(),
         energy=energies,
         fps=np.array(fps, np.float32),
-        model_sha256=np.array(model_sha256(config.run)),
+        model_sha256=np.array(run.sha256),
     )
 
 

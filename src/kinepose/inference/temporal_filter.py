@@ -122,9 +122,10 @@ def filter_taps(times: Float64[np.ndarray, " frames"], window: float) -> Taps:
 
     They give the value, at the frame's time, of the parabola that fits the frames of its window
     best. Near the ends that is the window of the first, or last, frame whose window is whole. Of
-    even times these are the weights of Savitzky and Golay.
+    even times these are the weights of Savitzky and Golay. A window of less than 2 _JITTER
+    holds nothing but the frame's own time.
     """
-    half = window / 2 - _JITTER
+    half = max(0.0, window / 2 - _JITTER)
     first = np.searchsorted(times, times - half)
     end = np.searchsorted(times, times + half, side="right")
     whole = np.flatnonzero(first == 0)[-1], np.flatnonzero(end == len(times))[0]

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from kinepose.artifacts.pose_files import VideoPoses
-from kinepose.inference.bones import between
+from kinepose.inference.bones import between, lengths_and_directions
 from kinepose.video.reading import EVEN
 
 IMAGES_A_SECOND = 1.0
@@ -34,6 +34,9 @@ class VideoMotion:
     found: Bool[np.ndarray, " frames"]
     """Whether the person was found there, or in the video's frames before and after."""
     fps: float
+    lengths: Float64[np.ndarray, " 17"]
+    """Of the bones, as BONE_PARENTS has them: the median over the video's frames in which the
+    person was found [mm]."""
 
     @property
     def found_joints(self) -> Float64[np.ndarray, "frames 17 3"]:
@@ -102,4 +105,5 @@ def _motion(
     here = np.minimum(np.abs(numbers - clock[before]), np.abs(numbers - clock[after])) <= near
     found = here | (frame[after] - frame[before] <= 1)
     moved = between(joints[before], joints[after], share)
-    return VideoMotion(track, numbers, moved, found, fps)
+    lengths = np.median(lengths_and_directions(joints)[0], axis=0).ravel()
+    return VideoMotion(track, numbers, moved, found, fps, lengths)

@@ -6,7 +6,6 @@ nothing is fetched: three.js, which draws the skeletons; the poses; the video, m
 
 import base64
 from collections.abc import Iterator
-from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,9 +42,9 @@ def write_viewer(video: Path, folder: Path) -> bool:
     """
     poses, info = read_poses(folder), video_info(video)
     fps = float(poses.fps) or IMAGES_A_SECOND
-    encoded, scales, times = _small_video(video, info, fps)
+    encoded, scales, times, is_longer = _small_video(video, info, fps)
     shown = poses.frame < len(scales)
-    cut = None if shown.all() else LONGEST / 60
+    cut = LONGEST / 60 if is_longer else None
     page = PAGES.get_template("viewer.html").render(
         name=info.name,
         cut=cut,
@@ -63,7 +62,7 @@ def write_viewer(video: Path, folder: Path) -> bool:
     )
     with replacing(folder / "viewer.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return cut is not None
+    return is_longer
 
 
 def _image_names(video: Path, count: int) -> list[str]:
@@ -73,19 +72,25 @@ def _image_names(video: Path, count: int) -> list[str]:
 
 def _small_video(
     video: Path, info: VideoInfo, fps: float
-) -> tuple[bytes, list[float], list[float]]:
+) -> tuple[bytes, list[float], list[float], bool]:
     """H.264 of the video's frames at their times; by what each was made smaller; the times [s].
 
-    A key frame every second makes jumps quick.
+    And whether there are frames after LONGEST, which are left out. A key frame every second makes
+    jumps quick.
     """
     width, height = _small_size(info)
     scales: list[float] = []
     times: list[float] = []
+    is_longer = False
 
     def frames() -> Iterator[TimedImage]:
-        few = takewhile(lambda frame: frame.time < LONGEST, read_frames(video))
+        nonlocal is_longer
         total = min(max(1, round(LONGEST * fps)), info.frames)
-        for frame in tqdm(few, desc="viewer", unit="frame", total=total, leave=False):
+        read = tqdm(read_frames(video), desc="viewer", unit="frame", total=total, leave=False)
+        for frame in read:
+            if frame.time >= LONGEST:
+                is_longer = True
+                return
             rows, columns, _ = frame.image.shape
             scale = min(width / columns, height / rows)
             canvas = np.zeros((height, width, 3), np.uint8)
@@ -105,7 +110,7 @@ def _small_video(
     with TemporaryDirectory() as place:
         path = Path(place) / "video.mp4"
         write_timed_video(path, frames(), fps, options)
-        return path.read_bytes(), scales, times
+        return path.read_bytes(), scales, times, is_longer
 
 
 def _small_size(info: VideoInfo) -> tuple[int, int]:
