@@ -103,7 +103,7 @@ def test_the_card_holds_every_figure_and_nothing_of_the_machine(shipped, scores,
     assert digest in card and "two cores of a test" in card
     for stage, turns in enumerate(("3 iterations of `prior`", "1 iterations of `prior`")):
         assert turns in card.partition(f"{stage + 1}. Preset `cpu`")[2]
-    assert "No human annotation" in card
+    assert "No pose, box or outline" in card
     for path in shipped.glob("*.*"):
         assert str(run.parent).encode() not in path.read_bytes()
     assert model_card(json.loads((shipped / "figures.json").read_text())) == card
@@ -127,7 +127,7 @@ def test_labels_that_were_used_are_on_the_card(shipped):
     figures = json.loads((shipped / "figures.json").read_text())
     figures["stages"][0]["variant"] = "weakly"
     card = model_card(figures)
-    assert "Labels of videos were used" in card and "No human annotation" not in card
+    assert "Labels of videos were used" in card and "No pose, box or outline" not in card
 
 
 def test_the_name_shipped_stands_for_it(shipped, settings, videos, monkeypatch, tmp_path):
@@ -184,7 +184,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, settings, scores, tmp_pat
         ({"run": tmp_path}, "not a run"),
         ({"run": settings.output}, "another model's"),
         ({"scores": scores[:1]}, "tiny"),
-        ({"scores": scores[1:]}, "another size"),
+        ({"scores": scores[1:]}, "a larger size"),
         ({"scores": (tmp_path / "text.json", scores[1])}, "text.json"),
         ({"scores": (tmp_path / "none.json", scores[1])}, "none.json"),
         (
