@@ -20,6 +20,7 @@ def test_a_trial_leaves_nothing_and_takes_nothing_away(tmp_path):
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "empty").mkdir()
     check_folder(tmp_path / "empty" / "deep")
+    check_folder(tmp_path / "none" / ".." / "deep")
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 

@@ -226,9 +226,10 @@ async def _work(jobs: Jobs) -> None:
         try:
             if job.state == "waiting":
                 await _predict(job, jobs.config)
-            (job.folder / job.name).unlink(missing_ok=True)
         except Exception as error:  # memory for another process may lack, say
             job.fail(f"this machine could not work on it: {error}")
+        with contextlib.suppress(OSError):
+            (job.folder / job.name).unlink(missing_ok=True)
 
 
 async def _predict(job: Job, config: AppConfig) -> None:

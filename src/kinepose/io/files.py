@@ -101,7 +101,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         BadInputError: if that cannot be done.
     """
-    whole = folder.absolute()
+    whole = Path(os.path.abspath(folder))
     exists = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
     if not exists.is_dir():
         raise BadInputError(f"cannot write into {folder}: {exists} is no folder")

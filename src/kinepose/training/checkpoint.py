@@ -155,8 +155,10 @@ def holds_run(config: TrainConfig) -> bool:
         raise BadInputError(f"--output {SHIPPED}: that is the name of the package's own model")
     if not has_state(config.output, ("model.safetensors", "config.json", "log.jsonl")):
         return False
-    held, wanted = as_json(trained_with(config.output)), as_json(config)
-    check_same_settings(config.output, held or {}, wanted, MAY_CHANGE)
+    held, wanted = as_json(trained_with(config.output)) or {}, as_json(config)
+    for settings in (held, wanted):
+        settings.get("stream", {}).pop("folder", None)  # where renders are kept decides nothing
+    check_same_settings(config.output, held, wanted, MAY_CHANGE)
     return True
 
 
