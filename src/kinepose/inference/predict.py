@@ -7,7 +7,7 @@ predict their poses; to draw them it is decoded again. Memory does not grow with
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,8 +20,6 @@ from tqdm import tqdm
 from kinepose.artifacts.model_files import choose_device, choose_precision, load_model
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.artifacts.run_folder import model_sha256
-from kinepose.detection.finding import Answer, torch_answer
-from kinepose.detection.weights import load_detector
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal
 from kinepose.inference.any_way_up import any_way_up
@@ -204,7 +202,9 @@ def _predict_video(run: LoadedRun, estimate: Estimate, config: PredictConfig) ->
     model = run.model
     info, size = video_info(config.video), model.config.image_size
     people = cropped_as(config.people, model.config)
-    answer = _detector_answer(run.device, config) if people.detector == "people" else None
+    answer = None
+    if config.onnx is not None and people.detector == "people":
+        answer = onnx_answer(config.onnx)
     rate = _rate(model, config)
     with closing(KeptFrames(config.output, info, size, people, guess=True, rate=rate)) as kept:
         survey = people_in_video(
@@ -223,18 +223,6 @@ def _predict_video(run: LoadedRun, estimate: Estimate, config: PredictConfig) ->
         poses = of_all_rows(poses, sampled, rows)
     seen = np.isin(np.arange(len(rows.frame)), sampled)
     return _over_time(model, poses, config, (info.width, info.height), seen)
-
-
-def _detector_answer(device: torch.device, config: PredictConfig) -> Answer:
-    """What the detector says, by ONNX Runtime if its file lies beside that of --onnx."""
-    by_onnx = None if config.onnx is None else onnx_answer(config.onnx)
-    return by_onnx or _shipped_answer(device)
-
-
-@lru_cache(maxsize=1)
-def _shipped_answer(device: torch.device) -> Answer:
-    """Loaded once for all videos of a process."""
-    return torch_answer(load_detector(), device)
 
 
 def _rate(model: Model, config: PredictConfig) -> float:

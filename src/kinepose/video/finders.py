@@ -60,7 +60,8 @@ def make_finder(
 ) -> Finder:
     """The detector of the settings; `answer` computes what the network of `people` says.
 
-    That of `rtdetr` computes on `device`; unless told, on a GPU if there is one.
+    Without it, it computes on `device`, as that of `rtdetr` does; unless told, on a GPU if there is
+    one.
 
     Raises:
         BadInputError: if it cannot be had, or is none for images.
@@ -69,7 +70,7 @@ def make_finder(
     if config.detector == "none":
         return Finder(lambda frame: _scored(whole_image(frame.image)))
     if config.detector == "people":
-        return _people_finder(video, config, answer or _shipped_answer())
+        return _people_finder(video, config, answer or _shipped_answer(device))
     if config.detector == "rtdetr":
         detect = _loaded_detector(config.detector_weights, sure_score(config), device)
         return Finder(lambda frame: _scored(detect(frame.image)))
@@ -130,12 +131,14 @@ def _scored(boxes: Boxes) -> ScoredBoxes:
 
 
 @functools.lru_cache(maxsize=1)
-def _shipped_answer() -> "Answer":
+def _shipped_answer(device: str | None) -> "Answer":
     """Loaded once for all videos of a process; imports torch, which the other detectors do not."""
+    import torch
+
     from kinepose.detection.finding import torch_answer
     from kinepose.detection.weights import load_detector
 
-    return torch_answer(load_detector())
+    return torch_answer(load_detector(), None if device is None else torch.device(device))
 
 
 @functools.lru_cache(maxsize=1)

@@ -96,8 +96,7 @@ def people_in_video(
     `fps` thins the video out; shots longer than `longest` [s] are given in parts, by default as the
     detector likes them. `keep` is shown each frame of a video in passing, with the boxes of a file,
     which are known before. `answer` computes what the network of the detector `people` says, in
-    place of torch. The detector `rtdetr` computes on `device`; unless told, on a GPU if there is
-    one.
+    place of torch. Networks compute on `device`; unless told, on a GPU if there is one.
 
     Raises:
         BadInputError: if the video cannot be read, nobody is found, or the detector cannot be had.
