@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 
 from kinepose.artifacts.model_files import save_model
+from kinepose.artifacts.run_folder import model_sha256
+from kinepose.inference import output_folder
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.inference.output_folder import (
     RECORD,
     check_output,
     export_record,
-    prediction_record,
     replacing_results,
 )
 from kinepose.io.errors import BadInputError
 from kinepose.io.places import check_places
 from kinepose.video.config import PeopleConfig
+
+
+def prediction_record(config):
+    return output_folder.prediction_record(config, model_sha256(config.run))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kinepose.artifacts.run_folder import model_sha256
 from kinepose.inference.config import ExportConfig, PredictConfig
 from kinepose.io.errors import BadInputError
 from kinepose.io.files import beside, read_whole, regular_file
@@ -43,10 +42,10 @@ _ENDS = 2**20
 Record = dict[str, Any]
 
 
-def prediction_record(config: PredictConfig) -> Record:
-    """What the results of `predict` depend on."""
+def prediction_record(config: PredictConfig, sha256: str) -> Record:
+    """What the results of `predict` depend on; `sha256` is its run's model_sha256."""
     settings = {name: value for name, value in asdict(config).items() if name not in _MAY_DIFFER}
-    settings["run"] = model_sha256(config.run)
+    settings["run"] = sha256
     settings["onnx"] = None if config.onnx is None else identity(regular_file(config.onnx))
     if config.people.boxes is not None:
         settings["people"]["boxes"] = identity(regular_file(config.people.boxes))

@@ -98,8 +98,8 @@ def predict(config: PredictConfig) -> None:
     check_formats(formats, config.output)
     if config.detections is not None:
         check_file(config.detections)
-    run, record = load_run(config), prediction_record(config)
-    record["settings"]["run"] = run.sha256
+    run = load_run(config)
+    record = prediction_record(config, run.sha256)
     check_output(config.output, record, config.overwrite)
     if "c3d" in formats:
         check_c3d_length(video_info(config.video), config.rate)
