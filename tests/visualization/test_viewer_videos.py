@@ -21,6 +21,15 @@ from kinepose.io.errors import BadInputError
 from kinepose.video.writing import write_timed_video
 from kinepose.visualization.viewer import LONGEST, write_viewer
 
+RECORD = """
+window.recorded = [];
+video.requestVideoFrameCallback(function record(_, { mediaTime }) {
+  if (!video.paused) recorded.push([mediaTime, frame]);
+  video.requestVideoFrameCallback(record);
+});
+"""
+"""What is on the screen while the video plays, and which frame's people are drawn there."""
+
 
 def test_images_of_several_sizes_are_a_video(open_viewer, tmp_path):
     images = tmp_path / "images"
@@ -59,15 +68,12 @@ def test_video_and_skeleton_are_together_where_frames_come_unevenly(open_viewer,
         assert page.evaluate("frame") == frame
         assert page.locator("#time").text_content().startswith(f"{times[frame]:.2f} s")
     page.locator("#slider").fill("0")
+    page.evaluate(RECORD)
     page.get_by_role("button", name="Play").click()
-    page.get_by_role("button", name="Pause").wait_for()
-    for after in (3, 18, 30):
-        until(page, f"frame >= {after}")
-        presented, drawn = page.evaluate(
-            "new Promise((done) => video.requestVideoFrameCallback("
-            "(_, { mediaTime }) => done([mediaTime, frame])))"
-        )
-        assert abs(presented - times[drawn]) < 2e-3
+    until(page, "video.ended")
+    presented, drawn = np.array(page.evaluate("recorded")).T
+    assert np.abs(presented - times[drawn.astype(int)]).max() < 2e-3
+    assert len(set(drawn)) > 5  # however slow the machine is
 
 
 def test_nothing_in_the_page_is_an_address(viewed):
