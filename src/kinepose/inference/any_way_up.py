@@ -34,8 +34,8 @@ def any_way_up(estimate: Estimate) -> Estimate:
         ways = [upright, *turned]
         certainty = torch.stack([_certainty(way) for way in ways])
         certainty[0] += UPRIGHT
-        chosen = certainty.argmax(0)
-        return _chosen([_turned_back(way, turns) for turns, way in enumerate(ways)], chosen)
+        way = certainty.argmax(0)
+        return chosen([_turned_back(way, turns) for turns, way in enumerate(ways)], way)
 
     return best
 
@@ -58,8 +58,8 @@ def _turned_back(poses: Poses, turns: int) -> Poses:
     )
 
 
-def _chosen(ways: list[Poses], way: Int[Tensor, " batch"]) -> Poses:
-    """Of each image what one of the ways says."""
+def chosen(ways: list[Poses], way: Int[Tensor, " batch"]) -> Poses:
+    """Of each image what one of the ways says, by heatmaps."""
     rows = torch.arange(len(way), device=way.device)
 
     def pick(numbers: list[Float[Tensor, "batch *_"]]) -> Float[Tensor, "batch *_"]:

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from kinepose.artifacts.run_folder import model_sha256
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal
 from kinepose.inference.any_way_up import any_way_up
+from kinepose.inference.beyond_border import guess_beyond, reach_below
 from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_c3d_length, check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
@@ -172,14 +174,14 @@ def find_poses(config: PredictConfig, run: LoadedRun | None = None) -> VideoPose
     fold_batch_norms(model.pose_encoder)
     are_images = is_images(config.video)
     if config.onnx is not None:
-        estimate = onnx_poses(config.onnx, config.run, run.sha256)
+        glance = estimate = onnx_poses(config.onnx, config.run, run.sha256)
     else:
         views = config.views or (len(VIEWS) if are_images else _OF_VIDEOS)
-        estimate = partial(predict_by_views, model, count=views)
+        glance, estimate = model.predict, partial(predict_by_views, model, count=views)
     if are_images:
         estimate = any_way_up(estimate)
     with images_in_one_thread():
-        return _predict_video(run, estimate, config)
+        return _predict_video(run, glance, estimate, config)
 
 
 def _over_time(
@@ -197,8 +199,13 @@ def _over_time(
     return smooth_poses(poses, config.pose_smoothing) if config.pose_smoothing else poses
 
 
-def _predict_video(run: LoadedRun, estimate: Estimate, config: PredictConfig) -> VideoPoses:
-    """Find the people, and then their poses in the frames that were kept on the way."""
+def _predict_video(
+    run: LoadedRun, glance: Estimate, estimate: Estimate, config: PredictConfig
+) -> VideoPoses:
+    """Find the people, and then their poses in the frames that were kept on the way.
+
+    `glance` says in less time than `estimate` how certain a pose is.
+    """
     model = run.model
     info, size = video_info(config.video), model.config.image_size
     people = cropped_as(config.people, model.config)
@@ -215,6 +222,13 @@ def _predict_video(run: LoadedRun, estimate: Estimate, config: PredictConfig) ->
         rows = rows_of(survey)
         sampled = sampled_rows(rows, survey.frames, survey.times, rate)
         some = rows.some(sampled)
+
+        def look(rows: Rows) -> Float[np.ndarray, " rows"]:
+            crops = crops_of(config.video, survey, rows, size, kept)
+            return _certainty(run, glance, config, crops)
+
+        if model.pose_encoder.heatmaps is not None:
+            some = reach_below(some, look, is_images(config.video))
         crops = crops_of(config.video, survey, some, size, kept)
         poses = _predict_rows(run, estimate, config, some, survey.fps, crops)
     if is_images(config.video):
@@ -229,6 +243,27 @@ def _rate(model: Model, config: PredictConfig) -> float:
     """Frames a second that E_P sees; 0, all, unless those about one tell where its joints are."""
     lifts = config.lift_window > 0 and model.pose_encoder.lifter is not None
     return config.pose_rate if lifts and not is_images(config.video) else 0.0
+
+
+def _certainty(
+    run: LoadedRun,
+    estimate: Estimate,
+    config: PredictConfig,
+    crops: Generator[UInt8[np.ndarray, "size size 3"]],
+) -> Float[np.ndarray, " crops"]:
+    """How certain the heatmaps of crops are, on average over the joints."""
+
+    @torch.inference_mode()
+    def find(images: list[np.ndarray]) -> Float[np.ndarray, " batch"]:
+        seen = estimate(_to_tensor(images, run.device)).keypoints
+        assert seen is not None
+        return seen.certainty.mean(-1).cpu().numpy()
+
+    with networks_in_one_thread() as cores:
+        in_advance = ahead(crops, config.batch_size)
+        batches = iter(lambda: list(islice(in_advance, config.batch_size)), [])
+        workers = 1 if run.device.type == "cuda" else cores
+        return np.concatenate([*in_order(find, batches, workers)])
 
 
 def _predict_rows(
@@ -262,7 +297,7 @@ def _predict_rows(
     def find(batch: Batch) -> tuple[np.ndarray, ...]:
         taken, images, lent = batch
         targets = _to_tensor(images, device)
-        poses = estimate(targets)
+        poses = guess_beyond(model, estimate(targets), rows.some(taken))
         disagreement = torch.full((len(targets),), torch.nan)
         if config.energy:
             disagreement = energy(model, targets, _to_tensor(lent, device))

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float64
 
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.agreement import TOLERANCE, agreeing
-from kinepose.geometry.crops import frame_to_crop
+from kinepose.geometry.crops import crop_to_frame, frame_to_crop
 from kinepose.geometry.pinhole import locate, turn_to_video
 from kinepose.inference.bones import between
 from kinepose.inference.placement import joints_in_camera
@@ -63,13 +63,16 @@ def lift_over_time(
         )
     places = torch.from_numpy(joints2d).float()
     crop = np.column_stack([(poses.box[:, :2] + poses.box[:, 2:]) / 2, length])
-    local = frame_to_crop(places, torch.from_numpy(crop).float())
+    crops = torch.from_numpy(crop).float()
+    local = frame_to_crop(places, crops)
     certainty = torch.from_numpy(np.sqrt(confidence)).float()  # what agrees is surer than one map
     device = next(model.parameters()).device
     parts = zip(local.split(_LIFTED), certainty.split(_LIFTED), strict=True)
     with torch.inference_mode():
-        lifted = (model.lift(some.to(device), certain.to(device)) for some, certain in parts)
+        lifted = [model.lift(some.to(device), certain.to(device)) for some, certain in parts]
         joints3d = torch.cat([joints_in_camera(part, height).cpu() for part in lifted])
+        in_box = torch.cat([part.in_image.cpu() for part in lifted])
+    places = crop_to_frame(in_box, crops)
     focal, middle = torch.from_numpy(poses.focal), torch.tensor(size).expand(len(places), 2) / 2
     in_image = places.double(), focal.double(), middle.double()
     turned = turn_to_video(joints3d.double(), *in_image).numpy()
