@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kinepose.dataset.config import CompositionConfig, StreamConfig
-from kinepose.dataset.crop_effects import random_part
+from kinepose.dataset.crop_effects import cut_off, random_part
 from kinepose.dataset.render_crops import RenderPool, compose_batch, compose_pairs, pool_of
 from kinepose.dataset.render_stream import label_renders
 from kinepose.dataset.renders import as_numbers
@@ -17,7 +17,7 @@ from kinepose.method.batches import LabelledBatch
 from kinepose.method.camera_projection import project
 from kinepose.synthetic.single_images import SEQUENCE, render_sequence
 
-_NONE = ("others", "in_front", "hidden", "grey", "blur", "coarse", "noise", "jpeg")
+_NONE = ("others", "in_front", "hidden", "cut", "grey", "blur", "coarse", "noise", "jpeg")
 PLAIN = CompositionConfig(**dict.fromkeys(_NONE, 0.0))
 """Turned, enlarged, shifted, mirrored, and nothing besides."""
 SIZE = 72
@@ -274,3 +274,29 @@ def test_a_pair_is_decided_by_seed_and_number(pool):
     )
     for name, part in vars(later).items():
         assert torch.equal(part, getattr(all_, name)[4:])
+
+
+def test_an_image_that_ends_goes_on_with_its_border():
+    """Below at seven of ten; where the end is, and before it, everything stays as it was."""
+    numbers, ends = np.random.default_rng(0), [[], [], [], []]
+    for _ in range(300):
+        before = numbers.integers(0, 256, (40, 40, 3), np.uint8)
+        image, mask = before.copy(), np.full((40, 40), 255, np.uint8)
+        cut_off(image, mask, numbers)
+        side = next(side for side in range(4) if not np.rot90(mask, side)[-1].any())
+        image, mask, before = (np.rot90(layer, side) for layer in (image, mask, before))
+        end = int((mask > 0).all(1).sum())
+        np.testing.assert_array_equal(image[:end], before[:end])
+        assert mask[:end].all() and not mask[end:].any()
+        assert (image[end:] == before[end - 1]).all()
+        ends[side].append(end)
+    below, *others = map(len, ends)
+    assert 190 < below < 230 and min(others) > 15
+    assert 12 <= min(ends[0]) < 14 and 33 < max(ends[0]) < 36
+
+
+def test_people_who_are_cut_cover_less_and_have_the_same_joints(pool):
+    whole, cut = draw(pool, count=200), draw(pool, replace(PLAIN, cut=1.0), count=200)
+    assert 0.5 < cut.mask.float().mean() / whole.mask.float().mean() < 0.8
+    heights = (joints2d[..., 1].sort(-1).values for joints2d in (whole.joints2d, cut.joints2d))
+    torch.testing.assert_close(*heights)

@@ -64,6 +64,8 @@ class CompositionConfig(Settings):
     """Share of images with another person in front."""
     hidden: Share = 0.3
     """Share of images in which a thing hides a part."""
+    cut: Share = 0.25
+    """Share of renders that the border of their image cuts; beyond, it goes on as in crops."""
     grey: Share = 0.08
     """Share of images without colour."""
     blur: Share = 0.25

@@ -30,6 +30,23 @@ def random_part(size: int, generator: np.random.Generator) -> tuple[slice, slice
     return np.s_[starts[1] : ends[1], starts[0] : ends[0]]
 
 
+def cut_off(
+    image: UInt8[np.ndarray, "size size 3"],
+    mask: UInt8[np.ndarray, "size size"],
+    generator: np.random.Generator,
+) -> None:
+    """End an image in place, mostly below, and go on with its border as `crop_image` does."""
+    turns = int(generator.choice(4, p=_CUT))
+    image, mask = (np.rot90(layer, turns) for layer in (image, mask))
+    end = int(len(image) * generator.uniform(0.3, 0.9))
+    image[end:] = image[end - 1]
+    mask[end:] = 0
+
+
+_CUT = (0.7, 0.1, 0.1, 0.1)
+"""Of the sides: below, left, above, right."""
+
+
 def photographed(
     image: UInt8[np.ndarray, "size size 3"],
     composition: CompositionConfig,

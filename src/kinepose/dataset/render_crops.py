@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, UInt8
 
 from kinepose.dataset.config import CompositionConfig
-from kinepose.dataset.crop_effects import part_of, photographed, random_part
+from kinepose.dataset.crop_effects import cut_off, part_of, photographed, random_part
 from kinepose.dataset.placement import (
     Placement,
     in_plane,
@@ -196,7 +196,10 @@ def _compose(
         part = random_part(size, generator)
         image[part] = part_of(backgrounds, size, generator)[part]
         mask[part] = 0
-    return photographed(image, composition, generator), mask
+    image = photographed(image, composition, generator)
+    if generator.random() < composition.cut:
+        cut_off(image, mask, generator)
+    return image, mask
 
 
 def _elsewhere(renders: RenderPool, generator: np.random.Generator) -> tuple[int, Placement]:
