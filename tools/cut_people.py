@@ -55,7 +55,8 @@ def _score_video(
     video = folder / f"{name}.mp4"
     frames = [frame.image[:end] for frame in read_frames(videos / f"{name}.mp4")]
     write_video(video, iter(frames), video_info(videos / f"{name}.mp4").fps)
-    boxes = [[*row[:5], min(row[5], end)] for row in _boxes(videos / f"{name}.boxes.csv")]
+    boxes = _boxes(videos / f"{name}.boxes.csv")
+    boxes = [[*row[:5], min(row[5], end)] for row in boxes if row[3] < end]
     poses = _predicted(video, boxes, output / name, options)
     rows = poses.frame < len(joints2d)
     true2d, true3d = (truth[f"{name}_joints{n}d"][poses.frame[rows]] for n in (2, 3))
@@ -127,7 +128,7 @@ def _predicted(video: Path, boxes: list[list], output: Path, options: list[str])
         csv.writer(file).writerows([["frame", "track", *_SIDES], *boxes])
     given = ["--detector", "file", "--boxes", str(table), "--no-overlay", "--no-viewer"]
     command = ["kinepose", "predict", str(video), "--output", str(output), *given, *options]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return read_poses(output)
 
 

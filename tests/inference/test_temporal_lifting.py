@@ -69,3 +69,24 @@ def test_what_was_not_seen_counts_only_far_from_what_was(tiny_model):
     late = lift_over_time(tiny_model, spoilt, WINDOW, 1700.0, (640, 480), first)
     far = poses.time - poses.time[0] > 0.5
     assert far.sum() > 3 and np.abs(late.joints2d - one.joints2d)[far].max() > 100
+
+
+def test_who_is_seen_nowhere_is_where_the_lifted_pose_has_him(tiny_model):
+    """A joint of no confidence in any frame; where it was said to be changes nothing."""
+    still = moving()
+    count = len(still.frame)
+    once = {name: np.repeat(vars(still)[name][:1], count, 0) for name in ("joints2d", "joints3d")}
+    sure = np.full((count, 17), 0.9, np.float32)
+    sure[:, 3] = 0
+    found = []
+    for away in (0, 500):
+        joints2d = once["joints2d"].copy()
+        joints2d[:, 3] += away
+        poses = replace(still, joints2d=joints2d, joints3d=once["joints3d"], confidence=sure)
+        seen = np.ones(count, bool)
+        found.append(lift_over_time(tiny_model, poses, WINDOW, 1700.0, (640, 480), seen))
+    np.testing.assert_allclose(found[0].joints2d, found[1].joints2d, atol=1e-3)
+    np.testing.assert_allclose(found[0].joints3d, found[1].joints3d, atol=1e-1)
+    assert (found[0].confidence[:, 3] == 0).all()
+    others = np.delete(np.arange(17), 3)
+    np.testing.assert_allclose(found[0].joints2d[:, others], once["joints2d"][:, others], atol=1e-2)

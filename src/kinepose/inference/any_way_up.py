@@ -35,7 +35,7 @@ def any_way_up(estimate: Estimate) -> Estimate:
         certainty = torch.stack([_certainty(way) for way in ways])
         certainty[0] += UPRIGHT
         way = certainty.argmax(0)
-        return chosen([_turned_back(way, turns) for turns, way in enumerate(ways)], way)
+        return pick_ways([_turned_back(poses, turns) for turns, poses in enumerate(ways)], way)
 
     return best
 
@@ -58,7 +58,7 @@ def _turned_back(poses: Poses, turns: int) -> Poses:
     )
 
 
-def chosen(ways: list[Poses], way: Int[Tensor, " batch"]) -> Poses:
+def pick_ways(ways: list[Poses], way: Int[Tensor, " batch"]) -> Poses:
     """Of each image what one of the ways says, by heatmaps."""
     rows = torch.arange(len(way), device=way.device)
 

@@ -24,7 +24,7 @@ from kinepose.artifacts.run_folder import model_sha256
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal
 from kinepose.inference.any_way_up import any_way_up
-from kinepose.inference.beyond_border import guess_beyond, reach_below
+from kinepose.inference.beyond_border import CERTAIN, guess_beyond, reach_below
 from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_c3d_length, check_formats, export_poses
 from kinepose.inference.onnx import Estimate, onnx_poses
@@ -204,7 +204,7 @@ def _predict_video(
 ) -> VideoPoses:
     """Find the people, and then their poses in the frames that were kept on the way.
 
-    `glance` says in less time than `estimate` how certain a pose is.
+    `glance` says how certain a pose is, if possible in less time than `estimate`.
     """
     model = run.model
     info, size = video_info(config.video), model.config.image_size
@@ -223,9 +223,16 @@ def _predict_video(
         sampled = sampled_rows(rows, survey.frames, survey.times, rate)
         some = rows.some(sampled)
 
-        def look(rows: Rows) -> Float[np.ndarray, " rows"]:
-            crops = crops_of(config.video, survey, rows, size, kept)
-            return _certainty(run, glance, config, crops)
+        def look(rows: Rows, tried: bool) -> Float[np.ndarray, " rows"]:
+            def certainty(estimate: Estimate) -> Float[np.ndarray, " rows"]:
+                crops = crops_of(config.video, survey, rows, size, kept)
+                return _certainty(run, estimate, config, crops)
+
+            upright = certainty(glance)
+            if tried or not is_images(config.video):
+                return upright
+            turned = certainty(any_way_up(glance))  # some stand on their hands
+            return np.where(turned > CERTAIN, turned, upright)
 
         if model.pose_encoder.heatmaps is not None:
             some = reach_below(some, look, is_images(config.video))

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 
 from kinepose.artifacts.pose_files import VideoPoses
+from kinepose.geometry.cheapest_path import cheapest_path
 from kinepose.geometry.rotations import unit
 from kinepose.geometry.skeleton import MIRRORED, PELVIS
 from kinepose.inference.bones import joints_of, lengths_and_directions
@@ -65,21 +66,12 @@ def least_motion(
 ) -> Int64[np.ndarray, " frames"]:
     """The state of each frame with which a person moves least; joints are in 2D, then in 3D.
 
-    Viterbi's path: a step costs the mean distance that joints move, in 2D and in 3D, and a frame
-    in another state than the first costs its `price`.
+    A step costs the mean distance that joints move, in 2D and in 3D, and a frame in another state
+    than the first costs its `price`.
     """
-    costs = np.array([[_steps(start, end) for end in states] for start in states])
+    steps = np.array([[_steps(start, end) for end in states] for start in states])
     dearer = price[:, None] * (np.arange(len(states)) > 0)
-    best = dearer[0]
-    came_from = []
-    for step in range(states.shape[1] - 1):
-        ways = best[:, None] + costs[:, :, step]
-        came_from.append(ways.argmin(0))
-        best = ways.min(0) + dearer[step + 1]
-    path = [int(best.argmin())]
-    for before in reversed(came_from):
-        path.append(int(before[path[-1]]))
-    return np.array(path[::-1])
+    return cheapest_path(dearer, np.moveaxis(steps, -1, 0))
 
 
 def _steps(

@@ -71,8 +71,8 @@ def lift_over_time(
     with torch.inference_mode():
         lifted = [model.lift(some.to(device), certain.to(device)) for some, certain in parts]
         joints3d = torch.cat([joints_in_camera(part, height).cpu() for part in lifted])
-        in_box = torch.cat([part.in_image.cpu() for part in lifted])
-    places = crop_to_frame(in_box, crops)
+        guessed = crop_to_frame(torch.cat([part.joints2d.cpu() for part in lifted]), crops)
+    places = torch.where(certainty[..., None] > 0, places, guessed)
     focal, middle = torch.from_numpy(poses.focal), torch.tensor(size).expand(len(places), 2) / 2
     in_image = places.double(), focal.double(), middle.double()
     turned = turn_to_video(joints3d.double(), *in_image).numpy()
