@@ -220,6 +220,6 @@ def test_renders_can_be_learnt_by_heart(config, sizes):
     """Within 20 mm of what the skeleton's fixed proportions allow; by seed 0 one of the four comes
     out back to front."""
     by_heart = replace(config, overfit=4, seed=1, model=replace(TINY_MODEL, **sizes))
-    train(replace(by_heart, iterations=900, learning_rate=2e-3, warm_up=0))
+    train(replace(by_heart, iterations=450, learning_rate=2e-3, warm_up=0))
     scores = score_overfit(config.output)
     assert scores["p_mpjpe"] < scores["floor"] + 20
