@@ -1,7 +1,8 @@
 """From a video to the 3D poses of the people in it.
 
-The video is decoded once to find the people, and what of its frames was then kept on disk serves to
-predict their poses; to draw them it is decoded again. Memory does not grow with its length.
+The video is decoded once to find the people, and what of its frames was then kept on disk, if there
+is room, serves to look at them and to predict their poses; to draw them it is decoded again. Memory
+does not grow with its length.
 """
 
 from collections.abc import Generator, Iterator

@@ -168,11 +168,12 @@ def _of_video(
 def _of_images(folder: Path, rows: Rows, size: int) -> Generator[UInt8[np.ndarray, "size size 3"]]:
     row = 0
     for frame in read_frames(folder):
-        while row < len(rows.frame) and rows.frame[row] == frame.index:
+        while rows.frame[row] == frame.index:
             yield crop_image(frame.image, rows.crop[row], size)
             row += 1
-    if row < len(rows.frame):
-        raise BadInputError(f"{folder.name} gave fewer images the second time it was read")
+            if row == len(rows.frame):
+                return
+    raise BadInputError(f"{folder.name} gave fewer images the second time it was read")
 
 
 def _reduced(
