@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from tools.detected_poses import HIP, LIMBS, NEAR, SHOULDER
 
 from kinepose.artifacts.pose_files import VideoPoses, read_poses
 from kinepose.evaluation.metrics import p_mpjpe
 from kinepose.video.reading import read_frames, video_info
 from kinepose.video.writing import write_video
 
-_LIMBS = [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]
-"""Hips, knees, ankles; shoulders, elbows, wrists."""
 _LEVELS = {"knees": 0.75, "waist": 0.2, "chest": -0.35}
 """Below the hips [lengths of the trunk]."""
 _SIDES = ("x0", "y0", "x1", "y1")
@@ -63,7 +62,7 @@ def _score_video(
     visible = true2d[..., 1] < end
     errors = [
         p_mpjpe(*(torch.from_numpy(pose[seen]).double()[None] for pose in both)).item()
-        for *both, seen in zip(poses.joints3d[rows][:, _LIMBS], true3d, visible, strict=True)
+        for *both, seen in zip(poses.joints3d[rows][:, LIMBS], true3d, visible, strict=True)
         if seen.sum() > 3
     ]
     pck = _pck(poses.joints2d[rows], true2d, visible)
@@ -110,8 +109,8 @@ def _is_upright(joints2d: Float[np.ndarray, "12 2"], labelled: Bool[np.ndarray, 
 
 
 def _pck(found: np.ndarray, true: Joints2D, counted: Bool[np.ndarray, "people 12"]) -> float:
-    torso = np.linalg.norm(true[:, 6] - true[:, 0], axis=-1, keepdims=True)
-    return float((np.linalg.norm(found[:, _LIMBS] - true, axis=-1) < 0.2 * torso)[counted].mean())
+    torso = np.linalg.norm(true[:, SHOULDER] - true[:, HIP], axis=-1, keepdims=True)
+    return float((np.linalg.norm(found[:, LIMBS] - true, axis=-1) < NEAR * torso)[counted].mean())
 
 
 def _boxes(path: Path) -> list[tuple[int, int, float, float, float, float]]:

@@ -32,7 +32,7 @@ def any_way_up(estimate: Estimate) -> Estimate:
             return upright
         turned = [estimate(torch.rot90(images, turns, (-2, -1))) for turns in (1, 2, 3)]
         ways = [upright, *turned]
-        certainty = torch.stack([_certainty(way) for way in ways])
+        certainty = torch.stack([mean_certainty(way) for way in ways])
         certainty[0] += UPRIGHT
         way = certainty.argmax(0)
         return pick_ways([_turned_back(poses, turns) for turns, poses in enumerate(ways)], way)
@@ -40,7 +40,8 @@ def any_way_up(estimate: Estimate) -> Estimate:
     return best
 
 
-def _certainty(poses: Poses) -> Float[Tensor, " batch"]:
+def mean_certainty(poses: Poses) -> Float[Tensor, " batch"]:
+    """Of what the heatmaps say, over the joints."""
     assert poses.keypoints is not None
     return poses.keypoints.certainty.mean(-1)
 

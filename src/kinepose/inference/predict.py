@@ -24,7 +24,7 @@ from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.artifacts.run_folder import model_sha256
 from kinepose.geometry.crops import crop_to_frame
 from kinepose.geometry.pinhole import assumed_focal
-from kinepose.inference.any_way_up import any_way_up
+from kinepose.inference.any_way_up import any_way_up, mean_certainty
 from kinepose.inference.beyond_border import CERTAIN, guess_beyond, reach_below
 from kinepose.inference.config import Format, PredictConfig
 from kinepose.inference.export import check_c3d_length, check_formats, export_poses
@@ -225,15 +225,9 @@ def _predict_video(
         some = rows.some(sampled)
 
         def look(rows: Rows, tried: bool) -> Float[np.ndarray, " rows"]:
-            def certainty(estimate: Estimate) -> Float[np.ndarray, " rows"]:
-                crops = crops_of(config.video, survey, rows, size, kept)
-                return _certainty(run, estimate, config, crops)
-
-            upright = certainty(glance)
-            if tried or not is_images(config.video):
-                return upright
-            turned = certainty(any_way_up(glance))  # some stand on their hands
-            return np.where(turned > CERTAIN, turned, upright)
+            crops = crops_of(config.video, survey, rows, size, kept)
+            any_way = is_images(config.video) and not tried
+            return _certainty(run, glance, config, crops, any_way)
 
         if model.pose_encoder.heatmaps is not None:
             some = reach_below(some, look, is_images(config.video))
@@ -258,14 +252,23 @@ def _certainty(
     estimate: Estimate,
     config: PredictConfig,
     crops: Generator[UInt8[np.ndarray, "size size 3"]],
+    any_way: bool,
 ) -> Float[np.ndarray, " crops"]:
-    """How certain the heatmaps of crops are, on average over the joints."""
+    """How certain the heatmaps of crops are, on average over the joints.
+
+    With `any_way`, that of an unsure crop another way up if that is certain: some stand on their
+    hands.
+    """
 
     @torch.inference_mode()
     def find(images: list[np.ndarray]) -> Float[np.ndarray, " batch"]:
-        seen = estimate(_to_tensor(images, run.device)).keypoints
-        assert seen is not None
-        return seen.certainty.mean(-1).cpu().numpy()
+        targets = _to_tensor(images, run.device)
+        certainty = mean_certainty(estimate(targets))
+        unsure = certainty < CERTAIN
+        if any_way and unsure.any():
+            turned = mean_certainty(any_way_up(estimate)(targets[unsure]))
+            certainty[unsure] = torch.where(turned > CERTAIN, turned, certainty[unsure])
+        return certainty.cpu().numpy()
 
     with networks_in_one_thread() as cores:
         in_advance = ahead(crops, config.batch_size)
