@@ -10,6 +10,7 @@ from scipy.signal import savgol_filter
 
 from kinepose.artifacts.pose_files import VideoPoses
 from kinepose.geometry.skeleton import LIMBS, MIRRORED, STANDARD_SKELETON
+from kinepose.inference.bones import lengths_and_directions
 from kinepose.inference.temporal_filter import (
     filter_taps,
     filtered,
@@ -104,6 +105,23 @@ def test_noise_goes_and_motion_stays():
     assert distance(smooth_poses(truth, 0.3), truth) < 3
     limbs = [i for i, limb in enumerate(LIMBS) if limb != (7, 8)]  # spine to neck has no length
     np.testing.assert_allclose(bones(smooth)[limbs], bones(noisy)[limbs], atol=0.01)
+
+
+def test_depth_is_smoothed_over_twice_as_long():
+    """As by hand: each bone filtered over the window, its part along the ray over two of them."""
+    noisy = moving(noise=0.1)
+    ray = noisy.root.astype(float)
+    ray = (ray / np.linalg.norm(ray, axis=-1, keepdims=True))[:, None]
+    lengths, directions = lengths_and_directions(noisy.joints3d.astype(float))
+    depth = (directions * ray).sum(-1, keepdims=True)
+    across = filtered(directions, filter_taps(noisy.time, 0.3))
+    across -= (across * ray).sum(-1, keepdims=True) * ray
+    along = filtered(depth, filter_taps(noisy.time, 0.6)) * ray
+    shown = lengths_and_directions(smooth_poses(noisy, 0.3).joints3d.astype(float))[1]
+    limbs = lengths[0, :, 0] > 1
+    expected = (across + along)[:, limbs]
+    expected /= np.linalg.norm(expected, axis=-1, keepdims=True)
+    np.testing.assert_allclose(shown[:, limbs], expected, atol=1e-4)
 
 
 def test_what_is_steady_or_even_passes_unchanged():

@@ -20,6 +20,8 @@ from kinepose.method.forward_kinematics import stature
 
 _ORDER = 2
 """Of the polynomials of the filter: what speeds up evenly passes unchanged."""
+_DEPTH = 2
+"""Windows of the filter that make that of the bones' depths: a frame tells them least."""
 _JITTER = 1e-3
 """Differences of times up to this are the clock's, which counts in milliseconds [s]."""
 _TICK = 1e-5
@@ -91,16 +93,17 @@ def smooth_poses(poses: VideoPoses, window: float) -> VideoPoses:
     """Poses after a Savitzky-Golay filter whose window is so long [s], by the frames' own times.
 
     In 3D it is the directions of the bones, in the axes of the video's camera, and their lengths
-    that are filtered: bones as long as T_fk makes them stay so. In 2D and at the root, places.
+    that are filtered: bones as long as T_fk makes them stay so. How far they point away from the
+    camera is filtered over twice as long. In 2D and at the root, places are filtered.
     """
     joints2d, joints3d, root = (
         array.astype(np.float64) for array in (poses.joints2d, poses.joints3d, poses.root)
     )
     for rows in stretches(poses.track, poses.frame):
-        taps = filter_taps(poses.time[rows], window)
+        taps, deep = (filter_taps(poses.time[rows], w) for w in (window, _DEPTH * window))
+        joints3d[rows] = _smooth_bones(joints3d[rows], _rays(root[rows]), taps, deep)
         for places in (joints2d, root):
             places[rows] = filtered(places[rows], taps)
-        joints3d[rows] = _smooth_bones(joints3d[rows], taps)
     return replace(
         poses,
         joints2d=joints2d.astype(np.float32),
@@ -161,15 +164,25 @@ def _mirrored_in_depth(
     joints: Float32[np.ndarray, "rows 17 3"], root: Float32[np.ndarray, "rows 3"]
 ) -> Float32[np.ndarray, "rows 17 3"]:
     """About the pelvis, along the ray on which the camera sees it."""
-    ray = root / np.linalg.norm(root, axis=-1, keepdims=True)
-    depth = (joints * ray[:, None]).sum(-1, keepdims=True)
-    return joints - 2 * depth * ray[:, None]
+    ray = _rays(root)
+    return joints - 2 * (joints * ray).sum(-1, keepdims=True) * ray
+
+
+def _rays(root: Float[np.ndarray, "rows 3"]) -> Float[np.ndarray, "rows 1 3"]:
+    """Of length 1, on which the camera sees the pelvis."""
+    return (root / np.linalg.norm(root, axis=-1, keepdims=True))[:, None]
 
 
 def _smooth_bones(
-    joints: Float64[np.ndarray, "frames 17 3"], taps: Taps
+    joints: Float64[np.ndarray, "frames 17 3"],
+    rays: Float64[np.ndarray, "frames 1 3"],
+    taps: Taps,
+    deep: Taps,
 ) -> Float64[np.ndarray, "frames 17 3"]:
+    """Bones whose directions are filtered by `taps`, but along the rays by `deep`."""
     lengths, directions = lengths_and_directions(joints)
-    smooth = torch.from_numpy(filtered(directions, taps))
-    turned = unit(smooth, fallback=torch.from_numpy(directions)).numpy()
+    smooth = filtered(directions, taps)
+    depth = filtered((directions * rays).sum(-1, keepdims=True), deep)
+    smooth += (depth - (smooth * rays).sum(-1, keepdims=True)) * rays
+    turned = unit(torch.from_numpy(smooth), fallback=torch.from_numpy(directions)).numpy()
     return joints_of(joints[:, PELVIS], filtered(lengths, taps), turned)
