@@ -49,8 +49,9 @@ class AdaptConfig(Settings):
     leaves it to L_UNP, and nothing is known of the person's outline."""
     held_back: Annotated[float, Interval(gt=0.0, le=0.5)] = 0.2
     """Share of every clip that training does not see."""
-    iterations: Some = 600
-    """At most; each trains one of the losses."""
+    iterations: Some = 60
+    """At most; each trains one of the losses. More make poses steadier, and need not make them
+    better (docs/results.md)."""
     check_every: Some = 30
     """Iterations between two checks by the frames held back."""
     patience: Some = 5
