@@ -50,6 +50,9 @@ from kinepose.training.train import train_step
 from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import video_info
 
+Engines = dict[str, tuple[Path | None, int]]
+"""By name: an ONNX file or none, and the views of a look (0: by default)."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -111,21 +114,22 @@ def _predicting(settings: Settings, folder: Path) -> str:
     repeat(settings.video, settings.boxes, settings.repeat, video, boxes)
     run = settings.run or _random_run(PRESETS["kinepose"].model, folder / "run")
     paper = _random_run(PRESETS["paper"].model, folder / "paper")
-    engines: dict[str, Path | None] = {"torch": None}
+    engines: Engines = {"torch": (None, 0), "torch, one view": (None, 1)}
     for name in ("onnx", "int8"):
-        engines[f"ONNX Runtime{', 8 bits' * (name == 'int8')}"] = folder / f"{name}.onnx"
+        engine = f"ONNX Runtime, one view{', 8 bits' * (name == 'int8')}"
+        engines[engine] = folder / f"{name}.onnx", 0
         with quiet():
             export_onnx(ExportOnnxConfig(folder / f"{name}.onnx", run, int8=name == "int8"))
     people = {
         "boxes given": PeopleConfig("file", boxes),
-        "detector motion": PeopleConfig("motion"),
+        "detector people": PeopleConfig("people"),
     }
     timed: dict[tuple[str, str], Callable[[], Speed]] = {}
     if settings.mediapipe is not None:
         timed["MediaPipe Pose 0.10.14, full", "its own"] = lambda: _mediapipe(settings, video)
     for kind, found in people.items():
-        for engine, onnx in engines.items():
-            config = PredictConfig(video, folder / "poses", run, found, onnx=onnx)
+        for engine, (onnx, views) in engines.items():
+            config = PredictConfig(video, folder / "poses", run, found, onnx=onnx, views=views)
             timed[f"kinepose, {engine}", kind] = lambda config=config: _predict(config)
     config = PredictConfig(settings.video, folder / "poses", paper, people["boxes given"])
     config = replace(config, people=PeopleConfig("file", settings.boxes))
@@ -134,7 +138,7 @@ def _predicting(settings: Settings, folder: Path) -> str:
     base = next(iter(speeds.values()))[0]
     lines = [
         "## Videos to poses\n",
-        "`predict` without overlay, energy and viewer, all frames, one person.\n",
+        "`predict` without overlay, energy and viewer; looks at E_P as by default.\n",
         f"| what | people found by | frames/s | ratio to {next(iter(speeds))[0].split(',')[0]} | "
         "processor ms/frame |",
         "|---|---|---:|---:|---:|",
@@ -153,16 +157,16 @@ def _predicting(settings: Settings, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _accuracy(run: Path, engines: dict[str, Path | None], folder: Path) -> str:
+def _accuracy(run: Path, engines: Engines, folder: Path) -> str:
     """p_mpjpe of each engine on four synthetic videos."""
     with quiet():
         synthesize(SynthesizeConfig(folder / "films", videos=4, seconds=3.0, size=256, seed=11))
     errors = {}
-    for engine, onnx in engines.items():
+    for engine, (onnx, views) in engines.items():
         scores = []
         for video in sorted((folder / "films" / "films").glob("*.mp4")):
             people = PeopleConfig("file", folder / "films" / "boxes.csv")
-            config = PredictConfig(video, folder / "scored", run, people, onnx=onnx)
+            config = PredictConfig(video, folder / "scored", run, people, onnx=onnx, views=views)
             labels = folder / "films" / "labels" / f"{video.stem}.npz"
             _predict(config)
             with quiet():
@@ -211,7 +215,7 @@ def _training(settings: Settings, folder: Path, device: torch.device) -> str:
         run = Run(config, model, {loss.name: new_optimiser(config, model, loss)})
 
         def step(run: Run = run, loss: Loss = loss) -> None:
-            train_step(run, materials, loss)
+            train_step(run, materials, loss, iter(()))
 
         calls = network_calls(model, step)
         seconds = in_turn(
@@ -279,7 +283,8 @@ def _preparing(settings: Settings, folder: Path) -> str:
 
 
 def _predict(config: PredictConfig) -> Speed:
-    quick = replace(config, overlay=False, energy=False, viewer=False, device="cpu")
+    written = {"overlay": False, "energy": False, "viewer": False, "overwrite": True}
+    quick = replace(config, device="cpu", **written)
     with quiet():
         return speed(lambda: predict(quick), video_info(config.video).frames)
 
