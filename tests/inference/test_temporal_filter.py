@@ -124,6 +124,18 @@ def test_depth_is_smoothed_over_twice_as_long():
     np.testing.assert_allclose(shown[:, limbs], expected, atol=1e-4)
 
 
+def test_who_is_in_the_camera_has_no_depth():
+    """All that is known of a bone is then filtered alike, as sideways parts are elsewhere."""
+    noisy = moving(noise=0.1)
+    within = replace(noisy, root=np.zeros_like(noisy.root))
+    directions = lengths_and_directions(noisy.joints3d.astype(float))[1]
+    expected = filtered(directions, filter_taps(noisy.time, 0.3))
+    shown = lengths_and_directions(smooth_poses(within, 0.3).joints3d.astype(float))[1]
+    assert np.isfinite(repair_sides(within).joints3d).all()
+    cosine = (shown * expected).sum(-1)
+    np.testing.assert_allclose(cosine, np.linalg.norm(expected, axis=-1), atol=1e-5)
+
+
 def test_what_is_steady_or_even_passes_unchanged():
     still = rows_of(moving(), np.zeros(FRAMES, int))
     still = replace(still, frame=np.arange(FRAMES), time=moving().time)

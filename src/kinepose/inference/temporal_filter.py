@@ -169,8 +169,8 @@ def _mirrored_in_depth(
 
 
 def _rays(root: Float[np.ndarray, "rows 3"]) -> Float[np.ndarray, "rows 1 3"]:
-    """Of length 1, on which the camera sees the pelvis."""
-    return (root / np.linalg.norm(root, axis=-1, keepdims=True))[:, None]
+    """Of length 1, on which the camera sees the pelvis; 0 where that is in the camera."""
+    return (root / np.maximum(np.linalg.norm(root, axis=-1, keepdims=True), 1e-9))[:, None]
 
 
 def _smooth_bones(
