@@ -50,12 +50,12 @@ class AdaptConfig(Settings):
     held_back: Annotated[float, Interval(gt=0.0, le=0.5)] = 0.2
     """Share of every clip that training does not see."""
     iterations: Some = 60
-    """At most; each trains one of the losses. More make poses steadier, and need not make them
-    better (docs/results.md)."""
+    """At most; each trains one of the losses. On two short videos more made poses steadier and not
+    better (docs/results.md); long ones were not tried."""
     check_every: Some = 30
     """Iterations between two checks by the frames held back."""
     patience: Some = 5
-    """Checks in a row that find nothing better, after which it ends."""
+    """Checks in a row that find nothing better, after which it ends before all iterations."""
     batch_size: Annotated[int, Interval(ge=1, le=1_000_000)] = 16
     learning_rate: Annotated[float, Interval(ge=0.0, le=100.0)] = 3e-4
     renders: Annotated[int, Interval(ge=0, le=10_000_000)] = 1024

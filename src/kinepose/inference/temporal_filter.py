@@ -20,8 +20,11 @@ from kinepose.method.forward_kinematics import stature
 
 _ORDER = 2
 """Of the polynomials of the filter: what speeds up evenly passes unchanged."""
-_DEPTH = 2
-"""Windows of the filter that make that of the bones' depths: a frame tells them least."""
+_DEPTH_WINDOWS = 2
+"""How many windows of the filter make that of the bones' depths, which single frames tell worst."""
+_DEPTH_CHANGE = 0.1
+"""By how much of a bone's length that longer window changes its depth at most: what turns fast
+would lose far more to it than noise does."""
 _JITTER = 1e-3
 """Differences of times up to this are the clock's, which counts in milliseconds [s]."""
 _TICK = 1e-5
@@ -94,13 +97,14 @@ def smooth_poses(poses: VideoPoses, window: float) -> VideoPoses:
 
     In 3D it is the directions of the bones, in the axes of the video's camera, and their lengths
     that are filtered: bones as long as T_fk makes them stay so. How far they point away from the
-    camera is filtered over twice as long. In 2D and at the root, places are filtered.
+    camera is filtered over twice as long, which changes it by a tenth of a bone at most. In 2D and
+    at the root, places are filtered. Who turns about twice a second or faster is made flatter.
     """
     joints2d, joints3d, root = (
         array.astype(np.float64) for array in (poses.joints2d, poses.joints3d, poses.root)
     )
     for rows in stretches(poses.track, poses.frame):
-        taps, deep = (filter_taps(poses.time[rows], w) for w in (window, _DEPTH * window))
+        taps, deep = (filter_taps(poses.time[rows], w) for w in (window, _DEPTH_WINDOWS * window))
         joints3d[rows] = _smooth_bones(joints3d[rows], _rays(root[rows]), taps, deep)
         for places in (joints2d, root):
             places[rows] = filtered(places[rows], taps)
@@ -183,6 +187,7 @@ def _smooth_bones(
     lengths, directions = lengths_and_directions(joints)
     smooth = filtered(directions, taps)
     depth = filtered((directions * rays).sum(-1, keepdims=True), deep)
-    smooth += (depth - (smooth * rays).sum(-1, keepdims=True)) * rays
+    change = depth - (smooth * rays).sum(-1, keepdims=True)
+    smooth += change.clip(-_DEPTH_CHANGE, _DEPTH_CHANGE) * rays
     turned = unit(torch.from_numpy(smooth), fallback=torch.from_numpy(directions)).numpy()
     return joints_of(joints[:, PELVIS], filtered(lengths, taps), turned)
