@@ -62,7 +62,7 @@ class Settings:
     video: tyro.conf.Positional[Path]
     """It is timed as often repeated as --repeat says, without a new encoding."""
     boxes: Path
-    """Boxes of some of its people (CSV): of whom the detector finds, all are read."""
+    """Boxes of its people, or of some of them (CSV)."""
     run: Path | None = None
     mediapipe: Path | None = None
     output: Path = Path("docs/performance.md")
