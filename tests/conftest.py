@@ -5,10 +5,12 @@ import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import contextlib
 import functools
 from dataclasses import replace
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 
@@ -38,6 +40,17 @@ TINY_MODEL = replace(
     pose_feature_width=8,
     decoder_widths=(16, 8, 8),
 )
+
+
+@contextlib.contextmanager
+def no_shape_checks():
+    """Those of tests would fix the size of a batch as a network is exported."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)
 
 
 @pytest.fixture(autouse=True)

@@ -141,8 +141,8 @@ def _predicting(settings: Settings, folder: Path) -> str:
     base = next(iter(speeds.values()))[0]
     lines = [
         "## Videos to poses\n",
-        "`predict` without overlay, energy and viewer; looks at E_P as by default. Boxes given are "
-        f"of {given} of the people, and the detector finds all whom it can.\n",
+        "`predict` without overlay, energy and viewer; looks at E_P as by default. People with "
+        f"boxes given: {given}; the detector finds all whom it can.\n",
         f"| what | people found by | frames/s | ratio to {next(iter(speeds))[0].split(',')[0]} | "
         "processor ms/frame |",
         "|---|---|---:|---:|---:|",

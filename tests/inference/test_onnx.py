@@ -3,12 +3,11 @@
 import shutil
 from dataclasses import replace
 
-import jaxtyping
 import numpy as np
 import onnx
 import pytest
 import torch
-from tests.conftest import TINY_MODEL
+from tests.conftest import TINY_MODEL, no_shape_checks
 
 from kinepose.artifacts.model_files import load_model, new_model, save_model
 from kinepose.artifacts.pose_files import read_poses
@@ -37,12 +36,8 @@ def run(tmp_path_factory):
 
 
 def export(run, output, int8=False):
-    """Without the shape checks of tests, which would fix the size of a batch as they trace it."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
+    with no_shape_checks():
         export_onnx(ExportOnnxConfig(output, run, int8))
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module")

@@ -97,8 +97,8 @@ def smooth_poses(poses: VideoPoses, window: float) -> VideoPoses:
 
     In 3D it is the directions of the bones, in the axes of the video's camera, and their lengths
     that are filtered: bones as long as T_fk makes them stay so. How far they point away from the
-    camera is filtered over twice as long, which changes it by a tenth of a bone at most. In 2D and
-    at the root, places are filtered. Who turns about twice a second or faster is made flatter.
+    camera is filtered over twice as long, which changes it by about a tenth of a bone at most. In
+    2D and at the root, places are filtered. Fast turns are made flatter (docs/poses.md).
     """
     joints2d, joints3d, root = (
         array.astype(np.float64) for array in (poses.joints2d, poses.joints3d, poses.root)
