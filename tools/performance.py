@@ -6,7 +6,6 @@ PYTHON is one with mediapipe==0.10.14 and av; without it that comparison is left
 the networks are the preset kinepose's, with random weights.
 """
 
-import csv
 import json
 import os
 import platform
@@ -48,6 +47,7 @@ from kinepose.training.losses import PAIRED, PRIOR, Loss
 from kinepose.training.materials import Materials
 from kinepose.training.schedule import new_optimiser
 from kinepose.training.train import train_step
+from kinepose.video.box_tables import read_boxes
 from kinepose.video.config import PeopleConfig
 from kinepose.video.reading import video_info
 
@@ -121,8 +121,7 @@ def _predicting(settings: Settings, folder: Path) -> str:
         engines[engine] = folder / f"{name}.onnx", 0
         with quiet():
             export_onnx(ExportOnnxConfig(folder / f"{name}.onnx", run, int8=name == "int8"))
-    with boxes.open() as file:
-        given = len({row["track"] for row in csv.DictReader(file)})
+    given = sum(map(len, read_boxes(settings.boxes, settings.video.name).values()))
     people = {
         "boxes given": PeopleConfig("file", boxes),
         "detector people": PeopleConfig("people"),
